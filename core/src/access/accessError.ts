@@ -1,0 +1,19 @@
+import { ConclaveError } from '../error.ts'
+
+export type AccessErrorCode =
+  | 'access-keys-required'
+  | 'access-secret-weak'
+  | 'token-missing'
+  | 'token-malformed'
+  | 'token-signature'
+  | 'token-expired'
+  | 'token-wrong-meeting'
+  | 'token-grant-missing'
+
+/**
+ * Why a server would not start, or why it turned a client away. The `token-*` codes are what a
+ * client is told; their messages never contain the token.
+ */
+export class AccessError extends ConclaveError<AccessErrorCode> {
+  override readonly name = 'AccessError'
+}

@@ -1,0 +1,18 @@
+/**
+ * Access tokens: who may connect to the servers. The app's backend mints them, keyserver and SFU
+ * verify them. They give no key: what admits to a group's content is MLS alone.
+ */
+export {
+  type AccessClaims,
+  ANY_MEETING,
+  type Grant,
+  type Grants,
+  requireGrant,
+  requireMeeting,
+} from './accessClaims.ts'
+export { AccessError, type AccessErrorCode } from './accessError.ts'
+export { type AccessKey, HmacAccessKey, MIN_SECRET_BYTES } from './accessKey.ts'
+export { isLoopbackHost } from './loopback.ts'
+export { mintToken, type TokenRequest } from './mintToken.ts'
+export { type Access, resolveAccess } from './resolveAccess.ts'
+export { createTokenVerifier, MAX_TOKEN_LENGTH, type TokenVerifier } from './tokenVerifier.ts'

@@ -1,0 +1,8 @@
+/** What a track shows; a participant sends at most one track of each source at a time. */
+export const MEDIA_SOURCES = ['microphone', 'camera', 'screen', 'screen-audio'] as const
+
+export type MediaSource = (typeof MEDIA_SOURCES)[number]
+
+export function mediaKindOf(source: MediaSource): 'audio' | 'video' {
+  return source === 'microphone' || source === 'screen-audio' ? 'audio' : 'video'
+}

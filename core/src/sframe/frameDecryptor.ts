@@ -1,0 +1,99 @@
+import type { Bytes } from '../codec/bytes.ts'
+import type { SFrameKey } from './cipher.ts'
+import type { FrameKeySource, KeyRefusal } from './frameKeys.ts'
+import { decodeHeader } from './header.ts'
+import {
+  CONCLAVE_KID_LAYOUT,
+  decodeContext,
+  decodeKid,
+  type KidLayout,
+  type MediaSource,
+} from './mlsKeys.ts'
+import { ReplayWindow } from './replayWindow.ts'
+
+/**
+ * Why a received frame was dropped.
+ *
+ * - `malformed-header`: no SFrame header, or not in its shortest form; plaintext mostly ends here
+ * - `truncated`: shorter than header and tag
+ * - `wrong-sender`, `wrong-source`: the KID names another leaf or source than this track's
+ * - `tag-mismatch`: not authentic under the key that its KID names
+ * - `replayed`: its counter was taken before, or lies too far behind
+ */
+export type DropReason =
+  | KeyRefusal
+  | 'malformed-header'
+  | 'truncated'
+  | 'wrong-sender'
+  | 'wrong-source'
+  | 'tag-mismatch'
+  | 'replayed'
+
+export type DecryptResult =
+  | { readonly ok: true; readonly plaintext: Bytes; readonly kid: bigint; readonly ctr: bigint }
+  | { readonly ok: false; readonly reason: DropReason }
+
+/** The leaf and source whose frames a track may carry. */
+export interface ExpectedSender {
+  readonly leaf: number
+  readonly source: MediaSource
+}
+
+/**
+ * Decrypts what one receiver gets. Whatever arrives, it never throws, and only an authentic frame
+ * changes its state.
+ */
+export class FrameDecryptor {
+  readonly #keys: FrameKeySource
+  readonly #layout: KidLayout
+  readonly #windows = new WeakMap<SFrameKey, ReplayWindow>()
+  readonly #expected: ExpectedSender
+
+  constructor(
+    keys: FrameKeySource,
+    expected: ExpectedSender,
+    layout: KidLayout = CONCLAVE_KID_LAYOUT,
+  ) {
+    this.#keys = keys
+    this.#expected = expected
+    this.#layout = layout
+  }
+
+  /** Opens header, ciphertext and tag of a frame (RFC 9605 §4.4.4). */
+  async decrypt(metadata: Uint8Array, sframe: Bytes): Promise<DecryptResult> {
+    const header = decodeHeader(sframe)
+    if (header === undefined) return drop('malformed-header')
+    const { kid, ctr } = header
+    const { leaf, epoch, context } = decodeKid(this.#layout, kid)
+    const { source, incarnation } = decodeContext(context)
+    if (leaf !== this.#expected.leaf) return drop('wrong-sender')
+    if (source !== this.#expected.source) return drop('wrong-source')
+
+    const found = this.#keys.keyFor(epoch, { leaf, source, incarnation })
+    if (!found.ok) return found
+    if (sframe.length < header.length + found.key.suite.nt) return drop('truncated')
+    if (this.#windows.get(found.key)?.isFresh(ctr) === false) return drop('replayed')
+
+    const headerBytes = sframe.subarray(0, header.length)
+    const ciphertext = sframe.subarray(header.length)
+    const plaintext = await found.key.decrypt(ctr, headerBytes, metadata, ciphertext)
+    if (plaintext === undefined) return drop('tag-mismatch')
+    const key = found.authenticated()
+    if (key === undefined) return drop('unknown-key')
+    if (!this.#windowOf(key).take(ctr)) return drop('replayed')
+    return { ok: true, plaintext, kid, ctr }
+  }
+
+  #windowOf(key: SFrameKey): ReplayWindow {
+    let window = this.#windows.get(key)
+    if (window === undefined) {
+      window = new ReplayWindow()
+      this.#windows.set(key, window)
+    }
+    return window
+  }
+}
+
+function drop(reason: DropReason): DecryptResult {
+  return { ok: false, reason }
+}

@@ -1,0 +1,30 @@
+import type { Bytes } from '../codec/bytes.ts'
+import type { FrameKeySource } from './frameKeys.ts'
+import type { MediaSource } from './mlsKeys.ts'
+
+export type EncryptRefusal = 'no-key' | 'counter-exhausted'
+
+export type EncryptResult =
+  | { readonly ok: true; readonly ciphertext: Bytes; readonly epoch: bigint }
+  | { readonly ok: false; readonly reason: EncryptRefusal }
+
+/** Encrypts the frames of one source under whatever key is the one to send with. */
+export class FrameEncryptor {
+  readonly #keys: FrameKeySource
+  readonly #source: MediaSource
+
+  constructor(keys: FrameKeySource, source: MediaSource) {
+    this.#keys = keys
+    this.#source = source
+  }
+
+  /** Header, ciphertext and tag of a frame (RFC 9605 §4.4.3); `metadata` is authenticated only. */
+  async encrypt(metadata: Uint8Array, plaintext: Bytes): Promise<EncryptResult> {
+    const sending = this.#keys.sendingKey(this.#source)
+    if (sending === undefined) return { ok: false, reason: 'no-key' }
+    if (sending.counter.exhausted) return { ok: false, reason: 'counter-exhausted' }
+    const ciphertext = await sending.key.encrypt(sending.counter.take(), metadata, plaintext)
+    if (ciphertext === undefined) return { ok: false, reason: 'no-key' }
+    return { ok: true, ciphertext, epoch: sending.epoch }
+  }
+}

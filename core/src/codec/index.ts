@@ -1,0 +1,3 @@
+export * from './bytes.ts'
+export { CodecError, type CodecErrorCode } from './codecError.ts'
+export * from './tls.ts'

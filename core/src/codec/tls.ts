@@ -1,0 +1,201 @@
+import { maxVectorLength, Reader, Writer } from './buffers.ts'
+import type { Bytes } from './bytes.ts'
+import { CodecError } from './codecError.ts'
+
+/**
+ * The TLS presentation language (RFC 8446 §3) with RFC 9420 §2.1's optional and variable-size
+ * vectors. One declaration gives a struct's type, encoder and decoder:
+ *
+ *     export const HpkeCiphertext = struct({ kemOutput: opaque(), ciphertext: opaque() })
+ *     export type HpkeCiphertext = Infer<typeof HpkeCiphertext>
+ *
+ * Every value has exactly one encoding, and decoding accepts no other.
+ */
+export interface Codec<T> {
+  write(value: T, to: Writer): void
+  read(from: Reader): T
+}
+
+export type Infer<C> = C extends Codec<infer T> ? T : never
+
+/** @throws CodecError `codec-unencodable` if a number or length is out of the declared range. */
+export function encode<T>(codec: Codec<T>, value: T): Bytes {
+  const writer = new Writer()
+  codec.write(value, writer)
+  return writer.finish()
+}
+
+/** @throws CodecError with any of its codes but `codec-unencodable`. */
+export function decode<T>(codec: Codec<T>, bytes: Uint8Array): T {
+  const reader = new Reader(bytes)
+  const value = codec.read(reader)
+  reader.finish()
+  return value
+}
+
+function unsigned(size: 1 | 2 | 4): Codec<number> {
+  return {
+    write: (value, to) => to.uint(value, size),
+    read: (from) => from.uint(size),
+  }
+}
+
+export const uint8 = unsigned(1)
+export const uint16 = unsigned(2)
+export const uint32 = unsigned(4)
+export const uint64: Codec<bigint> = {
+  write: (value, to) => to.uint64(value),
+  read: (from) => from.uint64(),
+}
+
+/** `opaque value<V>`, at most `maxLength` bytes. */
+export function opaque(maxLength = maxVectorLength): Codec<Bytes> {
+  return {
+    write: (value, to) => {
+      if (value.length > maxLength) {
+        throw new CodecError('codec-unencodable', `${value.length} of at most ${maxLength} bytes`)
+      }
+      to.opaque(value)
+    },
+    read: (from) => from.opaque(maxLength),
+  }
+}
+
+/** `opaque value[length]` */
+export function fixedOpaque(length: number): Codec<Bytes> {
+  return {
+    write: (value, to) => {
+      if (value.length !== length) {
+        throw new CodecError('codec-unencodable', `${value.length} bytes instead of ${length}`)
+      }
+      to.raw(value)
+    },
+    read: (from) => from.raw(length),
+  }
+}
+
+/** `T values<V>`, at most `maxCount` items. */
+export function vector<T>(item: Codec<T>, maxCount = maxVectorLength): Codec<readonly T[]> {
+  return {
+    write: (values, to) =>
+      to.vector(() => {
+        for (const value of values) item.write(value, to)
+      }),
+    read: (from) => {
+      const values: T[] = []
+      from.vector(maxVectorLength, () => {
+        if (values.length === maxCount) {
+          throw new CodecError('codec-too-long', `more than ${maxCount} items`)
+        }
+        values.push(item.read(from))
+      })
+      return values
+    },
+  }
+}
+
+/** `optional<T>` (RFC 9420 §2.1.1): any presence octet but 0 and 1 is malformed. */
+export function optional<T>(present: Codec<T>): Codec<T | undefined> {
+  return {
+    write: (value, to) => {
+      to.uint(value === undefined ? 0 : 1, 1)
+      if (value !== undefined) present.write(value, to)
+    },
+    read: (from) => {
+      const presence = from.uint(1)
+      if (presence > 1) throw new CodecError('codec-unknown-case', `presence octet ${presence}`)
+      return presence === 1 ? present.read(from) : undefined
+    },
+  }
+}
+
+/** An enumerated value of which only the listed ones are legal. */
+export function oneOf<const T extends number>(
+  width: Codec<number>,
+  values: readonly T[],
+): Codec<T> {
+  const legal = new Set<number>(values)
+  const check = (value: number): T => {
+    if (!legal.has(value)) throw new CodecError('codec-unknown-case', `no case ${value}`)
+    return value as T
+  }
+  return {
+    write: (value, to) => width.write(check(value), to),
+    read: (from) => check(width.read(from)),
+  }
+}
+
+type Fields = Readonly<Record<string, Codec<unknown>>>
+type StructOf<F extends Fields> = { readonly [K in keyof F]: Infer<F[K]> }
+
+/** A struct's fields in the order they are declared. */
+export function struct<F extends Fields>(fields: F): Codec<StructOf<F>> {
+  const entries = Object.entries(fields)
+  return {
+    write: (value, to) => {
+      for (const [name, codec] of entries) codec.write(value[name], to)
+    },
+    read: (from) => {
+      const value: Record<string, unknown> = {}
+      for (const [name, codec] of entries) value[name] = codec.read(from)
+      return value as StructOf<F>
+    },
+  }
+}
+
+type Flat<T> = { [K in keyof T]: T[K] }
+type Cases = Readonly<Record<number, Codec<object>>>
+type VariantOf<Tag extends string, C extends Cases> = {
+  [K in keyof C & number]: Flat<{ readonly [T in Tag]: K } & Infer<C[K]>>
+}[keyof C & number]
+
+/**
+ * A struct whose first field selects the rest: `select (tag) { case …: … }`. The cases become a
+ * discriminated union on `tag`; a tag without a case is malformed.
+ */
+export function variant<Tag extends string, C extends Cases>(
+  tag: Tag,
+  width: Codec<number>,
+  cases: C,
+): Codec<VariantOf<Tag, C>> {
+  const byTag = new Map<number, Codec<object>>(
+    Object.entries(cases).map(([key, codec]) => [Number(key), codec]),
+  )
+  const codecFor = (value: number): Codec<object> => {
+    const codec = byTag.get(value)
+    if (codec === undefined) throw new CodecError('codec-unknown-case', `${tag} ${value}`)
+    return codec
+  }
+  return {
+    write: (value, to) => {
+      const chosen = (value as Record<string, number>)[tag] as number
+      const codec = codecFor(chosen)
+      width.write(chosen, to)
+      codec.write(value, to)
+    },
+    read: (from) => {
+      const chosen = width.read(from)
+      return { [tag]: chosen, ...codecFor(chosen).read(from) } as VariantOf<Tag, C>
+    },
+  }
+}
+
+/** A struct that continues `first` with fields whose form depends on what `first` holds. */
+export function extend<A extends object, B extends object>(
+  first: Codec<A>,
+  rest: (value: A) => Codec<B>,
+): Codec<Flat<A & B>> {
+  return {
+    write: (value, to) => {
+      first.write(value, to)
+      rest(value).write(value, to)
+    },
+    read: (from) => {
+      const head = first.read(from)
+      return { ...head, ...rest(head).read(from) } as Flat<A & B>
+    },
+  }
+}
+
+/** `struct {}` */
+export const empty: Codec<object> = struct({})

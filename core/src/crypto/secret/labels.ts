@@ -1,0 +1,67 @@
+import { type Bytes, emptyBytes } from '../../codec/bytes.ts'
+import { encode } from '../../codec/tls.ts'
+import { EncryptContext, KdfLabel, TreeSecretContext } from '../../wire/labels.ts'
+import type { HpkeCiphertext } from '../../wire/ratchetTree.ts'
+import { mlsLabel } from '../public/label.ts'
+import { Secret } from './secret.ts'
+import type { HpkeKeyPair, SecretSuite } from './secretSuite.ts'
+
+/** RFC 9420 §8 */
+export function expandWithLabel(
+  crypto: SecretSuite,
+  secret: Secret,
+  label: string,
+  context: Bytes,
+  length: number,
+): Secret {
+  const info = encode(KdfLabel, { length, label: mlsLabel(label), context })
+  return new Secret(crypto.expand(secret.expose(), info, length))
+}
+
+/** RFC 9420 §8 */
+export function deriveSecret(crypto: SecretSuite, secret: Secret, label: string): Secret {
+  return expandWithLabel(crypto, secret, label, emptyBytes, crypto.suite.Nh)
+}
+
+/** RFC 9420 §9 */
+export function deriveTreeSecret(
+  crypto: SecretSuite,
+  secret: Secret,
+  label: string,
+  generation: number,
+  length: number,
+): Secret {
+  return expandWithLabel(crypto, secret, label, encode(TreeSecretContext, { generation }), length)
+}
+
+/**
+ * RFC 9420 §5.1.3
+ * @throws CryptoError `crypto-invalid-key`
+ */
+export function encryptWithLabel(
+  crypto: SecretSuite,
+  publicKey: Uint8Array,
+  label: string,
+  context: Bytes,
+  plaintext: Uint8Array,
+): Promise<HpkeCiphertext> {
+  return crypto.hpkeSeal(publicKey, encryptContext(label, context), plaintext)
+}
+
+/**
+ * RFC 9420 §5.1.3
+ * @throws CryptoError `crypto-open-failed`
+ */
+export function decryptWithLabel(
+  crypto: SecretSuite,
+  key: HpkeKeyPair,
+  label: string,
+  context: Bytes,
+  ciphertext: HpkeCiphertext,
+): Promise<Bytes> {
+  return crypto.hpkeOpen(key, encryptContext(label, context), ciphertext)
+}
+
+function encryptContext(label: string, context: Bytes): Bytes {
+  return encode(EncryptContext, { label: mlsLabel(label), context })
+}

@@ -1,0 +1,191 @@
+import type { Bytes } from '../codec/bytes.ts'
+
+/**
+ * The contract of clients and the keyserver: socket.io events on one namespace. It reads the same
+ * whether a client is connected to the keyserver or through an SFU that relays it unread.
+ *
+ * Every request is answered by its acknowledgement; a refusal carries a stable code and has
+ * changed nothing. MLS structs travel as their TLS encoding, always as whole MLSMessages where
+ * RFC 9420 §6 has one.
+ */
+export const protocolVersion = 1
+export const deliveryNamespace = '/delivery'
+
+/** What a single request may be at most, in bytes of its largest field. */
+export const maxMessageBytes = 1 << 20
+/** Log entries in one answer; a client asks again from where it stands. */
+export const maxEntriesPerPage = 256
+
+export type RefusalCode =
+  /** The request is not of the declared shape, or a field is out of bounds. */
+  | 'request-malformed'
+  | 'payload-too-large'
+  | 'rate-limited'
+  | 'protocol-unsupported'
+  /** The access token does not allow this. */
+  | 'not-permitted'
+  /** `enter` has to come first, and once. */
+  | 'not-entered'
+  | 'already-entered'
+  /** `create` lost: the meeting has a group, which the refusal names. */
+  | 'meeting-exists'
+  /** The group is not (or no longer) the meeting's. */
+  | 'group-unknown'
+  /** A commit for an epoch that is over, or not yet there; the refusal has the entries missed. */
+  | 'epoch-mismatch'
+  /** The message cannot be valid; `detail` has the MLS or meeting error's code. */
+  | 'message-invalid'
+  | 'key-package-invalid'
+  | 'waiting-list-full'
+  /** Asked for entries before the log's start or beyond its end. */
+  | 'seq-out-of-range'
+  | 'tree-unknown'
+  | 'presence-invalid'
+  /** The keyserver failed; the request may be repeated. */
+  | 'internal'
+
+export interface Refusal {
+  readonly ok: false
+  readonly code: RefusalCode
+  readonly message: string
+  /** The code of the rule that a message broke, for `message-invalid` and `key-package-invalid`. */
+  readonly detail?: string
+  /** With `meeting-exists`: the group that won. */
+  readonly group?: GroupSummary
+  /** With `epoch-mismatch`: entries from the sender's last known sequence number on. */
+  readonly missed?: readonly LogEntry[]
+}
+
+export type Reply<T extends object> = ({ readonly ok: true } & T) | Refusal
+
+/** Called exactly once. */
+export type Acknowledge<T extends object> = (reply: Reply<T>) => void
+
+/** One message of a group's log. Sequence numbers start at 1 and have no gaps. */
+export interface LogEntry {
+  readonly seq: number
+  /** MLSMessage with a PublicMessage holding a proposal or a commit. */
+  readonly message: Bytes
+}
+
+export interface GroupSummary {
+  readonly groupId: Bytes
+  readonly epoch: number
+  /** The newest entry's sequence number; 0 for an empty log. */
+  readonly head: number
+}
+
+export interface WaitingJoiner {
+  /** KeyPackageRef (RFC 9420 §5.2). */
+  readonly ref: Bytes
+  /** MLSMessage with a KeyPackage. */
+  readonly keyPackage: Bytes
+}
+
+export interface Appended {
+  readonly seq: number
+  /** Whether the entry survives a crash of the keyserver. */
+  readonly durable: boolean
+}
+
+export interface ClientRequests {
+  /** Names the meeting this connection is for. */
+  enter: {
+    request: { readonly protocol: number; readonly meetingId: string }
+    reply: {
+      readonly group: GroupSummary | null
+      /** ExternalSender (RFC 9420 §12.1.8.1) that a founder puts into `external_senders`. */
+      readonly externalSender: Bytes
+      /** What `attach` signs; new for every connection. */
+      readonly nonce: Bytes
+    }
+  }
+  /** Compare-and-set: the meeting has no group yet. */
+  create: {
+    request: {
+      /** MLSMessage with a GroupInfo of epoch 0. */
+      readonly groupInfo: Bytes
+      /** `optional<Node> ratchet_tree<V>` (RFC 9420 §12.4.3.3). */
+      readonly ratchetTree: Bytes
+    }
+    reply: Appended
+  }
+  /** Puts a KeyPackage on the list that the next committer adds by value. */
+  wait: {
+    request: { readonly groupId: Bytes; readonly keyPackage: Bytes }
+    reply: { readonly position: number }
+  }
+  /** The log after `after`, at most one page, and then every new entry as an event. */
+  resume: {
+    request: { readonly groupId: Bytes; readonly after: number }
+    reply: {
+      readonly entries: readonly LogEntry[]
+      readonly head: number
+      readonly waiting: readonly WaitingJoiner[]
+      /** Leaves whose members are connected. */
+      readonly present: readonly number[]
+    }
+  }
+  /** Proves which leaf this connection speaks for, so that its absence can be noticed. */
+  attach: {
+    request: { readonly groupId: Bytes; readonly leafIndex: number; readonly signature: Bytes }
+    reply: object
+  }
+  propose: {
+    request: { readonly groupId: Bytes; readonly message: Bytes }
+    reply: Appended
+  }
+  /**
+   * Compare-and-append on the message's (group_id, epoch), atomic with storing its Welcome and
+   * GroupInfo. A commit that already won is acknowledged again.
+   */
+  commit: {
+    request: {
+      readonly groupId: Bytes
+      /** The newest entry that the committer had processed. */
+      readonly after: number
+      readonly message: Bytes
+      /** MLSMessage with a Welcome, exactly when the commit adds someone. */
+      readonly welcome: Bytes | null
+      /** MLSMessage with the new epoch's GroupInfo. */
+      readonly groupInfo: Bytes
+    }
+    reply: Appended
+  }
+  /** The ratchet tree with this tree hash. */
+  tree: {
+    request: { readonly groupId: Bytes; readonly treeHash: Bytes }
+    reply: { readonly ratchetTree: Bytes }
+  }
+}
+
+export interface ServerNotices {
+  entry: { readonly groupId: Bytes; readonly entry: LogEntry }
+  /** All who wait, whenever that changes. */
+  waiting: { readonly groupId: Bytes; readonly joiners: readonly WaitingJoiner[] }
+  present: { readonly groupId: Bytes; readonly leaves: readonly number[] }
+  /** To a joiner: its own part of the Welcome, and the entry of the commit that added it. */
+  welcome: {
+    readonly groupId: Bytes
+    readonly ref: Bytes
+    readonly welcome: Bytes
+    readonly seq: number
+  }
+  /** The meeting's group has ended; whoever is still there enters again. */
+  closed: { readonly groupId: Bytes; readonly reason: 'empty' | 'ended' | 'shutdown' }
+}
+
+export type RequestName = keyof ClientRequests
+export type RequestOf<N extends RequestName> = ClientRequests[N]['request']
+export type ReplyTo<N extends RequestName> = Reply<ClientRequests[N]['reply']>
+
+/** socket.io event maps. */
+export type ClientToServerEvents = {
+  [N in RequestName]: (
+    request: RequestOf<N>,
+    acknowledge: Acknowledge<ClientRequests[N]['reply']>,
+  ) => void
+}
+export type ServerToClientEvents = {
+  [N in keyof ServerNotices]: (notice: ServerNotices[N]) => void
+}

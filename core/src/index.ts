@@ -1,0 +1,2 @@
+export { ConclaveError } from './error.ts'
+export type { Clock, RandomBytes } from './runtime.ts'

@@ -1,0 +1,114 @@
+import { type Bytes, utf8 } from '../codec/bytes.ts'
+import {
+  decode,
+  encode,
+  type Infer,
+  opaque,
+  optional,
+  struct,
+  uint8,
+  uint64,
+} from '../codec/tls.ts'
+import type { PublicSuite } from '../crypto/public/publicSuite.ts'
+import { verifyWithLabel } from '../crypto/public/verifyWithLabel.ts'
+import type { Extension } from '../wire/extension.ts'
+import type { LeafNodeContent } from '../wire/ratchetTree.ts'
+import { MeetingError, MeetingExtensionType } from './meetingExtension.ts'
+
+/**
+ * A statement that somebody may enter a meeting, signed under the label "ConclaveAdmissionTicket"
+ * by one of the meeting's admission keys.
+ *
+ * struct {
+ *     opaque ticket_id<V>;
+ *     opaque meeting_id<V>;
+ *     opaque identity<V>;
+ *     SignaturePublicKey device_key;
+ *     uint8 role;
+ *     uint64 expires_at;           // seconds since the Unix epoch
+ *     SignaturePublicKey issuer;
+ *     opaque signature<V>;
+ * } AdmissionTicket;
+ */
+export const AdmissionTicket = struct({
+  ticketId: opaque(64),
+  meetingId: opaque(256),
+  identity: opaque(1024),
+  deviceKey: opaque(256),
+  role: uint8,
+  expiresAt: uint64,
+  issuer: opaque(256),
+  signature: opaque(256),
+})
+export type AdmissionTicket = Infer<typeof AdmissionTicket>
+
+/**
+ * LeafNode extension `conclave_member`: ties the leaf's signature key, fresh for each meeting, to
+ * the device key that people verify (RFC 9750 §8.4.3.1: no signature key serves two groups).
+ *
+ * struct {
+ *     SignaturePublicKey device_key;
+ *     opaque device_signature<V>;   // SignWithLabel(., "ConclaveMember", MemberTBS)
+ *     optional<AdmissionTicket> ticket;
+ * } ConclaveMember;
+ *
+ * struct {
+ *     opaque meeting_id<V>;
+ *     SignaturePublicKey signature_key;
+ * } MemberTBS;
+ */
+export const ConclaveMember = struct({
+  deviceKey: opaque(256),
+  deviceSignature: opaque(256),
+  ticket: optional(AdmissionTicket),
+})
+export type ConclaveMember = Infer<typeof ConclaveMember>
+
+const MemberTbs = struct({ meetingId: opaque(), signatureKey: opaque() })
+
+/** The label under which a device certifies a leaf's signature key. */
+export const memberLabel = 'ConclaveMember'
+
+/** What a device signs under `memberLabel`. */
+export function memberTbs(meetingId: string, signatureKey: Bytes): Bytes {
+  return encode(MemberTbs, { meetingId: utf8(meetingId), signatureKey })
+}
+
+export function memberExtension(member: ConclaveMember): Extension {
+  return {
+    extensionType: MeetingExtensionType.member,
+    extensionData: encode(ConclaveMember, member),
+  }
+}
+
+/** @throws MeetingError `member-extension-invalid` */
+export function memberOf(leafNode: LeafNodeContent): ConclaveMember {
+  const found = leafNode.extensions.filter((e) => e.extensionType === MeetingExtensionType.member)
+  const [extension] = found
+  if (extension === undefined || found.length > 1) {
+    throw new MeetingError('member-extension-invalid', 'exactly one conclave_member is required')
+  }
+  try {
+    return decode(ConclaveMember, extension.extensionData)
+  } catch (cause) {
+    throw new MeetingError('member-extension-invalid', 'conclave_member cannot be read', { cause })
+  }
+}
+
+/**
+ * Checks that the leaf's device certified its signature key for this meeting.
+ * @throws MeetingError `member-extension-invalid`
+ */
+export async function verifyMember(
+  crypto: PublicSuite,
+  meetingId: string,
+  leafNode: LeafNodeContent,
+): Promise<ConclaveMember> {
+  const member = memberOf(leafNode)
+  const content = memberTbs(meetingId, leafNode.signatureKey)
+  const { deviceKey, deviceSignature } = member
+  if (!(await verifyWithLabel(crypto, deviceKey, memberLabel, content, deviceSignature))) {
+    throw new MeetingError('member-extension-invalid', 'the device did not certify this leaf')
+  }
+  return member
+}

@@ -1,0 +1,56 @@
+import { type Codec, decode } from '../../codec/tls.ts'
+import {
+  type Extensions,
+  type ExternalSenders,
+  ExternalSenders as ExternalSendersCodec,
+  type RequiredCapabilities,
+  RequiredCapabilities as RequiredCapabilitiesCodec,
+} from '../../wire/extension.ts'
+import type { GroupContext } from '../../wire/groupContext.ts'
+import { ExtensionType } from '../../wire/registry.ts'
+import { MlsError } from '../mlsError.ts'
+import type { LeafRequirements } from '../treesync/leafNode.ts'
+
+/**
+ * The extension of `type`, decoded, or undefined where there is none.
+ * @throws MlsError `extension-malformed`
+ */
+export function readExtension<T>(
+  extensions: Extensions,
+  type: number,
+  codec: Codec<T>,
+): T | undefined {
+  const extension = extensions.find((e) => e.extensionType === type)
+  if (extension === undefined) return undefined
+  try {
+    return decode(codec, extension.extensionData)
+  } catch (cause) {
+    throw new MlsError('extension-malformed', `extension ${type} cannot be read`, { cause })
+  }
+}
+
+/**
+ * RFC 9420 §13.4: at most one extension of each type.
+ * @throws MlsError `extension-duplicate`
+ */
+export function checkNoDuplicates(extensions: Extensions): void {
+  if (new Set(extensions.map((e) => e.extensionType)).size < extensions.length) {
+    throw new MlsError('extension-duplicate', 'an extension type occurs twice')
+  }
+}
+
+export function externalSenders(extensions: Extensions): ExternalSenders {
+  return readExtension(extensions, ExtensionType.externalSenders, ExternalSendersCodec) ?? []
+}
+
+export function requiredCapabilities(extensions: Extensions): RequiredCapabilities | undefined {
+  return readExtension(extensions, ExtensionType.requiredCapabilities, RequiredCapabilitiesCodec)
+}
+
+export function leafRequirements({ cipherSuite, extensions }: GroupContext): LeafRequirements {
+  return {
+    cipherSuite,
+    requiredCapabilities: requiredCapabilities(extensions),
+    groupExtensionTypes: extensions.map((e) => e.extensionType),
+  }
+}

@@ -1,0 +1,33 @@
+import type { PublicCrypto, PublicSuite } from '../../crypto/public/publicSuite.ts'
+import type { Clock } from '../../runtime.ts'
+import type { GroupContext } from '../../wire/groupContext.ts'
+import type { LeafNode } from '../../wire/ratchetTree.ts'
+import type { PublicTree } from '../treesync/publicTree.ts'
+import type { ProposalList } from './proposalList.ts'
+
+/**
+ * What the application decides, asked at the same points by every member and by the delivery
+ * service. A refusal is a thrown ConclaveError; it becomes the refusal of the whole message.
+ */
+export interface GroupPolicy {
+  /** The group's parameters, when it is entered and whenever its extensions change. */
+  checkGroup(context: GroupContext): void
+  /** A leaf that enters, changes or is met on joining: RFC 9420 §5.3.1's credential validation. */
+  checkLeaf(crypto: PublicSuite, leafNode: LeafNode, context: GroupContext): Promise<void>
+  /** Whether these senders may propose these changes. */
+  checkProposals(proposals: ProposalList, tree: PublicTree, context: GroupContext): void
+}
+
+/** Judges nothing: for groups whose application checks elsewhere. */
+export const permissivePolicy: GroupPolicy = {
+  checkGroup: () => {},
+  checkLeaf: async () => {},
+  checkProposals: () => {},
+}
+
+/** What public state depends on besides its own content. */
+export interface PublicEnvironment {
+  readonly crypto: PublicCrypto
+  readonly policy: GroupPolicy
+  readonly clock: Pick<Clock, 'now'>
+}

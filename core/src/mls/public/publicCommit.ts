@@ -1,0 +1,172 @@
+import type { Bytes } from '../../codec/bytes.ts'
+import { equalBytes, toHex } from '../../codec/bytes.ts'
+import { encode } from '../../codec/tls.ts'
+import type { PublicSuite } from '../../crypto/public/publicSuite.ts'
+import { makeKeyPackageRef } from '../../crypto/public/refHash.ts'
+import type { Commit } from '../../wire/commit.ts'
+import { GroupContext } from '../../wire/groupContext.ts'
+import type { LeafIndex, UpdatePath } from '../../wire/ratchetTree.ts'
+import { ProposalType } from '../../wire/registry.ts'
+import type { GroupInfo, Welcome } from '../../wire/welcome.ts'
+import { MlsError } from '../mlsError.ts'
+import { checkLeafNode, verifyLeafNodeSignature } from '../treesync/leafNode.ts'
+import type { PublicTree } from '../treesync/publicTree.ts'
+import { checkMembers } from '../treesync/treeValidation.ts'
+import { type AddedMember, applyProposals } from './applyProposals.ts'
+import { leafRequirements } from './groupExtensions.ts'
+import { verifyGroupInfoSignature } from './groupInfo.ts'
+import type { PublicEnvironment } from './policy.ts'
+import type { ProposalList } from './proposalList.ts'
+import { mergePath } from './publicPath.ts'
+import { confirmedTranscriptHash, type SignedCommit } from './transcript.ts'
+
+/** What a commit does to public state, from its proposals to its path. */
+export interface CommitEffect {
+  readonly proposals: ProposalList
+  readonly added: readonly AddedMember[]
+  readonly removed: readonly LeafIndex[]
+  /** After the proposals and before the path: what path secrets are sealed to. */
+  readonly treeBeforePath: PublicTree
+  readonly tree: PublicTree
+  /** §12.4.1's provisional GroupContext, the context of path encryption. */
+  readonly provisionalContext: GroupContext
+}
+
+/** §12.4: types whose commit must have a path. */
+const pathRequired: readonly number[] = [
+  ProposalType.update,
+  ProposalType.remove,
+  ProposalType.externalInit,
+  ProposalType.groupContextExtensions,
+  ProposalType.selfRemove,
+]
+
+export function needsPath(proposals: ProposalList): boolean {
+  return (
+    proposals.all.length === 0 ||
+    proposals.all.some(({ proposal }) => pathRequired.includes(proposal.proposalType))
+  )
+}
+
+/**
+ * RFC 9420 §12.4.2 up to the path, as far as it needs no secrets.
+ * @throws MlsError, or what the policy throws
+ */
+export async function applyCommit(
+  environment: PublicEnvironment,
+  crypto: PublicSuite,
+  context: GroupContext,
+  tree: PublicTree,
+  proposals: ProposalList,
+  path: Commit['path'],
+): Promise<CommitEffect> {
+  environment.policy.checkProposals(proposals, tree, context)
+  if (path === undefined && needsPath(proposals)) {
+    throw new MlsError('commit-path-missing', 'these proposals must be committed with a path')
+  }
+  const {
+    tree: treeBeforePath,
+    extensions,
+    added,
+  } = applyProposals(tree, context.extensions, proposals)
+  const changed: GroupContext = { ...context, epoch: context.epoch + 1n, extensions }
+  if (proposals.groupContextExtensions !== undefined) environment.policy.checkGroup(changed)
+  let merged = treeBeforePath
+  if (path !== undefined) {
+    const leaves = added.map(({ leafIndex }) => leafIndex)
+    merged = mergePath(crypto, treeBeforePath, proposals.committer, path, leaves)
+    await checkPathLeaf(environment, crypto, changed, proposals.committer, path)
+  }
+  checkMembersAfter(proposals, changed, merged)
+  return {
+    proposals,
+    added,
+    removed: proposals.removes.map(({ leafIndex }) => leafIndex),
+    treeBeforePath,
+    tree: merged,
+    provisionalContext: { ...changed, treeHash: merged.treeHash(crypto) },
+  }
+}
+
+/** §12.1.7 has a code of its own for members that cannot follow a change of the context. */
+function checkMembersAfter(proposals: ProposalList, context: GroupContext, tree: PublicTree): void {
+  try {
+    checkMembers(tree.members(), leafRequirements(context))
+  } catch (error) {
+    const unfollowed =
+      proposals.groupContextExtensions !== undefined &&
+      error instanceof MlsError &&
+      error.code === 'leaf-capabilities-insufficient'
+    if (!unfollowed) throw error
+    throw new MlsError('proposal-extensions-unsupported', 'a member lacks a capability', {
+      cause: error,
+    })
+  }
+}
+
+async function checkPathLeaf(
+  environment: PublicEnvironment,
+  crypto: PublicSuite,
+  context: GroupContext,
+  leafIndex: LeafIndex,
+  { leafNode }: UpdatePath,
+): Promise<void> {
+  checkLeafNode(leafNode, leafRequirements(context))
+  await verifyLeafNodeSignature(crypto, leafNode, { groupId: context.groupId, leafIndex })
+  await environment.policy.checkLeaf(crypto, leafNode, context)
+}
+
+/** The new epoch's GroupContext, once the commit is signed. */
+export function committedContext(
+  crypto: PublicSuite,
+  effect: CommitEffect,
+  interimTranscriptHash: Bytes,
+  commit: SignedCommit,
+): GroupContext {
+  return {
+    ...effect.provisionalContext,
+    confirmedTranscriptHash: confirmedTranscriptHash(crypto, interimTranscriptHash, commit),
+  }
+}
+
+/**
+ * A GroupInfo that a committer uploads describes exactly the epoch that its commit begins.
+ * @throws MlsError `group-info-…`
+ */
+export async function checkGroupInfo(
+  crypto: PublicSuite,
+  groupInfo: GroupInfo,
+  context: GroupContext,
+  tree: PublicTree,
+  confirmationTag: Bytes,
+): Promise<void> {
+  if (!equalBytes(encode(GroupContext, groupInfo.groupContext), encode(GroupContext, context))) {
+    throw new MlsError('group-info-context-mismatch', 'the GroupInfo is of another epoch')
+  }
+  if (!equalBytes(groupInfo.confirmationTag, confirmationTag)) {
+    throw new MlsError('group-info-confirmation-tag-invalid', 'the GroupInfo has another tag')
+  }
+  await verifyGroupInfoSignature(crypto, groupInfo, tree)
+}
+
+/**
+ * A Welcome has a secret for everyone who was added and for nobody else.
+ * @throws MlsError `welcome-incomplete`, `welcome-suite-mismatch`
+ */
+export function checkWelcome(
+  crypto: PublicSuite,
+  welcome: Welcome | undefined,
+  added: readonly AddedMember[],
+): void {
+  if (welcome !== undefined && welcome.cipherSuite !== crypto.suite.id) {
+    throw new MlsError('welcome-suite-mismatch', 'the Welcome is of another cipher suite')
+  }
+  const welcomed = welcome?.secrets.map(({ newMember }) => toHex(newMember)) ?? []
+  const expected = new Set(
+    added.map(({ keyPackage }) => toHex(makeKeyPackageRef(crypto, keyPackage))),
+  )
+  const covers = welcomed.length === expected.size && welcomed.every((ref) => expected.has(ref))
+  if (!covers || new Set(welcomed).size !== expected.size) {
+    throw new MlsError('welcome-incomplete', 'the Welcome does not cover exactly the Adds')
+  }
+}

@@ -1,0 +1,289 @@
+import { type Bytes, equalBytes, toHex } from '../../codec/bytes.ts'
+import type { PublicSuite } from '../../crypto/public/publicSuite.ts'
+import { makeKeyPackageRef, makeProposalRef } from '../../crypto/public/refHash.ts'
+import type { AuthenticatedContent, PublicMessage } from '../../wire/framing.ts'
+import type { GroupContext } from '../../wire/groupContext.ts'
+import type { LeafIndex, RatchetTree } from '../../wire/ratchetTree.ts'
+import {
+  ContentType,
+  ProposalOrRefType,
+  ProposalType,
+  ProtocolVersion,
+  SenderType,
+  WireFormat,
+} from '../../wire/registry.ts'
+import type { GroupInfo, Welcome } from '../../wire/welcome.ts'
+import { MlsError } from '../mlsError.ts'
+import { PublicTree } from '../treesync/publicTree.ts'
+import { validateTree } from '../treesync/treeValidation.ts'
+import { checkGroupAndEpoch, verifyContentSignature } from './contentSignature.ts'
+import { checkNoDuplicates, leafRequirements } from './groupExtensions.ts'
+import { verifyGroupInfoSignature } from './groupInfo.ts'
+import type { PublicEnvironment } from './policy.ts'
+import { checkProposal } from './proposal.ts'
+import { resolveProposals, type SourcedProposal, sortProposals } from './proposalList.ts'
+import {
+  applyCommit,
+  type CommitEffect,
+  checkGroupInfo,
+  checkWelcome,
+  committedContext,
+} from './publicCommit.ts'
+import { interimTranscriptHash } from './transcript.ts'
+
+/** Proposals remembered for one epoch: what a group may be asked to hold without committing. */
+const maxCachedProposals = 2048
+
+export interface AcceptedCommit {
+  readonly group: PublicGroup
+  readonly committer: LeafIndex
+  readonly added: readonly { readonly leafIndex: LeafIndex; readonly keyPackageRef: Bytes }[]
+  readonly removed: readonly LeafIndex[]
+}
+
+interface PublicState {
+  readonly environment: PublicEnvironment
+  readonly crypto: PublicSuite
+  readonly groupContext: GroupContext
+  readonly tree: PublicTree
+  readonly interimTranscriptHash: Bytes
+  readonly proposals: ReadonlyMap<string, SourcedProposal>
+}
+
+/**
+ * One epoch of a group as anybody can see it who follows its public messages: what a delivery
+ * service checks, and the public half of what a member knows. Immutable: each accepted message
+ * gives another PublicGroup, and a refused one changes nothing.
+ */
+export class PublicGroup {
+  readonly #state: PublicState
+
+  private constructor(state: PublicState) {
+    this.#state = state
+  }
+
+  get environment(): PublicEnvironment {
+    return this.#state.environment
+  }
+  get crypto(): PublicSuite {
+    return this.#state.crypto
+  }
+  get groupContext(): GroupContext {
+    return this.#state.groupContext
+  }
+  get tree(): PublicTree {
+    return this.#state.tree
+  }
+  get interimTranscriptHash(): Bytes {
+    return this.#state.interimTranscriptHash
+  }
+  /** This epoch's proposals by the hexadecimal form of their ProposalRef. */
+  get proposals(): ReadonlyMap<string, SourcedProposal> {
+    return this.#state.proposals
+  }
+
+  /** Leaves that a proposal of this epoch would remove. */
+  get pendingRemovals(): ReadonlySet<LeafIndex> {
+    const leaves = new Set<LeafIndex>()
+    for (const { proposal, sender } of this.proposals.values()) {
+      if (proposal.proposalType === ProposalType.remove) leaves.add(proposal.removed)
+      if (
+        proposal.proposalType === ProposalType.selfRemove &&
+        sender.senderType === SenderType.member
+      ) {
+        leaves.add(sender.leafIndex)
+      }
+    }
+    return leaves
+  }
+
+  /**
+   * The group that a GroupInfo and its tree describe, all of it verified (RFC 9420 §12.4.3.1).
+   * @throws MlsError, or what the policy throws
+   */
+  static async open(
+    environment: PublicEnvironment,
+    groupInfo: GroupInfo,
+    ratchetTree: RatchetTree,
+  ): Promise<PublicGroup> {
+    const { groupContext } = groupInfo
+    const crypto = environment.crypto.publicSuite(groupContext.cipherSuite)
+    if (crypto === undefined) {
+      throw new MlsError('suite-unsupported', `no cipher suite ${groupContext.cipherSuite}`)
+    }
+    if (groupContext.version !== ProtocolVersion.mls10) {
+      throw new MlsError('message-version-unsupported', 'the group is of another version')
+    }
+    const tree = PublicTree.fromRatchetTree(ratchetTree)
+    if (!equalBytes(tree.treeHash(crypto), groupContext.treeHash)) {
+      throw new MlsError('tree-hash-mismatch', 'the tree is not the one of the GroupInfo')
+    }
+    await verifyGroupInfoSignature(crypto, groupInfo, tree)
+    checkNoDuplicates(groupContext.extensions)
+    environment.policy.checkGroup(groupContext)
+    await validateTree(crypto, tree, groupContext.groupId, leafRequirements(groupContext))
+    await Promise.all(
+      tree
+        .members()
+        .map(({ leafNode }) => environment.policy.checkLeaf(crypto, leafNode, groupContext)),
+    )
+    return new PublicGroup({
+      environment,
+      crypto,
+      groupContext,
+      tree,
+      interimTranscriptHash: interimTranscriptHash(
+        crypto,
+        groupContext.confirmedTranscriptHash,
+        groupInfo.confirmationTag,
+      ),
+      proposals: new Map(),
+    })
+  }
+
+  /** The group of a founder who has made all of this itself. */
+  static found(
+    environment: PublicEnvironment,
+    crypto: PublicSuite,
+    groupContext: GroupContext,
+    tree: PublicTree,
+    confirmationTag: Bytes,
+  ): PublicGroup {
+    environment.policy.checkGroup(groupContext)
+    return new PublicGroup({
+      environment,
+      crypto,
+      groupContext,
+      tree,
+      interimTranscriptHash: interimTranscriptHash(
+        crypto,
+        groupContext.confirmedTranscriptHash,
+        confirmationTag,
+      ),
+      proposals: new Map(),
+    })
+  }
+
+  /**
+   * A proposal that a later commit may name by reference.
+   * @throws MlsError, or what the policy throws
+   */
+  async withProposal(message: PublicMessage): Promise<{ group: PublicGroup; ref: Bytes }> {
+    const content = authenticated(message)
+    await this.verifyFraming(content)
+    return this.withVerifiedProposal(content)
+  }
+
+  /** `withProposal` for content whose framing has been verified. */
+  async withVerifiedProposal(
+    authenticatedContent: AuthenticatedContent,
+  ): Promise<{ group: PublicGroup; ref: Bytes }> {
+    const { content } = authenticatedContent
+    if (content.contentType !== ContentType.proposal) {
+      throw new MlsError('message-wire-format-unexpected', 'the message is not a proposal')
+    }
+    const { environment, crypto, groupContext, tree } = this.#state
+    const sourced: SourcedProposal = { proposal: content.proposal, sender: content.sender }
+    await checkProposal(environment, crypto, sourced, groupContext, tree)
+    const ref = makeProposalRef(crypto, authenticatedContent)
+    const proposals = new Map(this.proposals).set(toHex(ref), sourced)
+    if (proposals.size > maxCachedProposals) {
+      throw new MlsError('proposals-too-many', `over ${maxCachedProposals} proposals in an epoch`)
+    }
+    return { group: new PublicGroup({ ...this.#state, proposals }), ref }
+  }
+
+  /**
+   * A commit with what its sender uploads beside it.
+   * @throws MlsError, or what the policy throws
+   */
+  async withCommit(
+    message: PublicMessage,
+    groupInfo: GroupInfo,
+    welcome?: Welcome,
+  ): Promise<AcceptedCommit> {
+    const content = authenticated(message)
+    await this.verifyFraming(content)
+    const effect = await this.evaluateCommit(content)
+    const { crypto } = this.#state
+    const group = this.advance(effect, content)
+    const tag = confirmationTag(content)
+    await checkGroupInfo(crypto, groupInfo, group.groupContext, group.tree, tag)
+    checkWelcome(crypto, welcome, effect.added)
+    return {
+      group,
+      committer: effect.proposals.committer,
+      added: effect.added.map(({ leafIndex, keyPackage }) => ({
+        leafIndex,
+        keyPackageRef: makeKeyPackageRef(crypto, keyPackage),
+      })),
+      removed: effect.removed,
+    }
+  }
+
+  /**
+   * RFC 9420 §6.1 for a handshake message of this epoch.
+   * @throws MlsError `message-…`
+   */
+  async verifyFraming(content: AuthenticatedContent): Promise<void> {
+    checkGroupAndEpoch(content.content, this.groupContext)
+    await verifyContentSignature(this.crypto, content, this.groupContext, this.tree)
+  }
+
+  /**
+   * What a commit with verified framing would do. Changes nothing.
+   * @throws MlsError, or what the policy throws
+   */
+  async evaluateCommit({ content }: AuthenticatedContent): Promise<CommitEffect> {
+    if (content.contentType !== ContentType.commit) {
+      throw new MlsError('message-wire-format-unexpected', 'the message is not a commit')
+    }
+    const { sender, commit } = content
+    if (sender.senderType !== SenderType.member) {
+      throw new MlsError('message-sender-not-allowed', 'only a member can send this commit')
+    }
+    const { environment, crypto, groupContext, tree } = this.#state
+    const resolved = resolveProposals(commit.proposals, sender, this.proposals)
+    await Promise.all(
+      resolved
+        // A proposal that came by itself was checked when it came.
+        .filter((_, i) => commit.proposals[i]?.type === ProposalOrRefType.proposal)
+        .map((proposal) => checkProposal(environment, crypto, proposal, groupContext, tree)),
+    )
+    const proposals = sortProposals(resolved, sender.leafIndex, tree)
+    return applyCommit(environment, crypto, groupContext, tree, proposals, commit.path)
+  }
+
+  /** The next epoch, for a commit that `evaluateCommit` has passed. */
+  advance(effect: CommitEffect, content: AuthenticatedContent): PublicGroup {
+    const { crypto, interimTranscriptHash: interim } = this.#state
+    const groupContext = committedContext(crypto, effect, interim, {
+      wireFormat: content.wireFormat,
+      content: content.content,
+      signature: content.auth.signature,
+    })
+    return new PublicGroup({
+      ...this.#state,
+      groupContext,
+      tree: effect.tree,
+      interimTranscriptHash: interimTranscriptHash(
+        crypto,
+        groupContext.confirmedTranscriptHash,
+        confirmationTag(content),
+      ),
+      proposals: new Map(),
+    })
+  }
+}
+
+export function authenticated({ content, auth }: PublicMessage): AuthenticatedContent {
+  return { wireFormat: WireFormat.publicMessage, content, auth }
+}
+
+/** @throws MlsError `commit-confirmation-tag-invalid` */
+function confirmationTag({ auth }: AuthenticatedContent): Bytes {
+  if (auth.confirmationTag === undefined) {
+    throw new MlsError('commit-confirmation-tag-invalid', 'a commit has a confirmation tag')
+  }
+  return auth.confirmationTag
+}

@@ -1,0 +1,98 @@
+import type { Bytes } from '../../codec/bytes.ts'
+import { encode } from '../../codec/tls.ts'
+import type { PublicSuite } from '../../crypto/public/publicSuite.ts'
+import { verifyWithLabel } from '../../crypto/public/verifyWithLabel.ts'
+import type { RequiredCapabilities } from '../../wire/extension.ts'
+import {
+  type Capabilities,
+  type LeafNode,
+  type LeafNodeContent,
+  type LeafNodePosition,
+  PlacedLeafNodeTbs,
+  UnplacedLeafNodeTbs,
+} from '../../wire/ratchetTree.ts'
+import { LeafNodeSource, ProtocolVersion } from '../../wire/registry.ts'
+import { MlsError } from '../mlsError.ts'
+
+/** RFC 9420 §7.2: what every implementation supports and nobody lists. */
+const defaultExtensionTypes = 5
+const defaultProposalTypes = 7
+
+export const leafNodeLabel = 'LeafNodeTBS'
+
+/** RFC 9420 §7.2: an updated or committed leaf is signed together with where it stands. */
+export function leafNodeTbs(leafNode: LeafNodeContent, position?: LeafNodePosition): Bytes {
+  return leafNode.leafNodeSource === LeafNodeSource.keyPackage || position === undefined
+    ? encode(UnplacedLeafNodeTbs, leafNode)
+    : encode(PlacedLeafNodeTbs, { ...leafNode, ...position })
+}
+
+/**
+ * `position` may be missing only where no position is signed: for a KeyPackage's leaf.
+ * @throws MlsError `leaf-signature-invalid`
+ */
+export async function verifyLeafNodeSignature(
+  crypto: PublicSuite,
+  leafNode: LeafNode,
+  position?: LeafNodePosition,
+): Promise<void> {
+  const { signatureKey, signature } = leafNode
+  const content = leafNodeTbs(leafNode, position)
+  if (!(await verifyWithLabel(crypto, signatureKey, leafNodeLabel, content, signature))) {
+    throw new MlsError('leaf-signature-invalid', 'the signature of a leaf node does not verify')
+  }
+}
+
+export function supportsExtension(capabilities: Capabilities, type: number): boolean {
+  return type <= defaultExtensionTypes || capabilities.extensions.includes(type)
+}
+
+export function supportsProposal(capabilities: Capabilities, type: number): boolean {
+  return type <= defaultProposalTypes || capabilities.proposals.includes(type)
+}
+
+/** What a group demands of its members' leaves. */
+export interface LeafRequirements {
+  readonly cipherSuite: number
+  readonly requiredCapabilities: RequiredCapabilities | undefined
+  /** Types of the GroupContext's extensions, which all members must support (§12.1.7). */
+  readonly groupExtensionTypes: readonly number[]
+}
+
+/**
+ * RFC 9420 §7.3, the part that concerns a leaf by itself in its group.
+ * @throws MlsError `leaf-…`
+ */
+export function checkLeafNode(leafNode: LeafNodeContent, requirements: LeafRequirements): void {
+  const { capabilities } = leafNode
+  if (leafNode.encryptionKey.length === 0 || leafNode.signatureKey.length === 0) {
+    throw new MlsError('leaf-key-empty', 'a leaf node has an empty key')
+  }
+  if (!capabilities.credentials.includes(leafNode.credential.credentialType)) {
+    throw new MlsError('leaf-credential-unlisted', 'a leaf does not list its own credential type')
+  }
+  for (const { extensionType } of leafNode.extensions) {
+    if (!supportsExtension(capabilities, extensionType)) {
+      throw new MlsError(
+        'leaf-extension-unlisted',
+        `a leaf does not list extension ${extensionType}`,
+      )
+    }
+  }
+  if (
+    !capabilities.versions.includes(ProtocolVersion.mls10) ||
+    !capabilities.cipherSuites.includes(requirements.cipherSuite)
+  ) {
+    throw new MlsError('leaf-version-unsupported', "a leaf does not list the group's suite")
+  }
+  const required = requirements.requiredCapabilities
+  const satisfied =
+    requirements.groupExtensionTypes.every((type) => supportsExtension(capabilities, type)) &&
+    (required === undefined ||
+      (required.extensionTypes.every((type) => supportsExtension(capabilities, type)) &&
+        required.proposalTypes.every((type) => supportsProposal(capabilities, type)) &&
+        required.credentialTypes.every((type) => capabilities.credentials.includes(type))))
+  if (!satisfied) {
+    throw new MlsError('leaf-capabilities-insufficient', 'a leaf lacks a required capability')
+  }
+}

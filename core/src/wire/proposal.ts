@@ -1,0 +1,82 @@
+import {
+  empty,
+  extend,
+  type Infer,
+  opaque,
+  struct,
+  uint8,
+  uint16,
+  uint64,
+  variant,
+} from '../codec/tls.ts'
+import { Extensions } from './extension.ts'
+import { KeyPackage } from './keyPackage.ts'
+import { LeafIndex, LeafNode } from './ratchetTree.ts'
+import { ProposalType, PskType } from './registry.ts'
+
+/*
+ * RFC 9420 §8.4
+ *
+ * struct {
+ *     PSKType psktype;
+ *     select (PreSharedKeyID.psktype) {
+ *         case external:
+ *             opaque psk_id<V>;
+ *         case resumption:
+ *             ResumptionPSKUsage usage;
+ *             opaque psk_group_id<V>;
+ *             uint64 psk_epoch;
+ *     };
+ *     opaque psk_nonce<V>;
+ * } PreSharedKeyID;
+ */
+export const PreSharedKeyId = extend(
+  variant('pskType', uint8, {
+    [PskType.external]: struct({ pskId: opaque() }),
+    [PskType.resumption]: struct({ usage: uint8, pskGroupId: opaque(), pskEpoch: uint64 }),
+  }),
+  () => struct({ pskNonce: opaque() }),
+)
+export type PreSharedKeyId = Infer<typeof PreSharedKeyId>
+
+/*
+ * §12.1
+ *
+ * struct { KeyPackage key_package; } Add;
+ * struct { LeafNode leaf_node; } Update;
+ * struct { uint32 removed; } Remove;
+ * struct { PreSharedKeyID psk; } PreSharedKey;
+ * struct {
+ *     opaque group_id<V>;
+ *     ProtocolVersion version;
+ *     CipherSuite cipher_suite;
+ *     Extension extensions<V>;
+ * } ReInit;
+ * struct { opaque kem_output<V>; } ExternalInit;
+ * struct { Extension extensions<V>; } GroupContextExtensions;
+ * struct {} SelfRemove;
+ */
+export const Add = struct({ keyPackage: KeyPackage })
+export const Update = struct({ leafNode: LeafNode })
+export const Remove = struct({ removed: LeafIndex })
+export const PreSharedKey = struct({ psk: PreSharedKeyId })
+export const ReInit = struct({
+  groupId: opaque(),
+  version: uint16,
+  cipherSuite: uint16,
+  extensions: Extensions,
+})
+export const ExternalInit = struct({ kemOutput: opaque() })
+export const GroupContextExtensions = struct({ extensions: Extensions })
+
+export const Proposal = variant('proposalType', uint16, {
+  [ProposalType.add]: Add,
+  [ProposalType.update]: Update,
+  [ProposalType.remove]: Remove,
+  [ProposalType.psk]: PreSharedKey,
+  [ProposalType.reInit]: ReInit,
+  [ProposalType.externalInit]: ExternalInit,
+  [ProposalType.groupContextExtensions]: GroupContextExtensions,
+  [ProposalType.selfRemove]: empty,
+})
+export type Proposal = Infer<typeof Proposal>

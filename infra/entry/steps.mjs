@@ -1,0 +1,107 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { run, runOrThrow, throwIfInterrupted } from './processes.mjs'
+import { progress } from './progress.mjs'
+import { repository } from './repository.mjs'
+import { SetupError } from './setupError.mjs'
+import { countTests } from './testCounts.mjs'
+
+/**
+ * The steps of `npm test` and `npm run verify`, each a function that rejects when it fails.
+ *
+ * @typedef {import('./prepare.mjs').Prepared} Prepared
+ * @typedef {(prepared: Prepared) => Promise<void>} Step
+ */
+
+const meeting = join(repository, 'examples', 'meeting')
+
+/** Compiles every package and bundles the meeting's page. @type {Step} */
+export async function build(prepared) {
+  await tool(prepared, 'build packages (tsc -b)', 'typescript/bin/tsc', ['-b'])
+  await tool(prepared, 'bundle the meeting page (vite build)', 'vite/bin/vite.js', ['build'], {
+    cwd: meeting,
+  })
+}
+
+/** @type {Step} */
+export async function lint(prepared) {
+  const args = ['check', '--error-on-warnings']
+  await tool(prepared, 'lint and formatting (biome)', '@biomejs/biome/bin/biome', args)
+}
+
+/** @type {Step} */
+export async function layers({ node, env }) {
+  const script = join(repository, 'infra', 'checks', 'layers.mjs')
+  await progress('layers (dependency-cruiser)', () =>
+    runOrThrow('layers', node, [script], { cwd: repository, env }),
+  )
+}
+
+/** Checks the types of the scripts, and that what the packages publish is what they declare. @type {Step} */
+export async function types(prepared) {
+  await tool(prepared, 'types of the scripts (tsc)', 'typescript/bin/tsc', ['-p', 'infra'])
+  for (const name of ['core', 'client-sdk', 'keyserver', 'sfu']) {
+    const args = ['run', name, '--strict']
+    await tool(prepared, `published package ${name} (publint)`, 'publint/src/cli.js', args)
+  }
+}
+
+/**
+ * Runs Vitest.
+ *
+ * @param {Prepared} prepared
+ * @param {readonly string[]} [args] passed on to Vitest
+ * @returns {Promise<import('./testCounts.mjs').TestCounts & { succeeded: boolean }>}
+ *   succeeded is false too when no test ran
+ * @throws SetupError `interrupted`
+ */
+export async function tests({ node, env }, args = []) {
+  const folder = await mkdtemp(join(tmpdir(), 'conclave-tests-'))
+  const report = join(folder, 'report.json')
+  const vitest = join(repository, 'node_modules', 'vitest', 'vitest.mjs')
+  const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`]
+  try {
+    const ended = await run(node, [vitest, 'run', ...reporters, ...args], { cwd: repository, env })
+    throwIfInterrupted(ended)
+    const counts = countTests(await readFile(report, 'utf8').catch(() => undefined))
+    return { ...counts, succeeded: ended.code === 0 && counts.failed === 0 && counts.passed > 0 }
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
+}
+
+/**
+ * Runs checks one after the other, the later ones too when one fails.
+ *
+ * @param {Prepared} prepared
+ * @param {readonly Step[]} checks
+ * @returns {Promise<string[]>} the names of those that failed
+ * @throws SetupError `interrupted`
+ */
+export async function failedChecks(prepared, checks) {
+  const failed = []
+  for (const check of checks) {
+    try {
+      await check(prepared)
+    } catch (error) {
+      if (!(error instanceof SetupError) || error.code === 'interrupted') throw error
+      failed.push(check.name)
+    }
+  }
+  return failed
+}
+
+/**
+ * Runs a dependency's command-line tool.
+ *
+ * @param {Prepared} prepared
+ * @param {string} what
+ * @param {string} script below node_modules
+ * @param {readonly string[]} args
+ * @param {{ cwd?: string }} [options]
+ */
+async function tool({ node, env }, what, script, args, { cwd = repository } = {}) {
+  const path = join(repository, 'node_modules', script)
+  await progress(what, () => runOrThrow(what, node, [path, ...args], { cwd, env }))
+}

@@ -1,2 +1,3 @@
 export * from './envelope.ts'
 export * from './protocol.ts'
+export * from './removalLedger.ts'

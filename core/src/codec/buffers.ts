@@ -142,7 +142,13 @@ export class Reader {
     const end = this.#position + length
     if (end > outerEnd) throw truncated()
     this.#end = end
-    while (this.#position < end) item()
+    while (this.#position < end) {
+      const start = this.#position
+      item()
+      if (this.#position === start) {
+        throw new CodecError('codec-bad-length', 'a vector of items that take no bytes')
+      }
+    }
     this.#end = outerEnd
   }
 

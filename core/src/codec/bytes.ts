@@ -50,7 +50,8 @@ export function fromHex(hex: string): Bytes {
 }
 
 const encoder = new TextEncoder()
-const strictDecoder = new TextDecoder('utf-8', { fatal: true })
+// A byte order mark is kept: dropping it would give two byte strings the same text.
+const strictDecoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 export function utf8(text: string): Bytes {
   return encoder.encode(text)

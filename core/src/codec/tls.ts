@@ -18,7 +18,7 @@ export interface Codec<T> {
 
 export type Infer<C> = C extends Codec<infer T> ? T : never
 
-/** @throws CodecError `codec-unencodable` if a number or length is out of the declared range. */
+/** @throws CodecError `codec-unencodable` if a number, length or case is not a declared one. */
 export function encode<T>(codec: Codec<T>, value: T): Bytes {
   const writer = new Writer()
   codec.write(value, writer)
@@ -77,10 +77,14 @@ export function fixedOpaque(length: number): Codec<Bytes> {
 /** `T values<V>`, at most `maxCount` items. */
 export function vector<T>(item: Codec<T>, maxCount = maxVectorLength): Codec<readonly T[]> {
   return {
-    write: (values, to) =>
+    write: (values, to) => {
+      if (values.length > maxCount) {
+        throw new CodecError('codec-unencodable', `${values.length} of at most ${maxCount} items`)
+      }
       to.vector(() => {
         for (const value of values) item.write(value, to)
-      }),
+      })
+    },
     read: (from) => {
       const values: T[] = []
       from.vector(maxVectorLength, () => {
@@ -115,13 +119,16 @@ export function oneOf<const T extends number>(
   values: readonly T[],
 ): Codec<T> {
   const legal = new Set<number>(values)
-  const check = (value: number): T => {
-    if (!legal.has(value)) throw new CodecError('codec-unknown-case', `no case ${value}`)
-    return value as T
-  }
   return {
-    write: (value, to) => width.write(check(value), to),
-    read: (from) => check(width.read(from)),
+    write: (value, to) => {
+      if (!legal.has(value)) throw new CodecError('codec-unencodable', `no case ${value}`)
+      width.write(value, to)
+    },
+    read: (from) => {
+      const value = width.read(from)
+      if (!legal.has(value)) throw new CodecError('codec-unknown-case', `no case ${value}`)
+      return value as T
+    },
   }
 }
 
@@ -161,21 +168,19 @@ export function variant<Tag extends string, C extends Cases>(
   const byTag = new Map<number, Codec<object>>(
     Object.entries(cases).map(([key, codec]) => [Number(key), codec]),
   )
-  const codecFor = (value: number): Codec<object> => {
-    const codec = byTag.get(value)
-    if (codec === undefined) throw new CodecError('codec-unknown-case', `${tag} ${value}`)
-    return codec
-  }
   return {
     write: (value, to) => {
       const chosen = (value as Record<string, number>)[tag] as number
-      const codec = codecFor(chosen)
+      const codec = byTag.get(chosen)
+      if (codec === undefined) throw new CodecError('codec-unencodable', `${tag} ${chosen}`)
       width.write(chosen, to)
       codec.write(value, to)
     },
     read: (from) => {
       const chosen = width.read(from)
-      return { [tag]: chosen, ...codecFor(chosen).read(from) } as VariantOf<Tag, C>
+      const codec = byTag.get(chosen)
+      if (codec === undefined) throw new CodecError('codec-unknown-case', `${tag} ${chosen}`)
+      return { [tag]: chosen, ...codec.read(from) } as VariantOf<Tag, C>
     },
   }
 }

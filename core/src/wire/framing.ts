@@ -4,6 +4,7 @@ import {
   extend,
   fixedOpaque,
   type Infer,
+  oneOf,
   opaque,
   struct,
   uint8,
@@ -17,7 +18,7 @@ import { GroupContext } from './groupContext.ts'
 import { KeyPackage } from './keyPackage.ts'
 import { Proposal } from './proposal.ts'
 import { LeafIndex } from './ratchetTree.ts'
-import { ContentType, SenderType, WireFormat } from './registry.ts'
+import { ContentType, ProtocolVersion, SenderType, WireFormat } from './registry.ts'
 import { GroupInfo, Welcome } from './welcome.ts'
 
 /*
@@ -61,9 +62,11 @@ const contentCases = {
   [ContentType.commit]: struct({ commit: Commit }),
 } as const
 
+const TypedContent = variant('contentType', uint8, contentCases)
+
 export const FramedContent = extend(
   struct({ groupId: opaque(), epoch: uint64, sender: Sender, authenticatedData: opaque() }),
-  () => variant('contentType', uint8, contentCases),
+  () => TypedContent,
 )
 export type FramedContent = Infer<typeof FramedContent>
 export type CommitContent = Extract<FramedContent, { contentType: typeof ContentType.commit }>
@@ -158,16 +161,18 @@ export type AuthenticatedContent = Infer<typeof AuthenticatedContent>
  * } AuthenticatedContentTBM;
  */
 const MembershipTag = struct({ membershipTag: opaque() })
-export const PublicMessage = extend(
-  extend(struct({ content: FramedContent }), ({ content }) =>
-    struct({ auth: framedContentAuthData(content.contentType) }),
-  ),
-  ({ content }) =>
-    content.sender.senderType === SenderType.member
-      ? (MembershipTag as Codec<Partial<Infer<typeof MembershipTag>>>)
-      : empty,
+const SignedContent = extend(struct({ content: FramedContent }), ({ content }) =>
+  struct({ auth: framedContentAuthData(content.contentType) }),
 )
-export type PublicMessage = Infer<typeof PublicMessage>
+export interface PublicMessage extends Infer<typeof SignedContent> {
+  /** Present exactly when the sender is a member. */
+  readonly membershipTag?: Infer<typeof MembershipTag>['membershipTag']
+}
+export const PublicMessage: Codec<PublicMessage> = extend(SignedContent, ({ content }) =>
+  content.sender.senderType === SenderType.member
+    ? (MembershipTag as Codec<Partial<Infer<typeof MembershipTag>>>)
+    : empty,
+)
 
 export const AuthenticatedContentTbm = extend(
   struct({ contentTbs: FramedContentTbs }),
@@ -189,7 +194,7 @@ export const AuthenticatedContentTbm = extend(
 export const PrivateMessage = struct({
   groupId: opaque(),
   epoch: uint64,
-  contentType: uint8,
+  contentType: oneOf(uint8, Object.values(ContentType)),
   authenticatedData: opaque(),
   encryptedSenderData: opaque(),
   ciphertext: opaque(),
@@ -252,14 +257,16 @@ export function privateMessageContent<T extends ContentType>(contentType: T) {
  *     };
  * } MLSMessage;
  */
-export const MlsMessage = extend(struct({ version: uint16 }), () =>
-  variant('wireFormat', uint16, {
-    [WireFormat.publicMessage]: struct({ publicMessage: PublicMessage }),
-    [WireFormat.privateMessage]: struct({ privateMessage: PrivateMessage }),
-    [WireFormat.welcome]: struct({ welcome: Welcome }),
-    [WireFormat.groupInfo]: struct({ groupInfo: GroupInfo }),
-    [WireFormat.keyPackage]: struct({ keyPackage: KeyPackage }),
-  }),
+const MlsMessageBody = variant('wireFormat', uint16, {
+  [WireFormat.publicMessage]: struct({ publicMessage: PublicMessage }),
+  [WireFormat.privateMessage]: struct({ privateMessage: PrivateMessage }),
+  [WireFormat.welcome]: struct({ welcome: Welcome }),
+  [WireFormat.groupInfo]: struct({ groupInfo: GroupInfo }),
+  [WireFormat.keyPackage]: struct({ keyPackage: KeyPackage }),
+})
+export const MlsMessage = extend(
+  struct({ version: oneOf(uint16, [ProtocolVersion.mls10]) }),
+  () => MlsMessageBody,
 )
 export type MlsMessage = Infer<typeof MlsMessage>
 

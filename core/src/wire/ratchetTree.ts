@@ -97,14 +97,16 @@ const LeafNodeOrigin = variant('leafNodeSource', uint8, {
   [LeafNodeSource.update]: empty,
   [LeafNodeSource.commit]: struct({ parentHash: opaque() }),
 })
+const LeafNodeExtensions = struct({ extensions: Extensions })
 const LeafNodeContent = extend(
   extend(LeafNodeKeys, () => LeafNodeOrigin),
-  () => struct({ extensions: Extensions }),
+  () => LeafNodeExtensions,
 )
 export type LeafNodeContent = Infer<typeof LeafNodeContent>
 export type LeafNodeOrigin = Infer<typeof LeafNodeOrigin>
 
-export const LeafNode = extend(LeafNodeContent, () => struct({ signature: opaque() }))
+const LeafNodeSignature = struct({ signature: opaque() })
+export const LeafNode = extend(LeafNodeContent, () => LeafNodeSignature)
 export type LeafNode = Infer<typeof LeafNode>
 
 /*

@@ -64,7 +64,7 @@ export const CipherSuiteId = {
 } as const
 export type CipherSuiteId = (typeof CipherSuiteId)[keyof typeof CipherSuiteId]
 
-/** §13.5: values of this form carry no meaning and must not disturb anyone. */
+/** §13.5: values of this form carry no meaning and must not disturb anyone. 0xFAFA is private use. */
 export function isGrease(value: number): boolean {
-  return (value & 0x0f0f) === 0x0a0a && value >> 8 === (value & 0xff)
+  return (value & 0x0f0f) === 0x0a0a && value >> 8 === (value & 0xff) && value < 0xf000
 }

@@ -139,6 +139,7 @@ export default {
       to: {
         path: '^core/src/',
         pathNot: inCore([
+          'index',
           'error',
           'runtime',
           'codec',
@@ -152,6 +153,13 @@ export default {
           'delivery',
         ]).concat(`|^core/src/crypto/secret/`),
       },
+    },
+    {
+      name: 'core-root-reaches-no-secrets',
+      comment: 'both servers import the root of core; whoever needs secrets names their folder',
+      severity: 'error',
+      from: { path: '^core/src/index[.]ts$' },
+      to: { reachable: true, path: [groupSecrets, '^core/src/crypto/secret/'] },
     },
     {
       name: 'keyserver-one-signer',

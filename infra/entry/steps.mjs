@@ -52,19 +52,25 @@ export async function types(prepared) {
  *
  * @param {Prepared} prepared
  * @param {readonly string[]} [args] passed on to Vitest
+ * @param {(line: string) => void} [onLine] gets Vitest's output instead of the terminal
  * @returns {Promise<import('./testCounts.mjs').TestCounts & { succeeded: boolean }>}
- *   succeeded is false too when no test ran
+ *   succeeded is false too when no test ran; a run that fails in any way has a failed test
  * @throws SetupError `interrupted`
  */
-export async function tests({ node, env }, args = []) {
+export async function tests({ node, env }, args = [], onLine = undefined) {
   const folder = await mkdtemp(join(tmpdir(), 'conclave-tests-'))
   const report = join(folder, 'report.json')
   const vitest = join(repository, 'node_modules', 'vitest', 'vitest.mjs')
   const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`]
   try {
-    const ended = await run(node, [vitest, 'run', ...reporters, ...args], { cwd: repository, env })
+    const ended = await run(node, [vitest, 'run', ...reporters, ...args], {
+      cwd: repository,
+      env,
+      ...(onLine === undefined ? {} : { onLine }),
+    })
     throwIfInterrupted(ended)
     const counts = countTests(await readFile(report, 'utf8').catch(() => undefined))
+    if (ended.code !== 0 && counts.failed === 0) counts.failed = 1
     return { ...counts, succeeded: ended.code === 0 && counts.failed === 0 && counts.passed > 0 }
   } finally {
     await rm(folder, { recursive: true, force: true })

@@ -4,8 +4,6 @@ import { join } from 'node:path'
 import { run, throwIfInterrupted } from '../entry/processes.mjs'
 import { addToCache, installedMediasoup, isUsableWorker } from './cache.mjs'
 
-const downloadLimitMs = 15_000
-
 /**
  * Fetches mediasoup's prebuilt worker with mediasoup's own script.
  *
@@ -14,10 +12,11 @@ const downloadLimitMs = 15_000
  *
  * @param {string} node a Node that mediasoup's script runs on
  * @param {(line: string) => void} say
+ * @param {number} [limitMs] when to give up
  * @returns {Promise<string | undefined>} path of the cached executable
  * @throws SetupError `interrupted`
  */
-export async function downloadWorker(node, say) {
+export async function downloadWorker(node, say, limitMs = 15_000) {
   const mediasoup = installedMediasoup()
   const folder = await mkdtemp(join(tmpdir(), 'conclave-worker-download-'))
   try {
@@ -27,13 +26,13 @@ export async function downloadWorker(node, say) {
       // With `false` as its Python that ends at once: building is our next step.
       env: { ...process.env, PYTHON: 'false' },
       ownGroup: true,
-      timeoutMs: downloadLimitMs,
+      timeoutMs: limitMs,
       onLine: (line) => {
         if (/failed to|no available/.test(line)) say(`  ${reason(line)}`)
       },
     })
     throwIfInterrupted(ended)
-    if (ended.timedOut) say(`  no download within ${downloadLimitMs / 1000} s`)
+    if (ended.timedOut) say(`  no download within ${limitMs / 1000} s`)
     if (ended.code !== 0) return undefined
     const worker = join(folder, 'worker', 'out', 'Release', 'mediasoup-worker')
     return isUsableWorker(worker) ? addToCache('prebuilt', worker) : undefined

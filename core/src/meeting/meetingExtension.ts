@@ -54,8 +54,14 @@ export type MeetingErrorCode =
   | 'meeting-terms-differ'
   /** A leaf has no `conclave_member`, or its device did not certify the leaf's key for this meeting. */
   | 'member-extension-invalid'
+  /** A leaf changed what stays the same for as long as it is in the group. */
+  | 'member-changed'
+  /** The credential is not one that this version can check. */
+  | 'member-credential-unsupported'
   /** The admission policy is not one that this version enforces. */
   | 'admission-policy-unsupported'
+  /** Every leaf index that the KID layout can hold is taken. */
+  | 'meeting-full'
   /** The group's parameters differ from what every Conclave group has. */
   | 'group-conventions-violated'
   /** Someone proposed what their role does not allow. */

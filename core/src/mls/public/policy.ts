@@ -12,8 +12,16 @@ import type { ProposalList } from './proposalList.ts'
 export interface GroupPolicy {
   /** The group's parameters, when it is entered and whenever its extensions change. */
   checkGroup(context: GroupContext): void
-  /** A leaf that enters, changes or is met on joining: RFC 9420 §5.3.1's credential validation. */
-  checkLeaf(crypto: PublicSuite, leafNode: LeafNode, context: GroupContext): Promise<void>
+  /**
+   * A leaf that enters, changes or is met on joining: RFC 9420 §5.3.1's credential validation.
+   * `previous` is the leaf that it replaces, whose successor it must be (§5.3.3).
+   */
+  checkLeaf(
+    crypto: PublicSuite,
+    leafNode: LeafNode,
+    context: GroupContext,
+    previous?: LeafNode,
+  ): Promise<void>
   /** Whether these senders may propose these changes. */
   checkProposals(proposals: ProposalList, tree: PublicTree, context: GroupContext): void
 }

@@ -111,5 +111,5 @@ async function checkUpdatedLeaf(
   }
   checkLeafNode(leafNode, leafRequirements(context))
   await verifyLeafNodeSignature(crypto, leafNode, { groupId: context.groupId, leafIndex })
-  await environment.policy.checkLeaf(crypto, leafNode, context)
+  await environment.policy.checkLeaf(crypto, leafNode, context, current)
 }

@@ -20,13 +20,19 @@ import type { ProposalList } from './proposalList.ts'
 import { mergePath } from './publicPath.ts'
 import { confirmedTranscriptHash, type SignedCommit } from './transcript.ts'
 
-/** What a commit does to public state, from its proposals to its path. */
-export interface CommitEffect {
+/** A commit's proposals, judged and applied; its path is still to come. */
+export interface PreparedCommit {
   readonly proposals: ProposalList
   readonly added: readonly AddedMember[]
   readonly removed: readonly LeafIndex[]
   /** After the proposals and before the path: what path secrets are sealed to. */
   readonly treeBeforePath: PublicTree
+  /** The new epoch's, with the old tree hash and transcript hash. */
+  readonly context: GroupContext
+}
+
+/** What a commit does to public state, from its proposals to its path. */
+export interface CommitEffect extends PreparedCommit {
   readonly tree: PublicTree
   /** §12.4.1's provisional GroupContext, the context of path encryption. */
   readonly provisionalContext: GroupContext
@@ -49,43 +55,67 @@ export function needsPath(proposals: ProposalList): boolean {
 }
 
 /**
- * RFC 9420 §12.4.2 up to the path, as far as it needs no secrets.
+ * RFC 9420 §12.3 and §12.4.2 up to the path.
  * @throws MlsError, or what the policy throws
  */
-export async function applyCommit(
-  environment: PublicEnvironment,
-  crypto: PublicSuite,
+export function prepareCommit(
+  { policy }: PublicEnvironment,
   context: GroupContext,
   tree: PublicTree,
   proposals: ProposalList,
-  path: Commit['path'],
-): Promise<CommitEffect> {
-  environment.policy.checkProposals(proposals, tree, context)
-  if (path === undefined && needsPath(proposals)) {
-    throw new MlsError('commit-path-missing', 'these proposals must be committed with a path')
-  }
-  const {
-    tree: treeBeforePath,
-    extensions,
-    added,
-  } = applyProposals(tree, context.extensions, proposals)
+): PreparedCommit {
+  policy.checkProposals(proposals, tree, context)
+  const applied = applyProposals(tree, context.extensions, proposals)
+  const { extensions } = applied
   const changed: GroupContext = { ...context, epoch: context.epoch + 1n, extensions }
-  if (proposals.groupContextExtensions !== undefined) environment.policy.checkGroup(changed)
-  let merged = treeBeforePath
-  if (path !== undefined) {
-    const leaves = added.map(({ leafIndex }) => leafIndex)
-    merged = mergePath(crypto, treeBeforePath, proposals.committer, path, leaves)
-    await checkPathLeaf(environment, crypto, changed, proposals.committer, path)
-  }
-  checkMembersAfter(proposals, changed, merged)
+  if (proposals.groupContextExtensions !== undefined) policy.checkGroup(changed)
   return {
     proposals,
-    added,
+    added: applied.added,
     removed: proposals.removes.map(({ leafIndex }) => leafIndex),
-    treeBeforePath,
-    tree: merged,
-    provisionalContext: { ...changed, treeHash: merged.treeHash(crypto) },
+    treeBeforePath: applied.tree,
+    context: changed,
   }
+}
+
+/**
+ * The public half of a received path.
+ * @throws MlsError `commit-path-…`, `leaf-…`, or what the policy throws
+ */
+export async function mergeReceivedPath(
+  environment: PublicEnvironment,
+  crypto: PublicSuite,
+  prepared: PreparedCommit,
+  path: Commit['path'],
+): Promise<PublicTree> {
+  const { proposals, treeBeforePath, context } = prepared
+  if (path === undefined) {
+    if (!needsPath(proposals)) return treeBeforePath
+    throw new MlsError('commit-path-missing', 'these proposals must be committed with a path')
+  }
+  const merged = mergePath(
+    crypto,
+    treeBeforePath,
+    proposals.committer,
+    path,
+    prepared.added.map(({ leafIndex }) => leafIndex),
+  )
+  await checkPathLeaf(environment, crypto, prepared, path)
+  return merged
+}
+
+/**
+ * §12.2's last rule: the tree is valid after the commit.
+ * @throws MlsError `leaf-…`, `proposal-extensions-unsupported`
+ */
+export function completeCommit(
+  crypto: PublicSuite,
+  prepared: PreparedCommit,
+  tree: PublicTree,
+): CommitEffect {
+  const { proposals, context } = prepared
+  checkMembersAfter(proposals, context, tree)
+  return { ...prepared, tree, provisionalContext: { ...context, treeHash: tree.treeHash(crypto) } }
 }
 
 /** §12.1.7 has a code of its own for members that cannot follow a change of the context. */
@@ -105,15 +135,15 @@ function checkMembersAfter(proposals: ProposalList, context: GroupContext, tree:
 }
 
 async function checkPathLeaf(
-  environment: PublicEnvironment,
+  { policy }: PublicEnvironment,
   crypto: PublicSuite,
-  context: GroupContext,
-  leafIndex: LeafIndex,
+  { context, proposals, treeBeforePath }: PreparedCommit,
   { leafNode }: UpdatePath,
 ): Promise<void> {
+  const leafIndex = proposals.committer
   checkLeafNode(leafNode, leafRequirements(context))
   await verifyLeafNodeSignature(crypto, leafNode, { groupId: context.groupId, leafIndex })
-  await environment.policy.checkLeaf(crypto, leafNode, context)
+  await policy.checkLeaf(crypto, leafNode, context, treeBeforePath.leafNode(leafIndex))
 }
 
 /** The new epoch's GroupContext, once the commit is signed. */

@@ -23,11 +23,13 @@ import type { PublicEnvironment } from './policy.ts'
 import { checkProposal } from './proposal.ts'
 import { resolveProposals, type SourcedProposal, sortProposals } from './proposalList.ts'
 import {
-  applyCommit,
   type CommitEffect,
   checkGroupInfo,
   checkWelcome,
   committedContext,
+  completeCommit,
+  mergeReceivedPath,
+  prepareCommit,
 } from './publicCommit.ts'
 import { interimTranscriptHash } from './transcript.ts'
 
@@ -251,7 +253,9 @@ export class PublicGroup {
         .map((proposal) => checkProposal(environment, crypto, proposal, groupContext, tree)),
     )
     const proposals = sortProposals(resolved, sender.leafIndex, tree)
-    return applyCommit(environment, crypto, groupContext, tree, proposals, commit.path)
+    const prepared = prepareCommit(environment, groupContext, tree, proposals)
+    const merged = await mergeReceivedPath(environment, crypto, prepared, commit.path)
+    return completeCommit(crypto, prepared, merged)
   }
 
   /** The next epoch, for a commit that `evaluateCommit` has passed. */

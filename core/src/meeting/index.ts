@@ -1,0 +1,3 @@
+export * from './meetingExtension.ts'
+export * from './meetingPolicy.ts'
+export * from './memberExtension.ts'

@@ -1,0 +1,180 @@
+import { equalBytes, fromUtf8 } from '../codec/bytes.ts'
+import { encode } from '../codec/tls.ts'
+import type { PublicSuite } from '../crypto/public/publicSuite.ts'
+import { externalSenders, requiredCapabilities } from '../mls/public/groupExtensions.ts'
+import type { GroupPolicy } from '../mls/public/policy.ts'
+import type { ProposalList, SourcedProposal } from '../mls/public/proposalList.ts'
+import type { PublicTree } from '../mls/treesync/publicTree.ts'
+import {
+  type Extension,
+  ExternalSender,
+  ExternalSenders,
+  RequiredCapabilities,
+} from '../wire/extension.ts'
+import type { GroupContext } from '../wire/groupContext.ts'
+import type { LeafNode } from '../wire/ratchetTree.ts'
+import { CredentialType, ExtensionType, ProposalType, SenderType } from '../wire/registry.ts'
+import {
+  AdmissionPolicy,
+  ConclaveMeeting,
+  foundingTerms,
+  MeetingError,
+  MeetingExtensionType,
+  type MeetingTrust,
+  meetingExtension,
+  meetingTerms,
+} from './meetingExtension.ts'
+import { memberOf, verifyMember } from './memberExtension.ts'
+
+/** What every member of every Conclave group must support (docs/protocol.md). */
+export const conclaveCapabilities: RequiredCapabilities = {
+  extensionTypes: [MeetingExtensionType.meeting, MeetingExtensionType.member],
+  proposalTypes: [ProposalType.selfRemove],
+  credentialTypes: [],
+}
+
+/** The GroupContext extensions of a new meeting's group. */
+export function foundingExtensions(
+  meetingId: string,
+  trust: MeetingTrust,
+  externalSender: ExternalSender,
+): readonly Extension[] {
+  return [
+    {
+      extensionType: ExtensionType.requiredCapabilities,
+      extensionData: encode(RequiredCapabilities, conclaveCapabilities),
+    },
+    {
+      extensionType: ExtensionType.externalSenders,
+      extensionData: encode(ExternalSenders, [externalSender]),
+    },
+    meetingExtension(foundingTerms(meetingId, trust)),
+  ]
+}
+
+export interface MeetingExpectation {
+  readonly meetingId: string
+  /** The caller's terms; a delivery service has none and checks only that they are well-formed. */
+  readonly trust?: MeetingTrust
+  /** The keyserver's own, for the keyserver itself. */
+  readonly externalSender?: ExternalSender
+}
+
+/** The rules of a Conclave group, enforced alike by every member and by the keyserver. */
+export function meetingPolicy(expected: MeetingExpectation): GroupPolicy {
+  return {
+    checkGroup: (context) => checkGroup(expected, context),
+    checkLeaf: (crypto, leafNode, _context, previous) =>
+      checkLeaf(crypto, expected.meetingId, leafNode, previous),
+    checkProposals,
+  }
+}
+
+/** @throws MeetingError `meeting-…`, `group-conventions-violated`, `admission-policy-unsupported` */
+function checkGroup(expected: MeetingExpectation, { extensions }: GroupContext): void {
+  const terms = meetingTerms(extensions)
+  if (fromUtf8(terms.meetingId) !== expected.meetingId) {
+    throw new MeetingError('meeting-terms-differ', 'the group is of another meeting')
+  }
+  const { trust } = expected
+  const demanded = foundingTerms(expected.meetingId, trust ?? { policy: 'open' })
+  // What may change during a meeting is taken as it is; everything else is compared byte for byte.
+  const { admissionPolicy, admissionKeys, rootFingerprints, locked, revoked } = terms
+  const comparable: ConclaveMeeting =
+    trust === undefined
+      ? { ...demanded, admissionPolicy, admissionKeys, rootFingerprints, locked, revoked }
+      : { ...demanded, locked, revoked }
+  if (!equalBytes(encode(ConclaveMeeting, terms), encode(ConclaveMeeting, comparable))) {
+    throw new MeetingError(
+      'meeting-terms-differ',
+      "the meeting's terms are not the expected ones",
+      {
+        remedy: 'Join with the trust settings that the meeting was created with.',
+      },
+    )
+  }
+  if (terms.admissionPolicy !== AdmissionPolicy.open || terms.rootFingerprints.length > 0) {
+    throw new MeetingError('admission-policy-unsupported', 'only the policy "open" is enforced yet')
+  }
+  checkConventions(expected, extensions)
+}
+
+function checkConventions(
+  { externalSender }: MeetingExpectation,
+  extensions: GroupContext['extensions'],
+): void {
+  const required = requiredCapabilities(extensions)
+  const requires =
+    required !== undefined &&
+    conclaveCapabilities.extensionTypes.every((type) => required.extensionTypes.includes(type)) &&
+    conclaveCapabilities.proposalTypes.every((type) => required.proposalTypes.includes(type))
+  const senders = externalSenders(extensions)
+  const [sender] = senders
+  const sendersFit =
+    sender !== undefined &&
+    senders.length === 1 &&
+    (externalSender === undefined ||
+      equalBytes(encode(ExternalSender, sender), encode(ExternalSender, externalSender)))
+  if (!requires || !sendersFit) {
+    throw new MeetingError(
+      'group-conventions-violated',
+      'required_capabilities or external_senders are not those of a Conclave group',
+    )
+  }
+}
+
+/** @throws MeetingError `member-…` */
+async function checkLeaf(
+  crypto: PublicSuite,
+  meetingId: string,
+  leafNode: LeafNode,
+  previous: LeafNode | undefined,
+): Promise<void> {
+  if (leafNode.credential.credentialType !== CredentialType.basic) {
+    throw new MeetingError(
+      'member-credential-unsupported',
+      'only basic credentials are checked yet',
+    )
+  }
+  const member = await verifyMember(crypto, meetingId, leafNode)
+  if (previous === undefined) return
+  // The signature key does not change within a group, so the device's certificate cannot either.
+  const before = memberOf(previous)
+  const unchanged =
+    previous.credential.credentialType === CredentialType.basic &&
+    equalBytes(previous.credential.identity, leafNode.credential.identity) &&
+    equalBytes(previous.signatureKey, leafNode.signatureKey) &&
+    equalBytes(before.deviceKey, member.deviceKey)
+  if (!unchanged) {
+    throw new MeetingError('member-changed', 'a leaf changed its identity, device or signature key')
+  }
+}
+
+/** @throws MeetingError `proposal-not-authorised`, `meeting-full` */
+function checkProposals(proposals: ProposalList, tree: PublicTree, context: GroupContext): void {
+  for (const proposal of proposals.all) {
+    if (!isAuthorised(proposal)) {
+      throw new MeetingError('proposal-not-authorised', 'the sender may not propose this')
+    }
+  }
+  // A new leaf takes the leftmost blank, so indices stay below the number of members.
+  const { leafBits } = meetingTerms(context.extensions)
+  const members = tree.memberCount - proposals.removes.length + proposals.adds.length
+  if (members > 2 ** leafBits) {
+    throw new MeetingError('meeting-full', `a meeting has at most ${2 ** leafBits} members`)
+  }
+}
+
+/** Who may do what, as far as the policy `open` goes: without tickets nobody is a host. */
+function isAuthorised({ proposal, sender }: SourcedProposal): boolean {
+  switch (proposal.proposalType) {
+    case ProposalType.add:
+    case ProposalType.update:
+    case ProposalType.selfRemove:
+      return sender.senderType === SenderType.member
+    case ProposalType.remove:
+      return sender.senderType === SenderType.external
+    default:
+      return false
+  }
+}

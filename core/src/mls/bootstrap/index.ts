@@ -1,0 +1,6 @@
+export {
+  createKeyPackage,
+  type KeyPackageBundle,
+  type OwnLeaf,
+  wipeKeyPackage,
+} from './keyPackageBundle.ts'

@@ -1,0 +1,155 @@
+import { emptyBytes, equalBytes } from '../../codec/bytes.ts'
+import { CodecError } from '../../codec/codecError.ts'
+import { decode, encode } from '../../codec/tls.ts'
+import { CryptoError } from '../../crypto/cryptoError.ts'
+import { makeKeyPackageRef } from '../../crypto/public/refHash.ts'
+import { decryptWithLabel, encryptWithLabel } from '../../crypto/secret/labels.ts'
+import { Secret } from '../../crypto/secret/secret.ts'
+import type { SecretSuite } from '../../crypto/secret/secretSuite.ts'
+import type { KeyPackage } from '../../wire/keyPackage.ts'
+import type { PreSharedKeyId } from '../../wire/proposal.ts'
+import { PskType, ResumptionPskUsage } from '../../wire/registry.ts'
+import { GroupInfo, GroupSecrets, type Welcome } from '../../wire/welcome.ts'
+import { MlsError } from '../mlsError.ts'
+import {
+  deriveMemberSecret,
+  deriveWelcomeSecret,
+  welcomeKeyAndNonce,
+} from '../treekem/keySchedule.ts'
+import { derivePskSecret, type PreSharedKeyInput } from '../treekem/preSharedKeys.ts'
+import type { KeyPackageBundle } from './keyPackageBundle.ts'
+
+const welcomeLabel = 'Welcome'
+
+export interface Newcomer {
+  readonly keyPackage: KeyPackage
+  /** Present if the commit had a path. */
+  readonly pathSecret: Secret | undefined
+}
+
+/** RFC 9420 §12.4.3.1, the committer's side. */
+export async function sealWelcome(
+  crypto: SecretSuite,
+  newcomers: readonly Newcomer[],
+  joinerSecret: Secret,
+  memberSecret: Secret,
+  psks: readonly PreSharedKeyId[],
+  groupInfo: GroupInfo,
+): Promise<Welcome> {
+  const encryptedGroupInfo = await withWelcomeKey(crypto, memberSecret, (key, nonce) =>
+    crypto.aeadSeal(key, nonce.expose(), emptyBytes, encode(GroupInfo, groupInfo)),
+  )
+  const secrets = await Promise.all(
+    newcomers.map(async ({ keyPackage, pathSecret }) => {
+      const groupSecrets = encode(GroupSecrets, {
+        joinerSecret: joinerSecret.expose(),
+        pathSecret: pathSecret && { pathSecret: pathSecret.expose() },
+        psks,
+      })
+      const { initKey } = keyPackage
+      const encryptedGroupSecrets = await encryptWithLabel(
+        crypto,
+        initKey,
+        welcomeLabel,
+        encryptedGroupInfo,
+        groupSecrets,
+      )
+      groupSecrets.fill(0)
+      return { newMember: makeKeyPackageRef(crypto, keyPackage), encryptedGroupSecrets }
+    }),
+  )
+  return { cipherSuite: crypto.suite.id, secrets, encryptedGroupInfo }
+}
+
+export interface OpenedWelcome {
+  readonly groupInfo: GroupInfo
+  /** From which the epoch's secrets follow. */
+  readonly memberSecret: Secret
+  readonly pathSecret: Secret | undefined
+}
+
+/**
+ * RFC 9420 §12.4.3.1 up to the GroupInfo, which is authenticated only by the Welcome so far.
+ * @throws MlsError `welcome-…`
+ */
+export async function openWelcome(
+  crypto: SecretSuite,
+  welcome: Welcome,
+  bundle: KeyPackageBundle,
+  preSharedKey: (id: PreSharedKeyId) => Secret | undefined,
+): Promise<OpenedWelcome> {
+  if (welcome.cipherSuite !== bundle.keyPackage.cipherSuite) {
+    throw new MlsError('welcome-suite-mismatch', 'the Welcome is of another cipher suite')
+  }
+  const { secrets, encryptedGroupInfo } = welcome
+  const ours = secrets.find(({ newMember }) => equalBytes(newMember, bundle.ref))
+  if (ours === undefined) throw new MlsError('welcome-not-for-us', 'no secret for our KeyPackage')
+
+  const { joinerSecret, pathSecret, psks } = await opened(async () => {
+    const plaintext = await decryptWithLabel(
+      crypto,
+      bundle.initKey,
+      welcomeLabel,
+      encryptedGroupInfo,
+      ours.encryptedGroupSecrets,
+    )
+    const groupSecrets = decode(GroupSecrets, plaintext)
+    plaintext.fill(0)
+    return {
+      joinerSecret: new Secret(groupSecrets.joinerSecret),
+      pathSecret: groupSecrets.pathSecret && new Secret(groupSecrets.pathSecret.pathSecret),
+      psks: groupSecrets.psks,
+    }
+  })
+  const pskSecret = derivePskSecret(crypto, findPsks(psks, preSharedKey))
+  const memberSecret = deriveMemberSecret(crypto, joinerSecret, pskSecret)
+  joinerSecret.wipe()
+  pskSecret.wipe()
+  const groupInfo = await opened(() =>
+    withWelcomeKey(crypto, memberSecret, async (key, nonce) =>
+      decode(GroupInfo, await crypto.aeadOpen(key, nonce.expose(), emptyBytes, encryptedGroupInfo)),
+    ),
+  )
+  return { groupInfo, memberSecret, pathSecret }
+}
+
+/** @throws MlsError `welcome-psk-invalid` */
+function findPsks(
+  ids: readonly PreSharedKeyId[],
+  preSharedKey: (id: PreSharedKeyId) => Secret | undefined,
+): readonly PreSharedKeyInput[] {
+  const bootstraps = ids.filter(
+    (id) => id.pskType === PskType.resumption && id.usage !== ResumptionPskUsage.application,
+  )
+  if (bootstraps.length > 1) {
+    throw new MlsError('welcome-psk-invalid', 'two keys of usage reinit or branch')
+  }
+  return ids.map((id) => {
+    const key = preSharedKey(id)
+    if (key === undefined) throw new MlsError('welcome-psk-invalid', 'a pre-shared key is missing')
+    return { id, key }
+  })
+}
+
+async function withWelcomeKey<T>(
+  crypto: SecretSuite,
+  memberSecret: Secret,
+  use: (key: Secret, nonce: Secret) => Promise<T>,
+): Promise<T> {
+  const welcomeSecret = deriveWelcomeSecret(crypto, memberSecret)
+  const { key, nonce } = welcomeKeyAndNonce(crypto, welcomeSecret)
+  try {
+    return await use(key, nonce)
+  } finally {
+    for (const secret of [welcomeSecret, key, nonce]) secret.wipe()
+  }
+}
+
+async function opened<T>(open: () => Promise<T>): Promise<T> {
+  try {
+    return await open()
+  } catch (cause) {
+    if (!(cause instanceof CryptoError || cause instanceof CodecError)) throw cause
+    throw new MlsError('welcome-undecryptable', 'the Welcome cannot be opened', { cause })
+  }
+}

@@ -1,0 +1,160 @@
+import { type Bytes, emptyBytes, equalBytes } from '../../codec/bytes.ts'
+import { Secret } from '../../crypto/secret/secret.ts'
+import type { SecretSuite } from '../../crypto/secret/secretSuite.ts'
+import type { Extensions } from '../../wire/extension.ts'
+import type { GroupContext } from '../../wire/groupContext.ts'
+import { type LeafIndex, type Lifetime, RatchetTree } from '../../wire/ratchetTree.ts'
+import { ExtensionType, LeafNodeSource, ProtocolVersion } from '../../wire/registry.ts'
+import type { GroupInfo, Welcome } from '../../wire/welcome.ts'
+import {
+  generateKeyPair,
+  type KeyPackageBundle,
+  leafContent,
+  type OwnLeaf,
+  signLeafNode,
+} from '../bootstrap/keyPackageBundle.ts'
+import { openWelcome } from '../bootstrap/welcome.ts'
+import { MlsError } from '../mlsError.ts'
+import { readExtension } from '../public/groupExtensions.ts'
+import { PublicGroup } from '../public/publicGroup.ts'
+import {
+  confirmationTag,
+  deriveEpochSecrets,
+  deriveFromEpochSecret,
+  wipeEpochSecrets,
+} from '../treekem/keySchedule.ts'
+import { PrivateTree } from '../treekem/privateTree.ts'
+import { keysFromWelcome } from '../treekem/updatePath.ts'
+import { PublicTree } from '../treesync/publicTree.ts'
+import { checkConfirmationTag, type Epoch, type GroupEnvironment } from './epoch.ts'
+
+export interface Founding {
+  readonly cipherSuite: number
+  readonly groupId: Bytes
+  readonly own: OwnLeaf
+  readonly lifetime: Lifetime
+  /** Of the GroupContext. */
+  readonly extensions: Extensions
+}
+
+/**
+ * RFC 9420 §11: a group of one, in epoch 0.
+ * @throws MlsError `suite-unsupported`, or what the policy throws
+ */
+export async function foundEpoch(
+  environment: GroupEnvironment,
+  { cipherSuite, groupId, own, lifetime, extensions }: Founding,
+): Promise<Epoch> {
+  const crypto = suiteOf(environment, cipherSuite)
+  const leafKey = await generateKeyPair(crypto)
+  const leafNode = await signLeafNode(own.signer, {
+    ...leafContent(own, leafKey.publicKey),
+    leafNodeSource: LeafNodeSource.keyPackage,
+    lifetime,
+  })
+  const tree = PublicTree.ofFounder(leafNode)
+  const groupContext: GroupContext = {
+    version: ProtocolVersion.mls10,
+    cipherSuite,
+    groupId,
+    epoch: 0n,
+    treeHash: tree.treeHash(crypto),
+    confirmedTranscriptHash: emptyBytes,
+    extensions,
+  }
+  const epochSecret = new Secret(crypto.random(crypto.suite.Nh))
+  const secrets = deriveFromEpochSecret(crypto, epochSecret)
+  epochSecret.wipe()
+  const tag = confirmationTag(crypto, secrets, emptyBytes)
+  const leafIndex = 0 as LeafIndex
+  return {
+    environment,
+    crypto,
+    public: PublicGroup.found(environment, crypto, groupContext, tree, tag),
+    leafIndex,
+    signer: own.signer,
+    secrets,
+    privateTree: new PrivateTree(leafIndex, new Map([[0, leafKey]])),
+    confirmationTag: tag,
+  }
+}
+
+export interface Joining {
+  readonly welcome: Welcome
+  readonly bundle: KeyPackageBundle
+  /**
+   * The tree, where the GroupInfo does not hold it. Called with its tree hash, once the GroupInfo
+   * is open.
+   */
+  readonly ratchetTree?: (groupInfo: GroupInfo) => Promise<RatchetTree>
+}
+
+/**
+ * RFC 9420 §12.4.3.1. A bundle is used up only by success.
+ * @throws MlsError, or what the policy throws
+ */
+export async function joinEpoch(
+  environment: GroupEnvironment,
+  { welcome, bundle, ratchetTree }: Joining,
+): Promise<Epoch> {
+  const crypto = suiteOf(environment, welcome.cipherSuite)
+  const preSharedKey = environment.preSharedKey ?? (() => undefined)
+  const opened = await openWelcome(crypto, welcome, bundle, preSharedKey)
+  const { groupInfo, memberSecret, pathSecret } = opened
+  const { groupContext } = groupInfo
+  if (groupContext.cipherSuite !== welcome.cipherSuite) {
+    throw new MlsError('welcome-suite-mismatch', 'the GroupInfo is of another cipher suite')
+  }
+  const nodes =
+    readExtension(groupInfo.extensions, ExtensionType.ratchetTree, RatchetTree) ??
+    (await ratchetTree?.(groupInfo))
+  if (nodes === undefined) throw new MlsError('welcome-tree-missing', 'no ratchet tree was given')
+  const group = await PublicGroup.open(environment, groupInfo, nodes)
+  const leafIndex = ownLeaf(group.tree, bundle)
+
+  const secrets = deriveEpochSecrets(crypto, memberSecret, groupContext)
+  memberSecret.wipe()
+  const tag = groupInfo.confirmationTag
+  try {
+    checkConfirmationTag(crypto, secrets, groupContext.confirmedTranscriptHash, tag)
+    const pathKeys =
+      pathSecret === undefined
+        ? new Map()
+        : await keysFromWelcome(crypto, group.tree, leafIndex, groupInfo.signer, pathSecret)
+    const keys = new Map([[0, bundle.leafKey], ...pathKeys])
+    bundle.initKey.privateKey.wipe()
+    return {
+      environment,
+      crypto,
+      public: group,
+      leafIndex,
+      signer: bundle.signer,
+      secrets,
+      privateTree: new PrivateTree(leafIndex, keys),
+      confirmationTag: tag,
+    }
+  } catch (error) {
+    wipeEpochSecrets(secrets)
+    throw error
+  }
+}
+
+/** @throws MlsError `welcome-own-leaf-missing` */
+function ownLeaf(tree: PublicTree, { keyPackage }: KeyPackageBundle): LeafIndex {
+  const { signature } = keyPackage.leafNode
+  const own = tree.members().find(({ leafNode }) => equalBytes(leafNode.signature, signature))
+  if (
+    own === undefined ||
+    !equalBytes(own.leafNode.encryptionKey, keyPackage.leafNode.encryptionKey)
+  ) {
+    throw new MlsError('welcome-own-leaf-missing', 'our leaf is not in the tree')
+  }
+  return own.leafIndex
+}
+
+/** @throws MlsError `suite-unsupported` */
+function suiteOf(environment: GroupEnvironment, id: number): SecretSuite {
+  const crypto = environment.crypto.secretSuite(id)
+  if (crypto === undefined) throw new MlsError('suite-unsupported', `no cipher suite ${id}`)
+  return crypto
+}

@@ -1,0 +1,5 @@
+export type { CommitOptions } from './commit.ts'
+export type { Founding, Joining } from './enter.ts'
+export type { GroupEnvironment } from './epoch.ts'
+export { Group, type Received } from './group.ts'
+export type { PendingCommit } from './pendingCommit.ts'

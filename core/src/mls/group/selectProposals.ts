@@ -1,0 +1,72 @@
+import { toHex } from '../../codec/bytes.ts'
+import type { LeafIndex } from '../../wire/ratchetTree.ts'
+import { ProposalType, SenderType } from '../../wire/registry.ts'
+import type { SourcedProposal } from '../public/proposalList.ts'
+
+/**
+ * Which of an epoch's proposals a commit takes (RFC 9420 §12.2): of several for one leaf a
+ * SelfRemove first, then a Remove, then the newest Update; of several Adds of one client the first;
+ * none that concerns the committer. References are given in hexadecimal form, in their old order.
+ */
+export function selectProposals(
+  cached: ReadonlyMap<string, SourcedProposal>,
+  committer: LeafIndex,
+): readonly string[] {
+  const forLeaf = new Map<LeafIndex, { ref: string; rank: number }>()
+  const clients = new Set<string>()
+  const psks = new Set<string>()
+  let contextExtensions = false
+  const chosen = new Set<string>()
+
+  for (const [ref, { proposal, sender }] of cached) {
+    switch (proposal.proposalType) {
+      case ProposalType.update:
+      case ProposalType.remove:
+      case ProposalType.selfRemove: {
+        const leaf =
+          proposal.proposalType === ProposalType.remove
+            ? proposal.removed
+            : sender.senderType === SenderType.member
+              ? sender.leafIndex
+              : committer
+        if (leaf === committer) break
+        const rank = rankByType[proposal.proposalType]
+        const rival = forLeaf.get(leaf)
+        const newerUpdate = rank === 0 && rival?.rank === 0
+        if (rival === undefined || rank > rival.rank || newerUpdate) {
+          if (rival !== undefined) chosen.delete(rival.ref)
+          forLeaf.set(leaf, { ref, rank })
+          chosen.add(ref)
+        }
+        break
+      }
+      case ProposalType.add: {
+        const client = toHex(proposal.keyPackage.leafNode.signatureKey)
+        if (!clients.has(client)) chosen.add(ref)
+        clients.add(client)
+        break
+      }
+      case ProposalType.psk: {
+        const { psk } = proposal
+        const id = toHex('pskId' in psk ? psk.pskId : psk.pskGroupId)
+        if (!psks.has(id)) chosen.add(ref)
+        psks.add(id)
+        break
+      }
+      case ProposalType.groupContextExtensions:
+        if (!contextExtensions) chosen.add(ref)
+        contextExtensions = true
+        break
+      default:
+        // ReInit and ExternalInit never share a commit with others.
+        break
+    }
+  }
+  return [...cached.keys()].filter((ref) => chosen.has(ref))
+}
+
+const rankByType = {
+  [ProposalType.update]: 0,
+  [ProposalType.remove]: 1,
+  [ProposalType.selfRemove]: 2,
+} as const

@@ -1,0 +1,61 @@
+import { type Bytes, equalBytes } from '../../codec/bytes.ts'
+import { encode } from '../../codec/tls.ts'
+import type { Secret } from '../../crypto/secret/secret.ts'
+import type { SecretSuite } from '../../crypto/secret/secretSuite.ts'
+import {
+  type AuthenticatedContent,
+  AuthenticatedContentTbm,
+  type PublicMessage,
+} from '../../wire/framing.ts'
+import type { GroupContext } from '../../wire/groupContext.ts'
+import { SenderType, WireFormat } from '../../wire/registry.ts'
+import { MlsError } from '../mlsError.ts'
+import { framedContentTbs } from '../public/contentSignature.ts'
+
+/** RFC 9420 §6.2: proves to members that the sender is one too. */
+function membershipTag(
+  crypto: SecretSuite,
+  membershipKey: Secret,
+  { wireFormat, content, auth }: AuthenticatedContent,
+  context: GroupContext,
+): Bytes {
+  const contentTbs = framedContentTbs(wireFormat, content, context)
+  return crypto.mac(membershipKey.expose(), encode(AuthenticatedContentTbm, { contentTbs, auth }))
+}
+
+export function protectPublic(
+  crypto: SecretSuite,
+  membershipKey: Secret,
+  content: AuthenticatedContent,
+  context: GroupContext,
+): PublicMessage {
+  const message = { content: content.content, auth: content.auth }
+  return content.content.sender.senderType === SenderType.member
+    ? { ...message, membershipTag: membershipTag(crypto, membershipKey, content, context) }
+    : message
+}
+
+/**
+ * RFC 9420 §6.2: the membership tag of a member's message; the signature is checked apart.
+ * @throws MlsError `message-membership-tag-invalid`
+ */
+export function unprotectPublic(
+  crypto: SecretSuite,
+  membershipKey: Secret,
+  message: PublicMessage,
+  context: GroupContext,
+): AuthenticatedContent {
+  const { content, auth } = message
+  const authenticated: AuthenticatedContent = {
+    wireFormat: WireFormat.publicMessage,
+    content,
+    auth,
+  }
+  if (content.sender.senderType === SenderType.member) {
+    const expected = membershipTag(crypto, membershipKey, authenticated, context)
+    if (message.membershipTag === undefined || !equalBytes(message.membershipTag, expected)) {
+      throw new MlsError('message-membership-tag-invalid', 'the membership tag does not verify')
+    }
+  }
+  return authenticated
+}

@@ -88,7 +88,7 @@ export async function mergeReceivedPath(
   prepared: PreparedCommit,
   path: Commit['path'],
 ): Promise<PublicTree> {
-  const { proposals, treeBeforePath, context } = prepared
+  const { proposals, treeBeforePath } = prepared
   if (path === undefined) {
     if (!needsPath(proposals)) return treeBeforePath
     throw new MlsError('commit-path-missing', 'these proposals must be committed with a path')

@@ -2,6 +2,7 @@ import { sha256 } from '@noble/hashes/sha2.js'
 import { plainBytes } from '../../codec/bytes.ts'
 import { type CipherSuite, cipherSuites } from './cipherSuite.ts'
 import type { PublicCrypto, PublicSuite } from './publicSuite.ts'
+import { isSmallOrder } from './smallOrder.ts'
 
 /**
  * Signatures by the platform's WebCrypto, which browsers and Node both have; hashes by noble,
@@ -21,6 +22,7 @@ export function webPublicSuite(suite: CipherSuite, subtle: SubtleCrypto): Public
     suite,
     hash: (data) => plainBytes(sha256(data)),
     verify: async (publicKey, message, signature) => {
+      if (isSmallOrder(publicKey) || isSmallOrder(signature.subarray(0, 32))) return false
       try {
         const algorithm = { name: suite.signature }
         const key = await subtle.importKey('raw', plainBytes(publicKey), algorithm, false, [

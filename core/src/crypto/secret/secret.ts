@@ -1,4 +1,4 @@
-import { type Bytes, equalBytes } from '../../codec/bytes.ts'
+import { type Bytes, equalBytes, plainBytes } from '../../codec/bytes.ts'
 import { CryptoError } from '../cryptoError.ts'
 
 const redacted = '[secret]'
@@ -14,7 +14,7 @@ export class Secret {
 
   /** Takes ownership of `bytes`: the caller keeps no use of them. */
   constructor(bytes: Bytes) {
-    this.#bytes = bytes
+    this.#bytes = plainBytes(bytes)
   }
 
   get length(): number {

@@ -73,7 +73,7 @@ function webSecretSuite(
       try {
         const recipientPublicKey = await hpke.kem.deserializePublicKey(plainBytes(publicKey))
         const sealed = await hpke.seal(
-          { recipientPublicKey, info, ekm: ephemeral.buffer },
+          { recipientPublicKey, info, ekm: ephemeral },
           plainBytes(plaintext),
           emptyBytes,
         )
@@ -85,8 +85,9 @@ function webSecretSuite(
       }
     },
     hpkeOpen: async ({ privateKey }, info, { kemOutput, ciphertext }) => {
+      const serialized = privateKey.expose()
       try {
-        const recipientKey = await hpke.kem.deserializePrivateKey(privateKey.expose())
+        const recipientKey = await hpke.kem.deserializePrivateKey(serialized)
         return new Uint8Array(
           await hpke.open({ recipientKey, enc: kemOutput, info }, ciphertext, emptyBytes),
         )

@@ -8,17 +8,18 @@ import type {
 } from './rtp.ts'
 import type { MediaSource } from './source.ts'
 
-/** The SFU's socket.io namespaces on one connection. */
-export const MEDIA_NAMESPACE = '/media'
-
-/** Here the SFU relays the delivery protocol, unread, to and from the keyserver. */
-export const RELAY_NAMESPACE = '/delivery'
+/**
+ * The contract of clients and the SFU: socket.io events on one namespace. The same connection
+ * carries the delivery protocol on its own namespace, which the SFU relays to and from the
+ * keyserver without reading it.
+ */
+export const mediaNamespace = '/media'
 
 /**
- * The one event of the relay that is not the keyserver's: why the relay is about to disconnect the
- * client, as a `RelayClosed`.
+ * The one event on the relayed namespace that is not the keyserver's: why the SFU is about to
+ * disconnect it, as a `RelayClosed`.
  */
-export const RELAY_CLOSED_EVENT = 'relay-closed'
+export const relayClosedEvent = 'relay-closed'
 
 export type RelayClosedCode =
   | 'upstream-unavailable'
@@ -33,9 +34,9 @@ export interface RelayClosed {
 
 /** Why the SFU refused a request. */
 export type MediaRefusalCode =
-  | 'bad-request'
-  | 'unknown-request'
-  | 'too-many-requests'
+  | 'request-malformed'
+  | 'request-unknown'
+  | 'rate-limited'
   | 'token-wrong-meeting'
   | 'token-grant-missing'
   | 'already-joined'
@@ -56,17 +57,13 @@ export type MediaRefusalCode =
   | 'cannot-consume'
   | 'media-failed'
 
-/** Every request is acknowledged with one of these. */
-export type Ack<Value> =
-  | { readonly ok: true; readonly value: Value }
-  | { readonly ok: false; readonly code: MediaRefusalCode; readonly message: string }
-
-export type Reply<Value> = (ack: Ack<Value>) => void
+export interface MediaRefusal {
+  readonly ok: false
+  readonly code: MediaRefusalCode
+  readonly message: string
+}
 
 export type TransportDirection = 'send' | 'recv'
-
-/** A request that succeeded and has nothing to say. */
-export type Done = Record<string, never>
 
 export interface JoinRequest {
   /** Needed when the token is for every meeting; must otherwise be the token's meeting. */
@@ -123,36 +120,44 @@ export interface ConsumerParameters {
   readonly rtpParameters: RtpParameters
 }
 
-export interface MediaClientToServerEvents {
-  join: (request: JoinRequest, reply: Reply<Joined>) => void
-  createTransport: (
-    request: { readonly direction: TransportDirection },
-    reply: Reply<TransportParameters>,
-  ) => void
-  connectTransport: (
-    request: { readonly transportId: string; readonly dtlsParameters: DtlsParameters },
-    reply: Reply<Done>,
-  ) => void
-  produce: (request: ProduceRequest, reply: Reply<{ readonly producerId: string }>) => void
-  pauseProducer: (request: { readonly producerId: string }, reply: Reply<Done>) => void
-  resumeProducer: (request: { readonly producerId: string }, reply: Reply<Done>) => void
-  closeProducer: (request: { readonly producerId: string }, reply: Reply<Done>) => void
-  consume: (request: ConsumeRequest, reply: Reply<ConsumerParameters>) => void
-  pauseConsumer: (request: { readonly consumerId: string }, reply: Reply<Done>) => void
-  resumeConsumer: (request: { readonly consumerId: string }, reply: Reply<Done>) => void
-  requestKeyFrame: (request: { readonly consumerId: string }, reply: Reply<Done>) => void
-  closeConsumer: (request: { readonly consumerId: string }, reply: Reply<Done>) => void
-  leave: (request: Done, reply: Reply<Done>) => void
+/** Every request is answered by its acknowledgement; a refused one has changed nothing. */
+export interface MediaRequests {
+  join: { request: JoinRequest; reply: Joined }
+  /** A peer has one transport for each direction. */
+  createTransport: {
+    request: { readonly direction: TransportDirection }
+    reply: TransportParameters
+  }
+  connectTransport: {
+    request: { readonly transportId: string; readonly dtlsParameters: DtlsParameters }
+    reply: object
+  }
+  produce: { request: ProduceRequest; reply: { readonly producerId: string } }
+  pauseProducer: { request: { readonly producerId: string }; reply: object }
+  resumeProducer: { request: { readonly producerId: string }; reply: object }
+  closeProducer: { request: { readonly producerId: string }; reply: object }
+  consume: { request: ConsumeRequest; reply: ConsumerParameters }
+  pauseConsumer: { request: { readonly consumerId: string }; reply: object }
+  resumeConsumer: { request: { readonly consumerId: string }; reply: object }
+  requestKeyFrame: { request: { readonly consumerId: string }; reply: object }
+  closeConsumer: { request: { readonly consumerId: string }; reply: object }
+  leave: { request: object; reply: object }
 }
 
-export type MediaRequestName = keyof MediaClientToServerEvents
-
-export type MediaRequest<Name extends MediaRequestName> = Parameters<
-  MediaClientToServerEvents[Name]
->[0]
-
+export type MediaRequestName = keyof MediaRequests
+export type MediaRequest<Name extends MediaRequestName> = MediaRequests[Name]['request']
+export type MediaResult<Name extends MediaRequestName> = MediaRequests[Name]['reply']
 export type MediaReply<Name extends MediaRequestName> =
-  Parameters<MediaClientToServerEvents[Name]>[1] extends Reply<infer Value> ? Value : never
+  | ({ readonly ok: true } & MediaResult<Name>)
+  | MediaRefusal
+
+/** socket.io event maps. */
+export type MediaClientToServerEvents = {
+  [Name in MediaRequestName]: (
+    request: MediaRequest<Name>,
+    acknowledge: (reply: MediaReply<Name>) => void,
+  ) => void
+}
 
 export interface RoomClosed {
   readonly code: 'worker-died' | 'server-closing' | 'join-timeout'

@@ -31,7 +31,7 @@ export interface RtpCodecParameters extends RtpCodec {
 }
 
 /** The header extensions that a client and the SFU may agree on; others are left out. */
-export const RTP_HEADER_EXTENSIONS = [
+export const rtpHeaderExtensions = [
   'urn:ietf:params:rtp-hdrext:sdes:mid',
   'urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id',
   'urn:ietf:params:rtp-hdrext:sdes:repaired-rtp-stream-id',
@@ -45,7 +45,7 @@ export const RTP_HEADER_EXTENSIONS = [
   'urn:mediasoup:params:rtp-hdrext:packet-id',
 ] as const
 
-export type RtpHeaderExtensionUri = (typeof RTP_HEADER_EXTENSIONS)[number]
+export type RtpHeaderExtensionUri = (typeof rtpHeaderExtensions)[number]
 
 export interface RtpHeaderExtension {
   kind: MediaKind
@@ -108,10 +108,10 @@ export interface IceCandidate {
   tcpType?: 'passive'
 }
 
-export const FINGERPRINT_ALGORITHMS = ['sha-1', 'sha-224', 'sha-256', 'sha-384', 'sha-512'] as const
+export const fingerprintAlgorithms = ['sha-1', 'sha-224', 'sha-256', 'sha-384', 'sha-512'] as const
 
 export interface DtlsFingerprint {
-  algorithm: (typeof FINGERPRINT_ALGORITHMS)[number]
+  algorithm: (typeof fingerprintAlgorithms)[number]
   value: string
 }
 

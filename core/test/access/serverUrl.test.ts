@@ -29,6 +29,7 @@ describe('server URLs', () => {
     'sfu.example',
     'ftp://sfu.example',
     'https://',
+    'http://localhost.',
     'https://user@sfu.example',
     'http://127.0.0.1\\.evil.example',
     'http://127.0.0.1#.evil.example',

@@ -1,0 +1,5 @@
+export { defaultLimits, type SfuLimits } from './limits.ts'
+export type { ObservedRoom, SfuObserver, SfuObserverEvents } from './observer.ts'
+export { createSfu, type Sfu, type SfuHealth, type SfuOptions } from './sfu.ts'
+export { SfuError, type SfuErrorCode } from './sfuError.ts'
+export type { MediaAddress } from './workers/workerPool.ts'

@@ -47,7 +47,8 @@ export class FrameDecryptor {
   readonly #keys: FrameKeySource
   readonly #layout: KidLayout
   readonly #windows = new WeakMap<SFrameKey, ReplayWindow>()
-  readonly #expected: ExpectedSender
+  /** May be changed at any time; replay windows outlive the change. */
+  expected: ExpectedSender
 
   constructor(
     keys: FrameKeySource,
@@ -55,7 +56,7 @@ export class FrameDecryptor {
     layout: KidLayout = CONCLAVE_KID_LAYOUT,
   ) {
     this.#keys = keys
-    this.#expected = expected
+    this.expected = expected
     this.#layout = layout
   }
 
@@ -66,8 +67,8 @@ export class FrameDecryptor {
     const { kid, ctr } = header
     const { leaf, epoch, context } = decodeKid(this.#layout, kid)
     const { source, incarnation } = decodeContext(context)
-    if (leaf !== this.#expected.leaf) return drop('wrong-sender')
-    if (source !== this.#expected.source) return drop('wrong-source')
+    if (leaf !== this.expected.leaf) return drop('wrong-sender')
+    if (source !== this.expected.source) return drop('wrong-source')
 
     const found = this.#keys.keyFor(epoch, { leaf, source, incarnation })
     if (!found.ok) return found

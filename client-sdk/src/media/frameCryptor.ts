@@ -1,0 +1,71 @@
+import type { MediaSource } from '@conclave/core/sframe'
+import type { ReceiverStats } from './receiveTransform.ts'
+import type { SenderStats } from './sendTransform.ts'
+
+export type { MediaSource } from '@conclave/core/sframe'
+
+/** What frames need to know of an MLS epoch. */
+export interface EpochKeys {
+  readonly epoch: bigint
+  /**
+   * `MLS-Exporter("SFrame 1.0 Base Key", "", AEAD.Nk)` (RFC 9605 §5.2). Taken over: unusable to
+   * the caller afterwards.
+   */
+  readonly baseKey: Uint8Array<ArrayBuffer>
+  readonly ownLeaf: number
+  /** Every occupied leaf, one's own included. */
+  readonly leaves: readonly number[]
+  /** Leaves whose member left with this epoch, also where another member took the place. */
+  readonly removedLeaves: readonly number[]
+  /**
+   * Grows with every frame cryptor that is made for the same leaf, and is persisted before it is
+   * first used: two cryptors with one incarnation would use the same keys and counters.
+   */
+  readonly incarnation: number
+}
+
+export interface FrameCryptorStats {
+  readonly senders: readonly SenderStats[]
+  readonly receivers: readonly ReceiverStats[]
+}
+
+/** Encrypts and decrypts the media of one meeting. Fails closed: no frame passes it in clear. */
+export interface FrameCryptor {
+  /**
+   * Opens frames under the epoch at once and sends under it at once after a removal, else 300 ms
+   * later. To be called for every epoch, in order, when its commit is confirmed.
+   *
+   * @throws MediaError `media-closed`. An epoch that cannot be taken is reported as a failure of
+   *   the cryptor, `media-epoch-refused`.
+   */
+  installEpoch(keys: EpochKeys): void
+
+  /**
+   * Encrypts what `sender` sends. To be called before the sender's first negotiation, or at least
+   * before its transport connects; the transform is attached before this returns its promise. The
+   * sender's track is taken off it until the worker has confirmed, and stays off when this fails.
+   *
+   * @throws MediaError `media-already-transmitting`, `media-already-transformed`,
+   *   `media-unsupported-codec`, `media-worker-failed`, `media-closed`
+   */
+  protect(sender: RTCRtpSender, options: { readonly source: MediaSource }): Promise<void>
+
+  /**
+   * Decrypts what `receiver` gets and lets only authentic frames of that leaf and source through.
+   * Resolves when the worker has confirmed. The receiver's track is disabled from the call until
+   * the first authentic frame, so leave `track.enabled` alone in between. Called again for the
+   * same receiver, it expects another leaf or source from then on.
+   *
+   * @throws MediaError `media-already-transformed`, `media-worker-failed`, `media-closed`
+   */
+  unprotect(
+    receiver: RTCRtpReceiver,
+    options: { readonly leaf: number; readonly source: MediaSource },
+  ): Promise<void>
+
+  /** @throws MediaError `media-worker-failed`, `media-closed` */
+  stats(): Promise<FrameCryptorStats>
+
+  /** Wipes the keys and ends the worker. What was attached to it carries nothing any more. */
+  close(): void
+}

@@ -1,0 +1,47 @@
+import type { Bytes } from '@conclave/core/codec'
+import {
+  type DropReason,
+  type ExpectedSender,
+  FrameDecryptor,
+  type FrameKeySource,
+} from '@conclave/core/sframe'
+import { codecRuleFor } from './codecs/index.ts'
+
+/**
+ * Why a received frame was not opened. `key-not-yet` may still change. An `empty-frame` is what
+ * Chromium makes of a padding packet: nobody sent media in it.
+ */
+export type OpenRefusal = DropReason | 'unsupported-codec' | 'malformed-frame' | 'empty-frame'
+
+export type OpenResult =
+  | { readonly ok: true; readonly frame: Bytes }
+  | { readonly ok: false; readonly reason: OpenRefusal }
+
+/** Turns the protected frames of one leaf and source back into encoded ones. Knows no browser. */
+export class FrameOpener {
+  readonly #decryptor: FrameDecryptor
+
+  constructor(keys: FrameKeySource, expected: ExpectedSender) {
+    this.#decryptor = new FrameDecryptor(keys, expected)
+  }
+
+  get expected(): ExpectedSender {
+    return this.#decryptor.expected
+  }
+
+  set expected(sender: ExpectedSender) {
+    this.#decryptor.expected = sender
+  }
+
+  /** Never throws, whatever the frame holds. */
+  async open(mimeType: string | undefined, frame: Bytes): Promise<OpenResult> {
+    if (frame.length === 0) return { ok: false, reason: 'empty-frame' }
+    const rule = codecRuleFor(mimeType)
+    if (rule === undefined) return { ok: false, reason: 'unsupported-codec' }
+    const parts = rule.parse(frame)
+    if (parts === undefined) return { ok: false, reason: 'malformed-frame' }
+    const opened = await this.#decryptor.decrypt(parts.clear, parts.sframe)
+    if (!opened.ok) return opened
+    return { ok: true, frame: rule.restore(parts.clear, opened.plaintext) }
+  }
+}

@@ -1,0 +1,30 @@
+import type { ExpectedSender, MediaSource, SFrameErrorCode } from '@conclave/core/sframe'
+import type { EpochKeys, FrameCryptorStats } from './frameCryptor.ts'
+
+/** Names one transform between page and worker. */
+export type TransformId = number
+
+/** From the page to the worker. */
+export type PageMessage =
+  | { readonly type: 'start'; readonly suite: number | undefined }
+  /** The buffer of `keys.baseKey` is transferred. */
+  | { readonly type: 'install-epoch'; readonly keys: EpochKeys }
+  | { readonly type: 'expect'; readonly id: TransformId; readonly sender: ExpectedSender }
+  | { readonly type: 'detach'; readonly id: TransformId }
+  | { readonly type: 'stats'; readonly request: number }
+  | { readonly type: 'close' }
+
+/** From the worker to the page. */
+export type WorkerMessage =
+  /** Every frame of this transform passes the worker, and for receivers, whom it expects. */
+  | { readonly type: 'attached'; readonly id: TransformId }
+  /** The first frame of whom it expects has been opened. */
+  | { readonly type: 'authentic'; readonly id: TransformId }
+  | { readonly type: 'epoch-refused'; readonly epoch: bigint; readonly code: SFrameErrorCode }
+  | { readonly type: 'stats'; readonly request: number; readonly stats: FrameCryptorStats }
+  | { readonly type: 'closed' }
+
+/** The options of an RTCRtpScriptTransform, which the worker gets with its `rtctransform` event. */
+export type TransformOptions =
+  | { readonly id: TransformId; readonly direction: 'send'; readonly source: MediaSource }
+  | { readonly id: TransformId; readonly direction: 'receive'; readonly sender: ExpectedSender }

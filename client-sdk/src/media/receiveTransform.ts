@@ -1,0 +1,143 @@
+import type { Clock } from '@conclave/core'
+import type { ExpectedSender, FrameKeySource, MediaSource } from '@conclave/core/sframe'
+import { DropCounts } from './dropCounts.ts'
+import type { EncodedFrame } from './encodedFrame.ts'
+import { FrameOpener, type OpenRefusal } from './frameOpener.ts'
+import { KeyWaitQueue, type WaitDrop } from './keyWaitQueue.ts'
+
+/** At most one key frame is asked for in this time, in milliseconds. */
+export const KEY_FRAME_REQUEST_INTERVAL_MS = 1_000
+
+/** Why a received frame was dropped. */
+export type OpenDrop = Exclude<OpenRefusal, 'key-not-yet'> | WaitDrop
+
+/** Counters of one receiver since its transform was attached. */
+export interface ReceiverStats {
+  readonly leaf: number
+  readonly source: MediaSource
+  readonly opened: number
+  /** Frames that wait for a key now. */
+  readonly waiting: number
+  readonly dropped: Partial<Record<OpenDrop, number>>
+}
+
+/**
+ * What happens to every frame that one receiver gets: it is opened and delivered, waits for its
+ * key, or is dropped and counted. Nothing passes unopened.
+ */
+export class ReceiveTransform<Frame extends EncodedFrame> {
+  readonly #clock: Clock
+  readonly #deliver: (frame: Frame) => void
+  readonly #requestKeyFrame: () => void
+  readonly #onAuthentic: () => void
+  readonly #opener: FrameOpener
+  readonly #waiting: KeyWaitQueue<Frame>
+  readonly #dropped = new DropCounts<OpenDrop>()
+  #opened = 0
+  #authenticSaid = false
+  #lacksKeyFrame = false
+  #lastKeyFrameRequest = Number.NEGATIVE_INFINITY
+  /** Frames are opened one after the other, so that they stay in order. */
+  #last: Promise<void> = Promise.resolve()
+
+  constructor(options: {
+    readonly keys: FrameKeySource
+    readonly clock: Clock
+    readonly expected: ExpectedSender
+    readonly deliver: (frame: Frame) => void
+    readonly requestKeyFrame: () => void
+    /** Called once per expected sender, with the first frame that opens. */
+    readonly onAuthentic: () => void
+  }) {
+    this.#clock = options.clock
+    this.#deliver = options.deliver
+    this.#requestKeyFrame = options.requestKeyFrame
+    this.#onAuthentic = options.onAuthentic
+    this.#opener = new FrameOpener(options.keys, options.expected)
+    this.#waiting = new KeyWaitQueue<Frame>(this.#clock, (reason) => this.#drop(reason))
+  }
+
+  push(frame: Frame): Promise<void> {
+    return this.#inOrder(async () => {
+      if (!(await this.#open(frame))) this.#waiting.add(frame)
+    })
+  }
+
+  /** Tries again what waits for a key. */
+  keysChanged(): Promise<void> {
+    return this.#inOrder(async () => {
+      const stillWaiting = []
+      for (const waiting of this.#waiting.takeAll()) {
+        if (!(await this.#open(waiting.frame))) stillWaiting.push(waiting)
+      }
+      this.#waiting.putBack(stillWaiting)
+    })
+  }
+
+  /** From now on the track carries this member's frames. */
+  expect(sender: ExpectedSender): void {
+    this.#opener.expected = sender
+    this.#authenticSaid = false
+  }
+
+  close(): void {
+    this.#waiting.clear()
+  }
+
+  stats(): ReceiverStats {
+    return {
+      ...this.#opener.expected,
+      opened: this.#opened,
+      waiting: this.#waiting.length,
+      dropped: this.#dropped.snapshot(),
+    }
+  }
+
+  #inOrder(task: () => Promise<void>): Promise<void> {
+    this.#last = this.#last.then(task)
+    return this.#last
+  }
+
+  /** False where the frame's key may still come; whatever else befalls the frame is done here. */
+  async #open(frame: Frame): Promise<boolean> {
+    const expected = this.#opener.expected
+    const { mimeType } = frame.getMetadata()
+    const result = await this.#opener.open(mimeType, new Uint8Array(frame.data))
+    if (expected !== this.#opener.expected) {
+      this.#drop('wrong-sender')
+    } else if (result.ok) {
+      frame.data = result.frame.buffer
+      this.#accept(frame)
+    } else if (result.reason === 'key-not-yet') {
+      return false
+    } else {
+      this.#drop(result.reason)
+    }
+    return true
+  }
+
+  #accept(frame: Frame): void {
+    this.#opened++
+    this.#deliver(frame)
+    if (frame.type === 'key') this.#lacksKeyFrame = false
+    else if (frame.type === 'delta' && this.#lacksKeyFrame) this.#askForKeyFrame()
+    if (this.#authenticSaid) return
+    this.#authenticSaid = true
+    this.#onAuthentic()
+  }
+
+  /** What follows a frame that was lost to its key cannot be decoded before the next key frame. */
+  #askForKeyFrame(): void {
+    const now = this.#clock.now()
+    if (now - this.#lastKeyFrameRequest < KEY_FRAME_REQUEST_INTERVAL_MS) return
+    this.#lastKeyFrameRequest = now
+    this.#requestKeyFrame()
+  }
+
+  #drop(reason: OpenDrop): void {
+    this.#dropped.add(reason)
+    if (reason === 'unknown-key' || reason === 'wait-overflow' || reason === 'wait-expired') {
+      this.#lacksKeyFrame = true
+    }
+  }
+}

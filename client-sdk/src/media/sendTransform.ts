@@ -1,0 +1,67 @@
+import type { FrameKeySource, MediaSource } from '@conclave/core/sframe'
+import { DropCounts } from './dropCounts.ts'
+import type { EncodedFrame } from './encodedFrame.ts'
+import { FrameProtector, type ProtectDrop } from './frameProtector.ts'
+
+/** Counters of one protected sender since its transform was attached. */
+export interface SenderStats {
+  readonly source: MediaSource
+  /** The epoch of the last protected frame. */
+  readonly epoch: bigint | undefined
+  readonly protected: number
+  readonly dropped: Partial<Record<ProtectDrop, number>>
+}
+
+/** What happens to every frame of one sender: it leaves protected, or not at all. */
+export class SendTransform<Frame extends EncodedFrame> {
+  readonly #source: MediaSource
+  readonly #protector: FrameProtector
+  readonly #deliver: (frame: Frame) => void
+  readonly #generateKeyFrame: () => void
+  readonly #dropped = new DropCounts<ProtectDrop>()
+  #protected = 0
+  #epoch: bigint | undefined
+  #lacksKeyFrame = false
+
+  constructor(options: {
+    readonly keys: FrameKeySource
+    readonly source: MediaSource
+    readonly deliver: (frame: Frame) => void
+    readonly generateKeyFrame: () => void
+  }) {
+    this.#source = options.source
+    this.#protector = new FrameProtector(options.keys, options.source)
+    this.#deliver = options.deliver
+    this.#generateKeyFrame = options.generateKeyFrame
+  }
+
+  async push(frame: Frame): Promise<void> {
+    const { mimeType } = frame.getMetadata()
+    const result = await this.#protector.protect(mimeType, new Uint8Array(frame.data))
+    if (!result.ok) {
+      this.#dropped.add(result.reason)
+      if (result.reason === 'no-key' && frame.type !== undefined) this.#lacksKeyFrame = true
+      return
+    }
+    frame.data = result.frame.buffer
+    this.#protected++
+    this.#epoch = result.epoch
+    this.#deliver(frame)
+  }
+
+  /** Video that was dropped for want of a key starts anew with a key frame. */
+  keysChanged(): void {
+    if (!this.#lacksKeyFrame) return
+    this.#lacksKeyFrame = false
+    this.#generateKeyFrame()
+  }
+
+  stats(): SenderStats {
+    return {
+      source: this.#source,
+      epoch: this.#epoch,
+      protected: this.#protected,
+      dropped: this.#dropped.snapshot(),
+    }
+  }
+}

@@ -1,0 +1,181 @@
+import type { Clock } from '@conclave/core'
+import { type FrameAead, FrameKeys, SFrameError } from '@conclave/core/sframe'
+import type { EncodedFrame } from '../encodedFrame.ts'
+import type { EpochKeys, FrameCryptorStats } from '../frameCryptor.ts'
+import type { PageMessage, TransformId, TransformOptions, WorkerMessage } from '../messages.ts'
+import { ReceiveTransform } from '../receiveTransform.ts'
+import { SendTransform } from '../sendTransform.ts'
+
+/** What is used of RTCRtpScriptTransformer. */
+export interface FrameTransformer {
+  readonly readable: ReadableStream<EncodedFrame>
+  readonly writable: WritableStream<EncodedFrame>
+  readonly options: TransformOptions
+  generateKeyFrame?(): Promise<unknown>
+  sendKeyFrameRequest?(): Promise<unknown>
+}
+
+/**
+ * All transforms of a page in one worker, with the keys they share. Knows no worker: `post` takes
+ * what goes to the page.
+ */
+export class FrameWorker {
+  readonly #clock: Clock
+  readonly #aead: FrameAead
+  readonly #post: (message: WorkerMessage) => void
+  readonly #senders = new Map<TransformId, SendTransform<EncodedFrame>>()
+  readonly #receivers = new Map<TransformId, ReceiveTransform<EncodedFrame>>()
+  #keys: FrameKeys | undefined
+  /** Transforms whose event overtook the `start` message. */
+  #early: FrameTransformer[] = []
+
+  constructor(options: {
+    readonly clock: Clock
+    readonly aead: FrameAead
+    readonly post: (message: WorkerMessage) => void
+  }) {
+    this.#clock = options.clock
+    this.#aead = options.aead
+    this.#post = options.post
+  }
+
+  handle(message: PageMessage): void {
+    switch (message.type) {
+      case 'start':
+        this.#start(message.suite)
+        break
+      case 'install-epoch':
+        this.#installEpoch(message.keys)
+        break
+      case 'expect':
+        this.#receivers.get(message.id)?.expect(message.sender)
+        this.#post({ type: 'attached', id: message.id })
+        break
+      case 'detach':
+        this.#detach(message.id)
+        break
+      case 'stats':
+        this.#post({ type: 'stats', request: message.request, stats: this.#stats() })
+        break
+      case 'close':
+        this.#close()
+        break
+    }
+  }
+
+  /** Joins a transform's two ends, and confirms it to the page. */
+  attach(transformer: FrameTransformer): void {
+    if (this.#keys === undefined) {
+      this.#early.push(transformer)
+      return
+    }
+    const { options } = transformer
+    const pipe = framePipe(transformer)
+    if (options.direction === 'send') {
+      const transform = new SendTransform<EncodedFrame>({
+        keys: this.#keys,
+        source: options.source,
+        deliver: pipe.deliver,
+        generateKeyFrame: () => ask(transformer.generateKeyFrame?.bind(transformer)),
+      })
+      this.#senders.set(options.id, transform)
+      this.#run(
+        options.id,
+        pipe.run((frame) => transform.push(frame)),
+      )
+    } else {
+      const transform = new ReceiveTransform<EncodedFrame>({
+        keys: this.#keys,
+        clock: this.#clock,
+        expected: options.sender,
+        deliver: pipe.deliver,
+        requestKeyFrame: () => ask(transformer.sendKeyFrameRequest?.bind(transformer)),
+        onAuthentic: () => this.#post({ type: 'authentic', id: options.id }),
+      })
+      this.#receivers.set(options.id, transform)
+      this.#run(
+        options.id,
+        pipe.run((frame) => transform.push(frame)),
+      )
+    }
+    this.#post({ type: 'attached', id: options.id })
+  }
+
+  #start(suite: number | undefined): void {
+    this.#keys = new FrameKeys({
+      aead: this.#aead,
+      clock: this.#clock,
+      ...(suite === undefined ? {} : { suite }),
+    })
+    for (const transformer of this.#early.splice(0)) this.attach(transformer)
+  }
+
+  #installEpoch(keys: EpochKeys): void {
+    try {
+      this.#keys?.installEpoch(keys)
+    } catch (error) {
+      if (!(error instanceof SFrameError)) throw error
+      this.#post({ type: 'epoch-refused', epoch: keys.epoch, code: error.code })
+      return
+    }
+    for (const sender of this.#senders.values()) sender.keysChanged()
+    for (const receiver of this.#receivers.values()) void receiver.keysChanged()
+  }
+
+  #run(id: TransformId, running: Promise<void>): void {
+    running.then(
+      () => this.#detach(id),
+      () => this.#detach(id),
+    )
+  }
+
+  #detach(id: TransformId): void {
+    this.#senders.delete(id)
+    this.#receivers.get(id)?.close()
+    this.#receivers.delete(id)
+  }
+
+  #stats(): FrameCryptorStats {
+    return {
+      senders: [...this.#senders.values()].map((sender) => sender.stats()),
+      receivers: [...this.#receivers.values()].map((receiver) => receiver.stats()),
+    }
+  }
+
+  #close(): void {
+    this.#keys?.close()
+    for (const id of [...this.#senders.keys(), ...this.#receivers.keys()]) this.#detach(id)
+    this.#post({ type: 'closed' })
+  }
+}
+
+/** Pipes a transformer through `push`; frames may be delivered at any later time too. */
+function framePipe({ readable, writable }: FrameTransformer): {
+  deliver(frame: EncodedFrame): void
+  run(push: (frame: EncodedFrame) => Promise<void>): Promise<void>
+} {
+  let controller: TransformStreamDefaultController<EncodedFrame> | undefined
+  return {
+    deliver(frame) {
+      try {
+        controller?.enqueue(frame)
+      } catch {
+        // The track ended while the frame was under way: nobody is left to see it.
+      }
+    },
+    run(push) {
+      const through = new TransformStream<EncodedFrame, EncodedFrame>({
+        start(started) {
+          controller = started
+        },
+        transform: (frame) => push(frame),
+      })
+      return readable.pipeThrough(through).pipeTo(writable)
+    },
+  }
+}
+
+/** Asks for a key frame where the browser can; one that does not come is asked for again by RTCP. */
+function ask(keyFrame: (() => Promise<unknown>) | undefined): void {
+  keyFrame?.().catch(() => undefined)
+}

@@ -1,0 +1,142 @@
+import { FrameOpener, FrameProtector } from '@conclave/client/media'
+import fc from 'fast-check'
+import { beforeEach, describe, expect, it } from 'vitest'
+import { bytesOf, OPUS, Pair, VP8, vp8Frame } from './frames.ts'
+
+describe('protected frames', () => {
+  let pair: Pair
+  beforeEach(() => {
+    pair = new Pair()
+    pair.install(1n)
+  })
+
+  const microphone = { leaf: 0, source: 'microphone' } as const
+  const camera = { leaf: 0, source: 'camera' } as const
+
+  async function protect(mimeType: string, frame: Uint8Array<ArrayBuffer>) {
+    const source = mimeType === OPUS ? 'microphone' : 'camera'
+    const result = await new FrameProtector(pair.sender, source).protect(mimeType, frame)
+    if (!result.ok) throw new Error(result.reason)
+    return result.frame
+  }
+
+  it('of Opus come back to the byte and leave nothing in clear', async () => {
+    const opener = new FrameOpener(pair.receiver, microphone)
+    await fc.assert(
+      fc.asyncProperty(fc.uint8Array({ maxLength: 1275 }), async (array) => {
+        const frame = Uint8Array.from(array)
+        const sent = await protect(OPUS, frame)
+        expect(await opener.open(OPUS, sent)).toEqual({ ok: true, frame })
+      }),
+      { numRuns: 100 },
+    )
+    const frame = bytesOf(5, 120)
+    expect(sharedWindows(await protect(OPUS, frame), frame)).toBe(0)
+  })
+
+  it.each([
+    ['key', 10],
+    ['delta', 1],
+  ] as const)('of VP8 show of a %s frame %i clear bytes and no more', async (kind, clear) => {
+    const opener = new FrameOpener(pair.receiver, camera)
+    await fc.assert(
+      fc.asyncProperty(fc.integer({ min: clear, max: 5000 }), fc.nat(), async (length, seed) => {
+        const frame = vp8Frame(kind, length, seed)
+        const sent = await protect(VP8, frame)
+        expect(sent.subarray(0, clear)).toEqual(frame.subarray(0, clear))
+        expect(await opener.open(VP8, sent)).toEqual({ ok: true, frame })
+      }),
+      { numRuns: 60 },
+    )
+    const frame = vp8Frame(kind, 900)
+    expect(sharedWindows((await protect(VP8, frame)).subarray(clear), frame)).toBe(0)
+  })
+
+  it('of VP8 with a changed clear byte are not authentic', async () => {
+    const opener = new FrameOpener(pair.receiver, camera)
+    for (let i = 0; i < 10; i++) {
+      const sent = await protect(VP8, vp8Frame('key', 400))
+      sent[i] = (sent[i] as number) ^ 0x80
+      expect(await opener.open(VP8, sent)).toEqual({ ok: false, reason: 'tag-mismatch' })
+    }
+  })
+
+  it.each(['video/H264', 'video/VP9', 'video/AV1', 'audio/PCMU', undefined])(
+    'of %s do not exist: without a rule nothing is sent or opened',
+    async (mimeType) => {
+      const refusal = { ok: false, reason: 'unsupported-codec' }
+      const protector = new FrameProtector(pair.sender, 'camera')
+      expect(await protector.protect(mimeType, bytesOf(1, 90))).toEqual(refusal)
+      const opener = new FrameOpener(pair.receiver, camera)
+      expect(await opener.open(mimeType, await protect(VP8, vp8Frame('key', 90)))).toEqual(refusal)
+    },
+  )
+
+  it('of VP8 too short for their clear bytes are malformed, both ways', async () => {
+    const refusal = { ok: false, reason: 'malformed-frame' }
+    const protector = new FrameProtector(pair.sender, 'camera')
+    expect(await protector.protect(VP8, vp8Frame('key', 9))).toEqual(refusal)
+    expect(await protector.protect(VP8, new Uint8Array(0))).toEqual(refusal)
+    const opener = new FrameOpener(pair.receiver, camera)
+    expect(await opener.open(VP8, vp8Frame('key', 9))).toEqual(refusal)
+  })
+
+  it('are refused by name when they come from another source, member or key', async () => {
+    const sent = await protect(VP8, vp8Frame('delta', 300))
+    const screen = new FrameOpener(pair.receiver, { leaf: 0, source: 'screen' })
+    expect(await screen.open(VP8, sent)).toEqual({ ok: false, reason: 'wrong-source' })
+    const other = new FrameOpener(pair.receiver, { leaf: 2, source: 'camera' })
+    expect(await other.open(VP8, sent)).toEqual({ ok: false, reason: 'wrong-sender' })
+    const stranger = new Pair()
+    stranger.receiver.installEpoch({
+      epoch: 1n,
+      baseKey: bytesOf(99, 16),
+      ownLeaf: 1,
+      leaves: [0, 1],
+      removedLeaves: [],
+      incarnation: 0,
+    })
+    const without = new FrameOpener(stranger.receiver, camera)
+    expect(await without.open(VP8, sent)).toEqual({ ok: false, reason: 'tag-mismatch' })
+  })
+
+  it('never make opening throw, whatever arrives', { timeout: 60_000 }, async () => {
+    const opener = new FrameOpener(pair.receiver, camera)
+    const outcomes = new Map<string, number>()
+    const samples: Uint8Array<ArrayBuffer>[] = []
+    for (let i = 0; i < 10; i++) {
+      samples.push(await protect(VP8, vp8Frame(i === 0 ? 'key' : 'delta', 40 + 9 * i, i)))
+    }
+    const edit = fc.tuple(fc.nat(60), fc.nat(255))
+    const mutated = fc.oneof(
+      fc.uint8Array({ maxLength: 80 }),
+      fc
+        .tuple(fc.constantFrom(...samples), fc.array(edit, { maxLength: 3 }))
+        .map(([sample, edits]) => {
+          const copy = sample.slice()
+          for (const [at, value] of edits) copy[at] = value
+          return copy
+        }),
+      fc
+        .tuple(fc.constantFrom(...samples), fc.nat(60), fc.uint8Array({ maxLength: 8 }))
+        .map(([sample, length, tail]) => new Uint8Array([...sample.subarray(0, length), ...tail])),
+    )
+    for (const frame of fc.sample(mutated, { numRuns: 20_000, seed: 9605 })) {
+      const result = await opener.open(VP8, Uint8Array.from(frame))
+      const outcome = result.ok ? 'opened' : result.reason
+      outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1)
+    }
+    expect(outcomes.get('opened')).toBeLessThanOrEqual(samples.length)
+    for (const reason of ['malformed-frame', 'malformed-header', 'truncated', 'tag-mismatch']) {
+      expect(outcomes.get(reason)).toBeGreaterThan(0)
+    }
+  })
+})
+
+/** How many runs of eight bytes of one array occur in the other. */
+function sharedWindows(a: Uint8Array, b: Uint8Array): number {
+  const windows = (bytes: Uint8Array) =>
+    Array.from({ length: Math.max(0, bytes.length - 7) }, (_, i) => bytes.subarray(i, i + 8).join())
+  const known = new Set(windows(b))
+  return windows(a).filter((window) => known.has(window)).length
+}

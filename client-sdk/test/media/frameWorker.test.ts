@@ -1,0 +1,418 @@
+import type { MediaSource } from '@conclave/core/sframe'
+import { describe, expect, it } from 'vitest'
+import { VirtualClock } from '../../../core/test/virtualClock.ts'
+import type { EncodedFrame } from '../../src/media/encodedFrame.ts'
+import type { EpochKeys } from '../../src/media/frameCryptor.ts'
+import type { TransformOptions, WorkerMessage } from '../../src/media/messages.ts'
+import { type FrameTransformer, FrameWorker } from '../../src/media/worker/frameWorker.ts'
+import { aead, bytesOf, epochOf, epochShownBy, OPUS, TestFrame, VP8, vp8Frame } from './frames.ts'
+
+/** The worker's half of a transform, on the streams that Node has too. */
+class Transformer implements FrameTransformer {
+  readonly options: TransformOptions
+  readonly readable: ReadableStream<EncodedFrame>
+  readonly writable: WritableStream<EncodedFrame>
+  readonly out: TestFrame[] = []
+  keyFramesGenerated = 0
+  keyFramesRequested = 0
+  written = 0
+  readonly #in: WritableStreamDefaultWriter<EncodedFrame>
+  readonly #closed: Promise<void>
+
+  constructor(options: TransformOptions) {
+    this.options = options
+    const source = new TransformStream<EncodedFrame, EncodedFrame>()
+    this.readable = source.readable
+    this.#in = source.writable.getWriter()
+    let ended = () => {}
+    this.#closed = new Promise((resolve) => {
+      ended = resolve
+    })
+    this.writable = new WritableStream({
+      write: (frame) => void this.out.push(frame as TestFrame),
+      close: () => ended(),
+    })
+  }
+
+  async write(frame: TestFrame): Promise<void> {
+    this.written++
+    await this.#in.write(frame)
+  }
+
+  /** Ends the track; resolves when all that was written has been dealt with. */
+  async end(): Promise<void> {
+    await this.#in.close()
+    await this.#closed
+  }
+
+  async generateKeyFrame(): Promise<void> {
+    this.keyFramesGenerated++
+  }
+
+  async sendKeyFrameRequest(): Promise<void> {
+    this.keyFramesRequested++
+  }
+}
+
+/** One member's worker and what it told the page. */
+class Member {
+  readonly leaf: number
+  readonly posted: WorkerMessage[] = []
+  readonly worker: FrameWorker
+  readonly #transformers: Transformer[] = []
+  #nextId = 1
+
+  constructor(leaf: number, clock: VirtualClock) {
+    this.leaf = leaf
+    this.worker = new FrameWorker({ clock, aead, post: (message) => this.posted.push(message) })
+    this.worker.handle({ type: 'start', suite: undefined })
+  }
+
+  install(epoch: bigint, changes: Partial<EpochKeys> = {}): void {
+    const keys = { ...epochOf(epoch, this.leaf), ...changes }
+    this.worker.handle({ type: 'install-epoch', keys })
+  }
+
+  sends(source: MediaSource): Transformer {
+    return this.#attach({ id: this.#nextId++, direction: 'send', source })
+  }
+
+  receives(leaf: number, source: MediaSource): Transformer {
+    return this.#attach({ id: this.#nextId++, direction: 'receive', sender: { leaf, source } })
+  }
+
+  stats() {
+    this.worker.handle({ type: 'stats', request: 1 })
+    const answer = this.posted.pop()
+    if (answer?.type !== 'stats') throw new Error('no stats')
+    return answer.stats
+  }
+
+  /** Waits until every frame that went into a transform has been counted. */
+  async settled(transformer: Transformer): Promise<void> {
+    for (let round = 0; round < 10_000; round++) {
+      const { senders, receivers } = this.stats()
+      let counted = 0
+      for (const sender of senders) counted += sender.protected + sum(sender.dropped)
+      for (const { opened, waiting, dropped } of receivers)
+        counted += opened + waiting + sum(dropped)
+      await new Promise((resolve) => setImmediate(resolve))
+      if (counted === this.#written()) return
+    }
+    throw new Error(`frame ${transformer.written} of ${transformer.options.direction} got lost`)
+  }
+
+  #written(): number {
+    return this.#transformers.reduce((total, { written }) => total + written, 0)
+  }
+
+  #attach(options: TransformOptions): Transformer {
+    const transformer = new Transformer(options)
+    this.#transformers.push(transformer)
+    this.worker.attach(transformer)
+    return transformer
+  }
+}
+
+function sum(counts: Partial<Record<string, number>>): number {
+  return Object.values(counts).reduce<number>((total, count) => total + (count ?? 0), 0)
+}
+
+/** Alice (leaf 0) sends, Bob (leaf 1) receives; the test is the network between them. */
+class Call {
+  readonly clock = new VirtualClock()
+  readonly alice = new Member(0, this.clock)
+  readonly bob = new Member(1, this.clock)
+  readonly #sent = new Map<MediaSource, Transformer>()
+  readonly #got = new Map<MediaSource, Transformer>()
+
+  install(epoch: bigint, changes: Partial<EpochKeys> = {}): void {
+    this.alice.install(epoch, changes)
+    this.bob.install(epoch, changes)
+  }
+
+  get camera(): Transformer {
+    return got(this.#sent, 'camera', () => this.alice.sends('camera'))
+  }
+
+  get screen(): Transformer {
+    return got(this.#got, 'camera', () => this.bob.receives(0, 'camera'))
+  }
+
+  /** What Alice sends of one camera frame; `undefined` where she sends nothing. */
+  async send(type: 'key' | 'delta' = 'delta', seed = 1): Promise<TestFrame | undefined> {
+    const before = this.camera.out.length
+    await this.camera.write(new TestFrame(VP8, vp8Frame(type, 200, seed), type))
+    await this.alice.settled(this.camera)
+    const sent = this.camera.out[before]
+    return sent && new TestFrame(VP8, sent.bytes, type)
+  }
+
+  /** How many frames come out at Bob's when `frame` comes in. */
+  async deliver(frame: TestFrame | undefined): Promise<number> {
+    const before = this.screen.out.length
+    if (frame !== undefined) await this.screen.write(frame)
+    await this.bob.settled(this.screen)
+    return this.screen.out.length - before
+  }
+
+  dropped() {
+    return this.bob.stats().receivers[0]?.dropped
+  }
+}
+
+function got<K, V>(map: Map<K, V>, key: K, make: () => V): V {
+  let value = map.get(key)
+  if (value === undefined) {
+    value = make()
+    map.set(key, value)
+  }
+  return value
+}
+
+describe('the media worker', () => {
+  it('carries frames from a protected sender to an unprotected receiver unchanged', async () => {
+    const call = new Call()
+    call.install(1n)
+    for (let seed = 0; seed < 20; seed++) {
+      await call.deliver(await call.send(seed === 0 ? 'key' : 'delta', seed))
+    }
+    const frames = call.screen.out.map((frame) => frame.bytes)
+    expect(frames).toHaveLength(20)
+    for (const [seed, frame] of frames.entries()) {
+      expect(frame).toEqual(vp8Frame(seed === 0 ? 'key' : 'delta', 200, seed))
+    }
+    expect(call.alice.stats().senders).toEqual([
+      { source: 'camera', epoch: 1n, protected: 20, dropped: {} },
+    ])
+    expect(call.bob.stats().receivers).toEqual([
+      { leaf: 0, source: 'camera', opened: 20, waiting: 0, dropped: {} },
+    ])
+  })
+
+  it('confirms each transform, and each receiver once more with its first authentic frame', async () => {
+    const call = new Call()
+    call.install(1n)
+    await call.deliver(new TestFrame(VP8, vp8Frame('key', 300), 'key'))
+    const { id } = call.screen.options
+    expect(call.bob.posted).toEqual([{ type: 'attached', id }])
+    await call.deliver(await call.send())
+    await call.deliver(await call.send())
+    expect(call.bob.posted).toEqual([
+      { type: 'attached', id },
+      { type: 'authentic', id },
+    ])
+  })
+
+  it('attaches a transform whose event came before the start', () => {
+    const posted: WorkerMessage[] = []
+    const clock = new VirtualClock()
+    const worker = new FrameWorker({ clock, aead, post: (message) => posted.push(message) })
+    worker.attach(new Transformer({ id: 7, direction: 'send', source: 'camera' }))
+    expect(posted).toEqual([])
+    worker.handle({ type: 'start', suite: 4 })
+    expect(posted).toEqual([{ type: 'attached', id: 7 }])
+  })
+
+  it('sends nothing before the first key, and then starts with a key frame', async () => {
+    const call = new Call()
+    expect(await call.send('key')).toBeUndefined()
+    expect(await call.send()).toBeUndefined()
+    expect(call.alice.stats().senders[0]?.dropped).toEqual({ 'no-key': 2 })
+    expect(call.camera.keyFramesGenerated).toBe(0)
+    call.install(1n)
+    expect(call.camera.keyFramesGenerated).toBe(1)
+    expect(await call.send('key')).toBeDefined()
+    call.install(2n)
+    expect(call.camera.keyFramesGenerated).toBe(1)
+  })
+
+  it('drops and counts what comes in clear', async () => {
+    const call = new Call()
+    call.install(1n)
+    for (let seed = 0; seed < 50; seed++) {
+      expect(await call.deliver(new TestFrame(VP8, vp8Frame('delta', 90, seed), 'delta'))).toBe(0)
+    }
+    await call.clock.advanceAsync(2_000)
+    expect(sum(call.dropped() ?? {})).toBe(50)
+    expect(call.screen.out).toEqual([])
+  })
+
+  it('drops replays, other sources and flipped bits by name, and recovers with the next frame', async () => {
+    const call = new Call()
+    call.install(1n)
+    const frame = await call.send('key')
+    const copy = frame && new TestFrame(VP8, frame.bytes, 'key')
+    expect(await call.deliver(frame)).toBe(1)
+    expect(await call.deliver(copy)).toBe(0)
+
+    const microphone = call.alice.sends('microphone')
+    await microphone.write(new TestFrame(OPUS, bytesOf(1, 60)))
+    await call.alice.settled(microphone)
+    const sound = microphone.out[0]?.bytes ?? new Uint8Array(0)
+    const moved = new Uint8Array([0x01, ...sound])
+    expect(await call.deliver(new TestFrame(VP8, moved, 'delta'))).toBe(0)
+
+    const flipped = (await call.send())?.bytes ?? new Uint8Array(0)
+    flipped[100] = (flipped[100] as number) ^ 1
+    expect(await call.deliver(new TestFrame(VP8, flipped, 'delta'))).toBe(0)
+    expect(call.dropped()).toEqual({ replayed: 1, 'wrong-source': 1, 'tag-mismatch': 1 })
+    expect(await call.deliver(await call.send())).toBe(1)
+  })
+
+  it('lets frames wait for a key that comes within two seconds, and delivers them in order', async () => {
+    const call = new Call()
+    call.install(1n)
+    call.alice.install(2n, { leaves: [0, 1], removedLeaves: [2] })
+    for (let seed = 0; seed < 5; seed++)
+      expect(await call.deliver(await call.send('delta', seed))).toBe(0)
+    expect(call.bob.stats().receivers[0]).toMatchObject({ waiting: 5, opened: 0, dropped: {} })
+    await call.clock.advanceAsync(1_999)
+    call.bob.install(2n, { leaves: [0, 1], removedLeaves: [2] })
+    await call.deliver(await call.send('delta', 5))
+    expect(call.screen.out.map((frame) => frame.bytes)).toEqual(
+      [0, 1, 2, 3, 4, 5].map((seed) => vp8Frame('delta', 200, seed)),
+    )
+  })
+
+  it('drops a frame whose key does not come within two seconds', async () => {
+    const call = new Call()
+    call.install(1n)
+    call.alice.install(2n, { leaves: [0, 1] })
+    await call.deliver(await call.send())
+    await call.clock.advanceAsync(2_000)
+    expect(call.bob.stats().receivers[0]).toMatchObject({
+      waiting: 0,
+      dropped: { 'wait-expired': 1 },
+    })
+    call.bob.install(2n, { leaves: [0, 1] })
+    expect(await call.deliver(await call.send())).toBe(1)
+  })
+
+  it('keeps no more than 120 frames and 4 MiB waiting, the newest', async () => {
+    const call = new Call()
+    call.alice.install(1n)
+    for (let i = 0; i < 125; i++) await call.deliver(await call.send())
+    expect(call.bob.stats().receivers[0]).toMatchObject({
+      waiting: 120,
+      dropped: { 'wait-overflow': 5 },
+    })
+
+    const large = new TestFrame(VP8, vp8Frame('key', 3 * 1024 * 1024), 'key')
+    await call.camera.write(large)
+    await call.alice.settled(call.camera)
+    await call.deliver(new TestFrame(VP8, large.bytes, 'key'))
+    await call.deliver(new TestFrame(VP8, large.bytes, 'key'))
+    expect(call.bob.stats().receivers[0]?.waiting).toBe(1)
+  })
+
+  it('asks for a key frame, once a second, after video was lost to its key', async () => {
+    const call = new Call()
+    call.alice.install(1n)
+    await call.deliver(await call.send('key'))
+    await call.clock.advanceAsync(2_000)
+    call.bob.install(1n)
+    for (let i = 0; i < 3; i++) await call.deliver(await call.send())
+    expect(call.screen.keyFramesRequested).toBe(1)
+    await call.clock.advanceAsync(1_000)
+    await call.deliver(await call.send())
+    expect(call.screen.keyFramesRequested).toBe(2)
+    await call.deliver(await call.send('key'))
+    await call.clock.advanceAsync(5_000)
+    await call.deliver(await call.send())
+    expect(call.screen.keyFramesRequested).toBe(2)
+  })
+
+  it('moves the sender to a new epoch 300 ms later, at once after a removal', async () => {
+    const call = new Call()
+    call.install(1n)
+    call.install(2n)
+    await call.clock.advanceAsync(299)
+    expect(epochShownBy((await call.send())?.bytes ?? new Uint8Array(0), 1)).toBe(1)
+    await call.clock.advanceAsync(1)
+    expect(epochShownBy((await call.send())?.bytes ?? new Uint8Array(0), 1)).toBe(2)
+    call.install(3n, { leaves: [0, 1], removedLeaves: [2] })
+    expect(epochShownBy((await call.send())?.bytes ?? new Uint8Array(0), 1)).toBe(3)
+  })
+
+  it('opens frames under an old key for 10 s, for 2 s after a removal', async () => {
+    for (const [life, changes] of [
+      [10_000, {}],
+      [2_000, { leaves: [0, 1], removedLeaves: [2] }],
+    ] as const) {
+      const call = new Call()
+      call.install(1n)
+      const [inTime, late] = [await call.send(), await call.send()]
+      call.install(2n, changes)
+      await call.clock.advanceAsync(life - 1)
+      expect(await call.deliver(inTime)).toBe(1)
+      await call.clock.advanceAsync(1)
+      expect(await call.deliver(late)).toBe(0)
+      expect(call.dropped()).toEqual({ 'unknown-key': 1 })
+    }
+  })
+
+  it("refuses a removed member's frames at once", async () => {
+    const call = new Call()
+    call.install(1n)
+    const [before, after] = [await call.send(), await call.send()]
+    expect(await call.deliver(before)).toBe(1)
+    call.bob.install(2n, { leaves: [1, 2], removedLeaves: [0] })
+    expect(await call.deliver(after)).toBe(0)
+    expect(call.dropped()).toEqual({ 'removed-sender': 1 })
+  })
+
+  it('expects another member when told so, and does not forget what was replayed', async () => {
+    const call = new Call()
+    call.install(1n)
+    const frame = await call.send('key')
+    const copy = frame && new TestFrame(VP8, frame.bytes, 'key')
+    expect(await call.deliver(frame)).toBe(1)
+    const { id } = call.screen.options
+    call.bob.worker.handle({ type: 'expect', id, sender: { leaf: 2, source: 'camera' } })
+    expect(call.bob.posted.at(-1)).toEqual({ type: 'attached', id })
+    expect(await call.deliver(await call.send())).toBe(0)
+    call.bob.worker.handle({ type: 'expect', id, sender: { leaf: 0, source: 'camera' } })
+    expect(await call.deliver(copy)).toBe(0)
+    expect(call.dropped()).toEqual({ 'wrong-sender': 1, replayed: 1 })
+    expect(await call.deliver(await call.send())).toBe(1)
+    expect(call.bob.posted.at(-1)).toEqual({ type: 'authentic', id })
+  })
+
+  it('reports an epoch that it cannot take and goes on under the one it has', async () => {
+    const call = new Call()
+    call.install(5n)
+    call.bob.install(6n, { leaves: [0, 1, 1024] })
+    expect(call.bob.posted).toEqual([
+      { type: 'epoch-refused', epoch: 6n, code: 'sframe-leaf-out-of-range' },
+    ])
+    expect(await call.deliver(await call.send())).toBe(1)
+  })
+
+  it('forgets a transform when its track ends', async () => {
+    const call = new Call()
+    call.install(1n)
+    await call.deliver(await call.send())
+    expect(call.bob.stats().receivers).toHaveLength(1)
+    await call.screen.end()
+    await new Promise((resolve) => setImmediate(resolve))
+    expect(call.bob.stats().receivers).toEqual([])
+  })
+
+  it('carries nothing more once closed, and leaves no timer behind', async () => {
+    const call = new Call()
+    call.install(1n)
+    const frame = await call.send()
+    call.install(2n)
+    call.alice.worker.handle({ type: 'close' })
+    call.bob.worker.handle({ type: 'close' })
+    expect(call.bob.posted.at(-1)).toEqual({ type: 'closed' })
+    await call.camera.write(new TestFrame(VP8, vp8Frame('key', 200), 'key'))
+    await call.camera.end()
+    expect(call.camera.out).toHaveLength(1)
+    if (frame !== undefined) await call.screen.write(frame)
+    await call.screen.end()
+    expect(call.screen.out).toEqual([])
+    expect(call.clock.pendingTimers).toBe(0)
+  })
+})

@@ -1,0 +1,86 @@
+import type { EncodedFrame } from '@conclave/client/media'
+import type { Bytes } from '@conclave/core/codec'
+import {
+  CONCLAVE_KID_LAYOUT,
+  decodeHeader,
+  decodeKid,
+  type EpochInstall,
+  FrameKeys,
+  webCryptoAead,
+} from '@conclave/core/sframe'
+import { VirtualClock } from '../../../core/test/virtualClock.ts'
+
+export const OPUS = 'audio/opus'
+export const VP8 = 'video/VP8'
+
+export const aead = webCryptoAead(crypto.subtle)
+
+/** Bytes that look like nothing in particular, the same for the same seed. */
+export function bytesOf(seed: number, length: number): Bytes {
+  let state = seed * 2_654_435_761 + 1
+  return Uint8Array.from({ length }, () => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
+    return state >>> 24
+  })
+}
+
+/** A VP8 frame: the first bit of the first byte tells a key frame (0) from an inter frame (1). */
+export function vp8Frame(kind: 'key' | 'delta', length: number, seed = 1): Bytes {
+  const frame = bytesOf(seed, length)
+  frame[0] = ((frame[0] as number) & 0xfe) | (kind === 'key' ? 0 : 1)
+  return frame
+}
+
+/** An encoded frame as a browser hands it to a transform. */
+export class TestFrame implements EncodedFrame {
+  data: ArrayBuffer
+  readonly type?: string
+  readonly #mimeType: string
+
+  constructor(mimeType: string, data: Bytes, type?: 'key' | 'delta') {
+    this.#mimeType = mimeType
+    this.data = data.slice().buffer
+    if (type !== undefined) this.type = type
+  }
+
+  get bytes(): Bytes {
+    return new Uint8Array(this.data)
+  }
+
+  getMetadata(): { mimeType: string } {
+    return { mimeType: this.#mimeType }
+  }
+}
+
+export function epochOf(
+  epoch: bigint,
+  ownLeaf: number,
+  changes: Partial<EpochInstall> = {},
+): EpochInstall & { baseKey: Bytes } {
+  return {
+    epoch,
+    ownLeaf,
+    leaves: [0, 1, 2],
+    removedLeaves: [],
+    incarnation: 0,
+    ...changes,
+    baseKey: bytesOf(Number(epoch), 16),
+  }
+}
+
+/** Two members with static base keys and one clock: leaf 0 sends, leaf 1 receives. */
+export class Pair {
+  readonly clock = new VirtualClock()
+  readonly sender = new FrameKeys({ aead, clock: this.clock })
+  readonly receiver = new FrameKeys({ aead, clock: this.clock })
+
+  install(epoch: bigint, changes: Partial<EpochInstall> = {}): void {
+    this.sender.installEpoch(epochOf(epoch, 0, changes))
+    this.receiver.installEpoch(epochOf(epoch, 1, changes))
+  }
+}
+
+/** The epoch that a protected frame names behind its first `clear` bytes. */
+export function epochShownBy(frame: Uint8Array, clear: number): number {
+  return decodeKid(CONCLAVE_KID_LAYOUT, decodeHeader(frame.subarray(clear))?.kid ?? -1n).epoch
+}

@@ -1,0 +1,179 @@
+import {
+  createWorkerFrameCryptor,
+  type EpochKeys,
+  type FrameCryptor,
+  type FrameCryptorStats,
+} from '@conclave/client/media'
+import type { Clock } from '@conclave/core'
+
+const clock: Clock = {
+  now: () => Date.now(),
+  setTimer(delayMs, callback) {
+    const timer = setTimeout(callback, delayMs)
+    return () => clearTimeout(timer)
+  },
+}
+
+const SENDER_LEAF = 0
+const RECEIVER_LEAF = 1
+
+export interface LoopbackOptions {
+  readonly protect: boolean
+  readonly unprotect: boolean
+  readonly videoCodec: string
+}
+
+export interface MediaReport {
+  readonly video: {
+    readonly framesEncoded: number
+    readonly packetsSent: number
+    readonly framesDecoded: number
+    readonly framesReceived: number
+    readonly trackEnabled: boolean
+  }
+  readonly audio: {
+    readonly packetsSent: number
+    readonly emitted: number
+    readonly received: number
+    readonly concealed: number
+    readonly energy: number
+    readonly trackEnabled: boolean
+  }
+}
+
+function epochKeys(epoch: number, ownLeaf: number, seed: number, leaves: number[]): EpochKeys {
+  return {
+    epoch: BigInt(epoch),
+    baseKey: new Uint8Array(16).fill(epoch + seed),
+    ownLeaf,
+    leaves,
+    removedLeaves: [],
+    incarnation: 0,
+  }
+}
+
+/** A camera and a microphone sent from one peer connection to another of the same page. */
+export class Loopback {
+  readonly #options: LoopbackOptions
+  readonly #sending = new RTCPeerConnection()
+  readonly #receiving = new RTCPeerConnection()
+  readonly #senderCryptor: FrameCryptor
+  readonly #receiverCryptor: FrameCryptor
+  readonly failures: string[] = []
+
+  constructor(options: LoopbackOptions) {
+    this.#options = options
+    const onFailure = (error: { code: string }) => this.failures.push(error.code)
+    this.#senderCryptor = createWorkerFrameCryptor({ clock, onFailure })
+    this.#receiverCryptor = createWorkerFrameCryptor({ clock, onFailure })
+    this.#sending.onicecandidate = ({ candidate }) => this.#receiving.addIceCandidate(candidate)
+    this.#receiving.onicecandidate = ({ candidate }) => this.#sending.addIceCandidate(candidate)
+  }
+
+  async start(): Promise<void> {
+    const media = await navigator.mediaDevices.getUserMedia({
+      audio: true,
+      video: { width: 320, height: 180 },
+    })
+    const attaching: Promise<void>[] = []
+    for (const track of media.getTracks()) {
+      const transceiver = this.#sending.addTransceiver(track, { direction: 'sendonly' })
+      if (track.kind === 'video') {
+        const codecs = RTCRtpSender.getCapabilities('video')?.codecs ?? []
+        transceiver.setCodecPreferences(
+          codecs.filter(({ mimeType }) => mimeType === this.#options.videoCodec),
+        )
+      }
+      if (this.#options.protect) {
+        const source = track.kind === 'video' ? 'camera' : 'microphone'
+        attaching.push(this.#senderCryptor.protect(transceiver.sender, { source }))
+      }
+    }
+    this.#receiving.ontrack = ({ receiver }) => {
+      const element = document.createElement(receiver.track.kind as 'video' | 'audio')
+      element.autoplay = true
+      element.srcObject = new MediaStream([receiver.track])
+      document.body.append(element)
+      if (!this.#options.unprotect) return
+      const source = receiver.track.kind === 'video' ? 'camera' : 'microphone'
+      attaching.push(this.#receiverCryptor.unprotect(receiver, { leaf: SENDER_LEAF, source }))
+    }
+    await this.#sending.setLocalDescription()
+    await this.#receiving.setRemoteDescription(
+      this.#sending.localDescription as RTCSessionDescription,
+    )
+    await this.#receiving.setLocalDescription()
+    await this.#sending.setRemoteDescription(
+      this.#receiving.localDescription as RTCSessionDescription,
+    )
+    await Promise.all(attaching)
+  }
+
+  installAtSender(epoch: number, seed = 0, leaves = [SENDER_LEAF, RECEIVER_LEAF]): void {
+    this.#senderCryptor.installEpoch(epochKeys(epoch, SENDER_LEAF, seed, leaves))
+  }
+
+  installAtReceiver(epoch: number, seed = 0, leaves = [SENDER_LEAF, RECEIVER_LEAF]): void {
+    this.#receiverCryptor.installEpoch(epochKeys(epoch, RECEIVER_LEAF, seed, leaves))
+  }
+
+  /** The code with which protecting the camera's sender is refused now. */
+  async protectAgain(): Promise<string> {
+    const sender = this.#sending.getSenders().find(({ track }) => track?.kind === 'video')
+    if (sender === undefined) return 'no-sender'
+    return this.#senderCryptor.protect(sender, { source: 'camera' }).then(
+      () => 'protected',
+      (error) => String(error.code ?? error),
+    )
+  }
+
+  senderStats(): Promise<FrameCryptorStats> {
+    return this.#senderCryptor.stats()
+  }
+
+  receiverStats(): Promise<FrameCryptorStats> {
+    return this.#receiverCryptor.stats()
+  }
+
+  async report(): Promise<MediaReport> {
+    const outbound = await byKind(this.#sending, 'outbound-rtp')
+    const inbound = await byKind(this.#receiving, 'inbound-rtp')
+    const enabled = (kind: string) =>
+      this.#receiving.getReceivers().find(({ track }) => track.kind === kind)?.track.enabled ===
+      true
+    const { video: videoOut, audio: audioOut } = outbound
+    const { video, audio } = inbound
+    return {
+      video: {
+        framesEncoded: videoOut?.['framesEncoded'] ?? 0,
+        packetsSent: videoOut?.['packetsSent'] ?? 0,
+        framesDecoded: video?.['framesDecoded'] ?? 0,
+        framesReceived: video?.['framesReceived'] ?? 0,
+        trackEnabled: enabled('video'),
+      },
+      audio: {
+        packetsSent: audioOut?.['packetsSent'] ?? 0,
+        emitted: audio?.['jitterBufferEmittedCount'] ?? 0,
+        received: audio?.['totalSamplesReceived'] ?? 0,
+        concealed: audio?.['concealedSamples'] ?? 0,
+        energy: audio?.['totalAudioEnergy'] ?? 0,
+        trackEnabled: enabled('audio'),
+      },
+    }
+  }
+
+  closeCryptor(end: 'sender' | 'receiver'): void {
+    if (end === 'sender') this.#senderCryptor.close()
+    else this.#receiverCryptor.close()
+  }
+}
+
+type NumbersByKind = Partial<Record<string, Record<string, number>>>
+
+async function byKind(connection: RTCPeerConnection, type: string): Promise<NumbersByKind> {
+  const found: NumbersByKind = {}
+  for (const stats of (await connection.getStats()).values()) {
+    if (stats.type === type) found[stats.kind] = stats
+  }
+  return found
+}

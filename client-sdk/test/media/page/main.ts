@@ -1,0 +1,10 @@
+import { Loopback } from './loopback.ts'
+
+declare global {
+  interface Window {
+    Loopback: typeof Loopback
+    call: Loopback
+  }
+}
+
+window.Loopback = Loopback

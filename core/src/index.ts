@@ -1,2 +1,3 @@
 export { ConclaveError } from './error.ts'
+export { Lane } from './lane.ts'
 export type { Clock, RandomBytes } from './runtime.ts'

@@ -63,7 +63,7 @@ export interface MeetingExpectation {
 /** The rules of a Conclave group, enforced alike by every member and by the keyserver. */
 export function meetingPolicy(expected: MeetingExpectation): GroupPolicy {
   return {
-    checkGroup: (context) => checkGroup(expected, context),
+    checkGroup: (context, tree) => checkGroup(expected, context, tree),
     checkLeaf: (crypto, leafNode, _context, previous) =>
       checkLeaf(crypto, expected.meetingId, leafNode, previous),
     checkProposals,
@@ -71,19 +71,21 @@ export function meetingPolicy(expected: MeetingExpectation): GroupPolicy {
 }
 
 /** @throws MeetingError `meeting-…`, `group-conventions-violated`, `admission-policy-unsupported` */
-function checkGroup(expected: MeetingExpectation, { extensions }: GroupContext): void {
+function checkGroup(
+  expected: MeetingExpectation,
+  { extensions }: GroupContext,
+  tree: PublicTree,
+): void {
   const terms = meetingTerms(extensions)
   if (fromUtf8(terms.meetingId) !== expected.meetingId) {
     throw new MeetingError('meeting-terms-differ', 'the group is of another meeting')
   }
-  const { trust } = expected
-  const demanded = foundingTerms(expected.meetingId, trust ?? { policy: 'open' })
-  // What may change during a meeting is taken as it is; everything else is compared byte for byte.
-  const { admissionPolicy, admissionKeys, rootFingerprints, locked, revoked } = terms
+  const demanded = foundingTerms(expected.meetingId, expected.trust ?? { policy: 'open' })
+  const { admissionPolicy, admissionKeys, rootFingerprints } = terms
   const comparable: ConclaveMeeting =
-    trust === undefined
-      ? { ...demanded, admissionPolicy, admissionKeys, rootFingerprints, locked, revoked }
-      : { ...demanded, locked, revoked }
+    expected.trust === undefined
+      ? { ...demanded, admissionPolicy, admissionKeys, rootFingerprints }
+      : demanded
   if (!equalBytes(encode(ConclaveMeeting, terms), encode(ConclaveMeeting, comparable))) {
     throw new MeetingError(
       'meeting-terms-differ',
@@ -93,8 +95,11 @@ function checkGroup(expected: MeetingExpectation, { extensions }: GroupContext):
       },
     )
   }
-  if (terms.admissionPolicy !== AdmissionPolicy.open || terms.rootFingerprints.length > 0) {
+  if (admissionPolicy !== AdmissionPolicy.open || rootFingerprints.length > 0) {
     throw new MeetingError('admission-policy-unsupported', 'only the policy "open" is enforced yet')
+  }
+  if (tree.leafCount > 2 ** terms.leafBits) {
+    throw new MeetingError('meeting-full', 'the tree has leaves that no KID can name')
   }
   checkConventions(expected, extensions)
 }

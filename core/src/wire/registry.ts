@@ -63,8 +63,3 @@ export const CipherSuiteId = {
   MLS_256_DHKEMP384_AES256GCM_SHA384_P384: 7,
 } as const
 export type CipherSuiteId = (typeof CipherSuiteId)[keyof typeof CipherSuiteId]
-
-/** §13.5: values of this form carry no meaning and must not disturb anyone. 0xFAFA is private use. */
-export function isGrease(value: number): boolean {
-  return (value & 0x0f0f) === 0x0a0a && value >> 8 === (value & 0xff) && value < 0xf000
-}

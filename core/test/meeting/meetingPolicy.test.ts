@@ -39,7 +39,7 @@ function failure(code: MeetingErrorCode): unknown {
 
 function check(extensions: Extensions, expected: Partial<MeetingExpectation> = {}): () => void {
   const policy = meetingPolicy({ meetingId, ...expected })
-  return () => policy.checkGroup(contextWith(extensions))
+  return () => policy.checkGroup(contextWith(extensions), founders)
 }
 
 function replaced(extension: Extension): Extensions {
@@ -51,6 +51,7 @@ function without(type: number): Extensions {
 }
 
 const terms = foundingTerms(meetingId, open)
+const founders = PublicTree.ofFounder(await memberLeaf())
 
 describe("a group's parameters", () => {
   it('are accepted as they were founded, by members and by the keyserver', () => {
@@ -83,20 +84,21 @@ describe("a group's parameters", () => {
     expect(check(other, { trust: open })).toThrow(failure('meeting-terms-differ'))
   })
 
-  it('may be locked and have revoked tickets, which change during a meeting', () => {
-    const later = replaced(meetingExtension({ ...terms, locked: 1, revoked: [fromHex('aa')] }))
-    expect(check(later, { trust: open })).not.toThrow()
+  it('cannot be locked or revoke tickets, since under this policy nobody may do either', () => {
+    for (const change of [{ locked: 1 as const }, { revoked: [fromHex('aa')] }]) {
+      const changed = replaced(meetingExtension({ ...terms, ...change }))
+      expect(check(changed)).toThrow(failure('meeting-terms-differ'))
+      expect(check(changed, { trust: open })).toThrow(failure('meeting-terms-differ'))
+    }
   })
 
-  it.each(['ticket', 'host-approval'] as const)(
-    'with the policy %s are refused for as long as nothing enforces it',
-    (policy) => {
-      const trust = { policy }
-      const strict = foundingExtensions(meetingId, trust, keyserver)
-      expect(check(strict, { trust })).toThrow(failure('admission-policy-unsupported'))
-      expect(check(strict)).toThrow(failure('admission-policy-unsupported'))
-    },
-  )
+  it('leave no leaf without a number in the KID layout', async () => {
+    const policy = meetingPolicy({ meetingId })
+    const leaf = await memberLeaf()
+    let tree = founders
+    while (tree.leafCount <= 1024) tree = tree.withAddedLeaf(leaf).tree
+    expect(() => policy.checkGroup(contextWith(founding), tree)).toThrow(failure('meeting-full'))
+  })
 
   it('without required capabilities, or with fewer, are refused', () => {
     const violated = failure('group-conventions-violated')

@@ -1,3 +1,4 @@
+export type { CommitEffect } from '../public/publicCommit.ts'
 export type { CommitOptions } from './commit.ts'
 export type { Founding, Joining } from './enter.ts'
 export type { GroupEnvironment } from './epoch.ts'

@@ -11,7 +11,7 @@ import type { ProposalList } from './proposalList.ts'
  */
 export interface GroupPolicy {
   /** The group's parameters, when it is entered and whenever its extensions change. */
-  checkGroup(context: GroupContext): void
+  checkGroup(context: GroupContext, tree: PublicTree): void
   /**
    * A leaf that enters, changes or is met on joining: RFC 9420 §5.3.1's credential validation.
    * `previous` is the leaf that it replaces, whose successor it must be (§5.3.3).

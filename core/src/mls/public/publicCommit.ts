@@ -68,7 +68,7 @@ export function prepareCommit(
   const applied = applyProposals(tree, context.extensions, proposals)
   const { extensions } = applied
   const changed: GroupContext = { ...context, epoch: context.epoch + 1n, extensions }
-  if (proposals.groupContextExtensions !== undefined) policy.checkGroup(changed)
+  if (proposals.groupContextExtensions !== undefined) policy.checkGroup(changed, applied.tree)
   return {
     proposals,
     added: applied.added,

@@ -122,7 +122,7 @@ export class PublicGroup {
     }
     await verifyGroupInfoSignature(crypto, groupInfo, tree)
     checkNoDuplicates(groupContext.extensions)
-    environment.policy.checkGroup(groupContext)
+    environment.policy.checkGroup(groupContext, tree)
     await validateTree(crypto, tree, groupContext.groupId, leafRequirements(groupContext))
     await Promise.all(
       tree
@@ -151,7 +151,7 @@ export class PublicGroup {
     tree: PublicTree,
     confirmationTag: Bytes,
   ): PublicGroup {
-    environment.policy.checkGroup(groupContext)
+    environment.policy.checkGroup(groupContext, tree)
     return new PublicGroup({
       environment,
       crypto,

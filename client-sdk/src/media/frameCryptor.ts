@@ -43,7 +43,8 @@ export interface FrameCryptor {
   /**
    * Encrypts what `sender` sends. To be called before the sender's first negotiation, or at least
    * before its transport connects; the transform is attached before this returns its promise. The
-   * sender's track is taken off it until the worker has confirmed, and stays off when this fails.
+   * sender's track is taken off it until the worker has confirmed, and stays off when this fails,
+   * except that a sender already transmitting or transformed is left as it is.
    *
    * @throws MediaError `media-already-transmitting`, `media-already-transformed`,
    *   `media-unsupported-codec`, `media-worker-failed`, `media-closed`

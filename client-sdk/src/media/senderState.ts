@@ -5,28 +5,39 @@ import { MediaError } from './error.ts'
 const AUXILIARY = /\/(rtx|red|ulpfec|flexfec-03|cn|telephone-event)$/i
 
 /**
- * Throws where protecting `sender` would come too late or could not work. Before negotiation its
- * codec is unknown; frames of a codec without a rule are then dropped by the worker.
+ * Throws where `sender` is somebody else's already: it has a transform, or it may have sent frames
+ * in clear. Such a sender is left as it is.
  *
- * @throws MediaError `media-already-transmitting`, `media-already-transformed`,
- *   `media-unsupported-codec`
+ * @throws MediaError `media-already-transformed`, `media-already-transmitting`
  */
-export function checkProtectable(sender: RTCRtpSender): void {
+export function checkUntouched(sender: RTCRtpSender): void {
   if (sender.transform) {
     throw new MediaError('media-already-transformed', 'the sender has a transform already')
   }
-  const { codecs, encodings } = sender.getParameters()
-  const codec = codecs.find(({ mimeType }) => !AUXILIARY.test(mimeType))
-  if (codec !== undefined && codecRuleFor(codec.mimeType) === undefined) {
-    throw new MediaError('media-unsupported-codec', `no rule encrypts ${codec.mimeType}`, {
-      remedy: 'negotiate VP8 for video and Opus for audio',
-    })
-  }
-  const active = encodings.some((encoding) => encoding.active !== false)
   const connected = sender.transport?.state === 'connected'
-  if (connected && active && codec !== undefined && sender.track !== null) {
+  const active = sender.getParameters().encodings.some((encoding) => encoding.active !== false)
+  const negotiated = negotiatedCodec(sender) !== undefined
+  if (connected && active && negotiated && sender.track !== null) {
     throw new MediaError('media-already-transmitting', 'the sender may have sent in clear', {
       remedy: 'protect a sender before its first negotiation',
     })
   }
+}
+
+/**
+ * Throws where the codec that was negotiated has no rule. Before negotiation the codec is unknown;
+ * frames of a codec without a rule are then dropped by the worker.
+ *
+ * @throws MediaError `media-unsupported-codec`
+ */
+export function checkCodec(sender: RTCRtpSender): void {
+  const codec = negotiatedCodec(sender)
+  if (codec === undefined || codecRuleFor(codec) !== undefined) return
+  throw new MediaError('media-unsupported-codec', `no rule encrypts ${codec}`, {
+    remedy: 'negotiate VP8 for video and Opus for audio',
+  })
+}
+
+function negotiatedCodec(sender: RTCRtpSender): string | undefined {
+  return sender.getParameters().codecs.find(({ mimeType }) => !AUXILIARY.test(mimeType))?.mimeType
 }

@@ -4,7 +4,7 @@ import { Confirmations } from './confirmations.ts'
 import { MediaError } from './error.ts'
 import type { EpochKeys, FrameCryptor, FrameCryptorStats } from './frameCryptor.ts'
 import type { PageMessage, TransformId, TransformOptions, WorkerMessage } from './messages.ts'
-import { checkProtectable } from './senderState.ts'
+import { checkCodec, checkUntouched } from './senderState.ts'
 import { createMediaWorker, type MediaWorker } from './worker/createWorker.ts'
 
 export interface WorkerFrameCryptorOptions {
@@ -73,26 +73,32 @@ class WorkerFrameCryptor implements FrameCryptor {
   }
 
   async protect(sender: RTCRtpSender, { source }: { source: MediaSource }): Promise<void> {
-    this.#checkOpen()
-    checkProtectable(sender)
+    checkUntouched(sender)
+    const { track } = sender
+    const silenced = () => sender.replaceTrack(null)
+    try {
+      this.#checkOpen()
+      checkCodec(sender)
+    } catch (refusal) {
+      await silenced()
+      throw refusal
+    }
     const id = this.#nextId++
     sender.transform = this.#transform({ id, direction: 'send', source })
-    const attached = this.#attached.expect(id)
-    const { track } = sender
-    const [held] = await Promise.allSettled([sender.replaceTrack(null), attached])
-    await attached
-    if (held.status === 'rejected') throw held.reason
+    await Promise.all([silenced(), this.#attached.expect(id)])
     // Whoever gave the sender another track in the meantime keeps it.
     if (sender.track === null) await sender.replaceTrack(track)
   }
 
   async unprotect(receiver: RTCRtpReceiver, expected: ExpectedSender): Promise<void> {
-    this.#checkOpen()
     const sender: ExpectedSender = { leaf: expected.leaf, source: expected.source }
     const known = [...this.#receivers.values()].find((held) => held.receiver === receiver)
     if (known === undefined && receiver.transform) {
       throw new MediaError('media-already-transformed', 'the receiver has a transform already')
     }
+    const { enabled } = receiver.track
+    receiver.track.enabled = false
+    this.#checkOpen()
     const id = known?.id ?? this.#nextId++
     if (known === undefined) {
       receiver.transform = this.#transform({ id, direction: 'receive', sender })
@@ -100,8 +106,7 @@ class WorkerFrameCryptor implements FrameCryptor {
       this.#post({ type: 'expect', id, sender })
     }
     const held = known ?? this.#adopt(id, receiver)
-    held.enabled ??= receiver.track.enabled
-    receiver.track.enabled = false
+    held.enabled ??= enabled
     await this.#attached.expect(id)
   }
 

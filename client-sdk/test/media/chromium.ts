@@ -31,7 +31,6 @@ export async function buildPage(root: URL): Promise<Map<string, string>> {
     configFile: false,
     logLevel: 'warn',
     resolve: { conditions: ['conclave:source', ...defaultClientConditions] },
-    worker: { format: 'es' },
     build: { write: false, minify: false },
   })
   const files = new Map<string, string>()

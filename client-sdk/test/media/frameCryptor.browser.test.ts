@@ -87,7 +87,33 @@ describe('the frame cryptor in Chromium', { timeout: 2 * PATIENCE_MS }, () => {
     expect(audio.concealed).toBeLessThan(0.1 * audio.received)
     expect([video.trackEnabled, audio.trackEnabled]).toEqual([true, true])
     expect((await counts('receiver', 'camera')).dropped).toEqual({})
+    expect(await page.evaluate(() => window.call.sendersHaveTracks())).toEqual([true, true])
     expect(await page.evaluate(() => window.call.failures)).toEqual([])
+    expect(await page.evaluate(() => window.call.refusals)).toEqual([])
+  })
+
+  it.each(['silent', 'broken'] as const)(
+    'holds every track where the worker is %s: nothing is sent or shown',
+    async (standIn) => {
+      await call({ standIn })
+      const refusals = await page.evaluate(() => window.call.refusals)
+      expect(refusals).toEqual(Array(4).fill('media-worker-failed'))
+      expect(await page.evaluate(() => window.call.sendersHaveTracks())).toEqual([false, false])
+      const { video, audio } = await report()
+      expect(video).toMatchObject({ packetsSent: 0, framesDecoded: 0, trackEnabled: false })
+      expect(audio).toMatchObject({ packetsSent: 0, received: 0, trackEnabled: false })
+    },
+  )
+
+  it('lets frames wait for their key and decodes from there', async () => {
+    await call({}, { sender: [1, 0] })
+    await eventually(async () => {
+      expect((await counts('sender', 'camera')).passed).toBeGreaterThan(10)
+    })
+    expect((await report()).video.framesDecoded).toBe(0)
+    await page.evaluate(() => window.call.installAtReceiver(1))
+    await eventually(async () => expect((await report()).video.framesDecoded).toBeGreaterThan(30))
+    expect((await report()).audio.energy).toBeGreaterThan(0)
   })
 
   it('decodes nothing without the key', async () => {
@@ -174,6 +200,7 @@ describe('the frame cryptor in Chromium', { timeout: 2 * PATIENCE_MS }, () => {
   it('refuses a sender that it protects already', async () => {
     await call({})
     expect(await page.evaluate(() => window.call.protectAgain())).toBe('media-already-transformed')
+    expect(await page.evaluate(() => window.call.sendersHaveTracks())).toEqual([true, true])
   })
 
   it('sends no frame of a codec without a rule, and refuses a sender that negotiated one', async () => {
@@ -186,6 +213,8 @@ describe('the frame cryptor in Chromium', { timeout: 2 * PATIENCE_MS }, () => {
     await call({ videoCodec: 'video/VP9', protect: false, unprotect: false })
     const code = await page.evaluate(() => window.call.protectAgain())
     expect(code).toBe('media-unsupported-codec')
+    const [, cameraHasTrack] = await page.evaluate(() => window.call.sendersHaveTracks())
+    expect(cameraHasTrack).toBe(false)
   })
 
   it('carries nothing once closed, in neither direction', async () => {
@@ -208,6 +237,5 @@ describe('the frame cryptor in Chromium', { timeout: 2 * PATIENCE_MS }, () => {
     })
     const { packetsSent } = (await report()).video
     expect(packetsSent - senderClosed.video.packetsSent).toBeLessThan(10)
-    expect(await page.evaluate(() => window.call.protectAgain())).toBe('media-closed')
   })
 })

@@ -6,12 +6,21 @@ import {
 } from '@conclave/client/media'
 import type { Clock } from '@conclave/core'
 
-const clock: Clock = {
-  now: () => Date.now(),
-  setTimer(delayMs, callback) {
-    const timer = setTimeout(callback, delayMs)
-    return () => clearTimeout(timer)
-  },
+/** The page's clock, which may run faster than time. */
+function clockOf(speed: number): Clock {
+  return {
+    now: () => performance.now() * speed,
+    setTimer(delayMs, callback) {
+      const timer = setTimeout(callback, delayMs / speed)
+      return () => clearTimeout(timer)
+    },
+  }
+}
+
+/** What may stand in for the media worker: one that says nothing, one that fails at once. */
+const standIns = {
+  silent: () => new Worker(new URL('./silentWorker.js', import.meta.url), { type: 'module' }),
+  broken: () => new Worker(new URL('./brokenWorker.js', import.meta.url), { type: 'module' }),
 }
 
 const SENDER_LEAF = 0
@@ -21,6 +30,7 @@ export interface LoopbackOptions {
   readonly protect: boolean
   readonly unprotect: boolean
   readonly videoCodec: string
+  readonly standIn?: keyof typeof standIns
 }
 
 export interface MediaReport {
@@ -60,12 +70,18 @@ export class Loopback {
   readonly #senderCryptor: FrameCryptor
   readonly #receiverCryptor: FrameCryptor
   readonly failures: string[] = []
+  /** The codes with which protecting and unprotecting failed. */
+  refusals: string[] = []
 
   constructor(options: LoopbackOptions) {
     this.#options = options
     const onFailure = (error: { code: string }) => this.failures.push(error.code)
-    this.#senderCryptor = createWorkerFrameCryptor({ clock, onFailure })
-    this.#receiverCryptor = createWorkerFrameCryptor({ clock, onFailure })
+    const standIn = options.standIn && standIns[options.standIn]
+    const cryptor = standIn
+      ? { clock: clockOf(20), onFailure, createWorker: standIn }
+      : { clock: clockOf(1), onFailure }
+    this.#senderCryptor = createWorkerFrameCryptor(cryptor)
+    this.#receiverCryptor = createWorkerFrameCryptor(cryptor)
     this.#sending.onicecandidate = ({ candidate }) => this.#receiving.addIceCandidate(candidate)
     this.#receiving.onicecandidate = ({ candidate }) => this.#sending.addIceCandidate(candidate)
   }
@@ -106,7 +122,14 @@ export class Loopback {
     await this.#sending.setRemoteDescription(
       this.#receiving.localDescription as RTCSessionDescription,
     )
-    await Promise.all(attaching)
+    this.refusals = (await Promise.allSettled(attaching)).flatMap((result) =>
+      result.status === 'rejected' ? [String(result.reason.code ?? result.reason)] : [],
+    )
+  }
+
+  /** Whether the senders have tracks to send. */
+  sendersHaveTracks(): boolean[] {
+    return this.#sending.getSenders().map(({ track }) => track !== null)
   }
 
   installAtSender(epoch: number, seed = 0, leaves = [SENDER_LEAF, RECEIVER_LEAF]): void {

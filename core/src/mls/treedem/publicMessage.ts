@@ -5,15 +5,16 @@ import type { SecretSuite } from '../../crypto/secret/secretSuite.ts'
 import {
   type AuthenticatedContent,
   AuthenticatedContentTbm,
+  type FramedContent,
   type PublicMessage,
 } from '../../wire/framing.ts'
 import type { GroupContext } from '../../wire/groupContext.ts'
-import { SenderType, WireFormat } from '../../wire/registry.ts'
+import { ContentType, SenderType, WireFormat } from '../../wire/registry.ts'
 import { MlsError } from '../mlsError.ts'
 import { framedContentTbs } from '../public/contentSignature.ts'
 
 /** RFC 9420 §6.2: proves to members that the sender is one too. */
-function membershipTag(
+export function membershipTag(
   crypto: SecretSuite,
   membershipKey: Secret,
   { wireFormat, content, auth }: AuthenticatedContent,
@@ -23,12 +24,17 @@ function membershipTag(
   return crypto.mac(membershipKey.expose(), encode(AuthenticatedContentTbm, { contentTbs, auth }))
 }
 
+/**
+ * RFC 9420 §6.2
+ * @throws MlsError `message-wire-format-unexpected` for application data
+ */
 export function protectPublic(
   crypto: SecretSuite,
   membershipKey: Secret,
   content: AuthenticatedContent,
   context: GroupContext,
 ): PublicMessage {
+  checkHandshake(content.content)
   const message = { content: content.content, auth: content.auth }
   return content.content.sender.senderType === SenderType.member
     ? { ...message, membershipTag: membershipTag(crypto, membershipKey, content, context) }
@@ -37,7 +43,7 @@ export function protectPublic(
 
 /**
  * RFC 9420 §6.2: the membership tag of a member's message; the signature is checked apart.
- * @throws MlsError `message-membership-tag-invalid`
+ * @throws MlsError `message-membership-tag-invalid`, `message-wire-format-unexpected`
  */
 export function unprotectPublic(
   crypto: SecretSuite,
@@ -46,6 +52,7 @@ export function unprotectPublic(
   context: GroupContext,
 ): AuthenticatedContent {
   const { content, auth } = message
+  checkHandshake(content)
   const authenticated: AuthenticatedContent = {
     wireFormat: WireFormat.publicMessage,
     content,
@@ -58,4 +65,11 @@ export function unprotectPublic(
     }
   }
   return authenticated
+}
+
+/** §6: application data is always encrypted. */
+function checkHandshake({ contentType }: FramedContent): void {
+  if (contentType === ContentType.application) {
+    throw new MlsError('message-wire-format-unexpected', 'application data in a PublicMessage')
+  }
 }

@@ -1,0 +1,179 @@
+import type { Clock, RandomBytes } from '@conclave/core'
+import { type AccessClaims, AccessError, requireMeeting } from '@conclave/core/access'
+import {
+  protocolVersion,
+  type Refusal,
+  type Reply,
+  type RequestName,
+} from '@conclave/core/delivery'
+import type { Logger } from 'pino'
+import type { KeyserverLimits } from '../limits.ts'
+import type { Participant } from '../ordering/audience.ts'
+import type { Meeting, MeetingHandlers } from '../ordering/meeting.ts'
+import type { Meetings } from '../ordering/meetings.ts'
+import { refuse } from '../ordering/orderingError.ts'
+import { isRequestName, parseRequest } from './requestSchemas.ts'
+import { TokenBucket } from './tokenBucket.ts'
+
+export interface ConnectionOptions {
+  readonly id: string
+  readonly claims: AccessClaims
+  readonly meetings: Meetings
+  readonly limits: KeyserverLimits
+  readonly clock: Clock
+  readonly random: RandomBytes
+  readonly logger: Logger
+  /** Called when the connection has entered a meeting, before it is told. */
+  readonly entered: (meetingId: string) => void
+  readonly disconnect: () => void
+}
+
+interface Entered {
+  readonly meetingId: string
+  readonly meeting: Meeting
+  readonly participant: Participant
+}
+
+type GroupRequestName = Exclude<RequestName, 'enter'>
+type Answer = (reply: Reply<object>) => void
+
+/** Length of the nonce that `attach` signs, in bytes. */
+const nonceBytes = 16
+
+/**
+ * One client's connection: checks what it sends before anything acts on it. Every request is
+ * answered once; what cannot be answered ends the connection.
+ */
+export class Connection {
+  readonly #options: ConnectionOptions
+  readonly #bucket: TokenBucket
+  #entered: Entered | undefined
+  #pending = 0
+  #refusedInARow = 0
+
+  constructor(options: ConnectionOptions) {
+    this.#options = options
+    const { clock, limits } = options
+    this.#bucket = new TokenBucket(clock, limits.requestsPerSecond, limits.requestBurst)
+  }
+
+  /** @param args what came with the event: from a good client, a payload and an acknowledgement */
+  async receive(event: string, args: readonly unknown[]): Promise<void> {
+    const acknowledge = args.at(-1)
+    if (typeof acknowledge !== 'function') {
+      this.#options.logger.warn('cut: a request without an acknowledgement')
+      this.#options.disconnect()
+      return
+    }
+    const answer: Answer = (reply) => {
+      if (!reply.ok) this.#options.logger.debug({ code: reply.code, detail: reply.detail }, event)
+      acknowledge(reply)
+    }
+    if (!this.#admit()) {
+      answer(refuse('rate-limited', 'too many requests'))
+    } else if (!isRequestName(event) || args.length !== 2) {
+      answer(refuse('request-malformed', 'no such request'))
+    } else {
+      this.#pending += 1
+      if (event === 'enter') await this.#enter(args[0], answer)
+      else await this.#ask(event, args[0], answer)
+      this.#pending -= 1
+    }
+  }
+
+  /** The meeting's group has ended: the connection may enter again. */
+  exit(): void {
+    const entered = this.#entered
+    this.#entered = undefined
+    if (entered !== undefined) this.#options.meetings.leave(entered.meetingId)
+  }
+
+  /** The client is gone. */
+  async closed(): Promise<void> {
+    const entered = this.#entered
+    if (entered === undefined) return
+    const { meeting, participant } = entered
+    await meeting.lane.run(() => meeting.leave(participant))
+    if (this.#entered === entered) this.exit()
+  }
+
+  /** A client that goes on after a burst of refusals is cut. */
+  #admit(): boolean {
+    const { limits, logger, disconnect } = this.#options
+    if (this.#pending < limits.pendingRequests && this.#bucket.take()) {
+      this.#refusedInARow = 0
+      return true
+    }
+    this.#refusedInARow += 1
+    if (this.#refusedInARow > limits.requestBurst) {
+      logger.warn('cut: too many requests')
+      disconnect()
+    }
+    return false
+  }
+
+  async #enter(payload: unknown, answer: Answer): Promise<void> {
+    const parsed = parseRequest('enter', payload)
+    if (!parsed.ok) return answer(parsed)
+    const { protocol, meetingId } = parsed.request
+    if (protocol !== protocolVersion) {
+      return answer(refuse('protocol-unsupported', `this is protocol ${protocolVersion}`))
+    }
+    if (this.#entered !== undefined) {
+      return answer(refuse('already-entered', 'a connection is in one meeting'))
+    }
+    const forbidden = this.#forbids(meetingId)
+    if (forbidden !== undefined) return answer(forbidden)
+    const { id, meetings, random } = this.#options
+    const meeting = meetings.enter(meetingId)
+    const participant = { id, nonce: random(nonceBytes) }
+    const entered = { meetingId, meeting, participant }
+    // From here on, before the answer, requests that follow this one find the meeting.
+    this.#entered = entered
+    this.#options.entered(meetingId)
+    await this.#inLane(entered, answer, () => meeting.enter(participant))
+  }
+
+  async #ask<N extends GroupRequestName>(name: N, payload: unknown, answer: Answer): Promise<void> {
+    const parsed = parseRequest(name, payload)
+    if (!parsed.ok) return answer(parsed)
+    const entered = this.#entered
+    if (entered === undefined) return answer(notEntered())
+    const handlers: MeetingHandlers = entered.meeting
+    await this.#inLane(entered, answer, () => handlers[name](entered.participant, parsed.request))
+  }
+
+  /** The answer is given inside the lane, so that no later notice overtakes it. */
+  async #inLane(
+    entered: Entered,
+    answer: Answer,
+    handle: () => Promise<Reply<object>>,
+  ): Promise<void> {
+    await entered.meeting.lane.run(async () => {
+      answer(this.#entered === entered ? await this.#outcome(handle) : notEntered())
+    })
+  }
+
+  async #outcome(handle: () => Promise<Reply<object>>): Promise<Reply<object>> {
+    try {
+      return await handle()
+    } catch (error) {
+      this.#options.logger.error({ err: error }, 'a request failed')
+      return refuse('internal', 'the keyserver failed')
+    }
+  }
+
+  #forbids(meetingId: string): Refusal | undefined {
+    try {
+      requireMeeting(this.#options.claims, meetingId)
+      return undefined
+    } catch (error) {
+      if (!(error instanceof AccessError)) throw error
+      return refuse('not-permitted', error.message, { detail: error.code })
+    }
+  }
+}
+
+function notEntered(): Refusal {
+  return refuse('not-entered', 'enter a meeting first')
+}

@@ -1,0 +1,75 @@
+import type { Bytes } from '@conclave/core/codec'
+import {
+  maxMessageBytes,
+  type Refusal,
+  type RequestName,
+  type RequestOf,
+} from '@conclave/core/delivery'
+import { z } from 'zod'
+import { refuse } from '../ordering/orderingError.ts'
+
+const tooLarge = 'too-large'
+
+/** A copy, so that a small field does not keep a whole packet's memory alive. */
+function bytes(maxLength: number): z.ZodType<Bytes> {
+  return z
+    .instanceof(Uint8Array)
+    .refine((value) => value.byteLength <= maxLength, { params: { [tooLarge]: true } })
+    .transform((value) => new Uint8Array(value))
+}
+
+/** Fields that hold one identifier, hash or signature. */
+const shortBytes = bytes(256)
+const mlsMessage = bytes(maxMessageBytes)
+const sequenceNumber = z.int().min(0)
+
+/** A meeting id has at most 256 bytes of UTF-8, as `conclave_meeting` says. */
+const meetingId = z
+  .string()
+  .min(1)
+  .refine((id) => new TextEncoder().encode(id).length <= 256)
+
+type Schemas = { readonly [N in RequestName]: z.ZodType<RequestOf<N>> }
+
+/** The shape of every request; fields that this version does not know are left out. */
+export const requestSchemas: Schemas = {
+  enter: z.object({ protocol: z.int(), meetingId }),
+  create: z.object({ groupInfo: mlsMessage, ratchetTree: mlsMessage }),
+  wait: z.object({ groupId: shortBytes, keyPackage: mlsMessage }),
+  resume: z.object({ groupId: shortBytes, after: sequenceNumber }),
+  attach: z.object({
+    groupId: shortBytes,
+    leafIndex: z.int().min(0).max(0xffffffff),
+    signature: shortBytes,
+  }),
+  propose: z.object({ groupId: shortBytes, message: mlsMessage }),
+  commit: z.object({
+    groupId: shortBytes,
+    after: sequenceNumber,
+    message: mlsMessage,
+    welcome: mlsMessage.nullable(),
+    groupInfo: mlsMessage,
+  }),
+  tree: z.object({ groupId: shortBytes, treeHash: shortBytes }),
+}
+
+export function isRequestName(name: string): name is RequestName {
+  return Object.hasOwn(requestSchemas, name)
+}
+
+/** The request that a payload holds, or why it holds none. */
+export function parseRequest<N extends RequestName>(
+  name: N,
+  payload: unknown,
+): { readonly ok: true; readonly request: RequestOf<N> } | Refusal {
+  const schema: Schemas[N] = requestSchemas[name]
+  const parsed = schema.safeParse(payload)
+  if (parsed.success) return { ok: true, request: parsed.data }
+  const { issues } = parsed.error
+  const large = issues.find((issue) => issue.code === 'custom' && issue.params?.[tooLarge] === true)
+  if (large !== undefined) {
+    return refuse('payload-too-large', `"${large.path.join('.')}" of "${name}" is too large`)
+  }
+  const fields = issues.map(({ path }) => path.join('.')).join(', ')
+  return refuse('request-malformed', `"${name}" is malformed${fields === '' ? '' : `: ${fields}`}`)
+}

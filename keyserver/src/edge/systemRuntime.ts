@@ -1,0 +1,13 @@
+import { randomBytes } from 'node:crypto'
+import type { Clock, RandomBytes } from '@conclave/core'
+
+/** The machine's clock and timers. */
+export const systemClock: Clock = {
+  now: () => Date.now(),
+  setTimer: (delayMs, callback) => {
+    const timer = setTimeout(callback, delayMs)
+    return () => clearTimeout(timer)
+  },
+}
+
+export const systemRandom: RandomBytes = (length) => new Uint8Array(randomBytes(length))

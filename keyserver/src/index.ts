@@ -1,0 +1,19 @@
+export {
+  firstOf,
+  type HttpHandler,
+  handleDevelopmentTokens,
+  handleHealth,
+} from './edge/httpHandlers.ts'
+export { systemClock, systemRandom } from './edge/systemRuntime.ts'
+export {
+  createKeyserver,
+  defaultGraceMs,
+  defaultPath,
+  type Keyserver,
+  type KeyserverHealth,
+  type KeyserverOptions,
+} from './keyserver.ts'
+export { defaultLimits, type KeyserverLimits } from './limits.ts'
+export { generateRemovalSigner, type RemovalSigner } from './removalSigner.ts'
+export { memoryStore } from './store/memoryStore.ts'
+export type { Store } from './store/store.ts'

@@ -1,0 +1,49 @@
+/** What clients may use of one keyserver process. */
+export interface KeyserverLimits {
+  readonly connections: number
+  /** Meetings that have a group at the same time. */
+  readonly groups: number
+  /** Requests a second of one connection over time, and at once. */
+  readonly requestsPerSecond: number
+  readonly requestBurst: number
+  /** Requests of one connection that are under way. */
+  readonly pendingRequests: number
+  /** KeyPackages that wait in one group. */
+  readonly waitingJoiners: number
+  /** Proposals of one leaf, and of all leaves together, in one epoch. */
+  readonly proposalsPerLeaf: number
+  readonly proposalsPerEpoch: number
+}
+
+/**
+ * PublicGroup remembers 2048 proposals of an epoch: what members propose leaves room for one
+ * Remove of the keyserver's for each of 1024 leaves.
+ */
+export const defaultLimits: KeyserverLimits = {
+  connections: 10_000,
+  groups: 10_000,
+  requestsPerSecond: 50,
+  requestBurst: 200,
+  pendingRequests: 64,
+  waitingJoiners: 256,
+  proposalsPerLeaf: 4,
+  proposalsPerEpoch: 1024,
+}
+
+/** Bytes of one socket.io packet: a commit with its Welcome and GroupInfo, 1 MiB each. */
+export const maxPacketBytes = 4 << 20
+
+/** How long a KeyPackage may wait, and its Welcome after that, in milliseconds. */
+export const waitingMs = 5 * 60_000
+export const welcomeMs = 5 * 60_000
+/** How long the tree of an epoch that someone was added in is kept at least. */
+export const treeMs = 60_000
+/**
+ * How long a KeyPackage may be valid, in seconds: what DESIGN's five minutes of waiting need, with
+ * room for a joiner whose clock is ten minutes off either way.
+ */
+export const maxLifetimeSeconds = 25n * 60n
+/** A KeyPackageRef is remembered for longer than its KeyPackage can be valid. */
+export const usedRefMs = 45 * 60_000
+/** Commits after which the public group is stored anew, so that less has to be replayed. */
+export const snapshotCommits = 32

@@ -1,0 +1,23 @@
+import type { Bytes } from '@conclave/core/codec'
+import type { ServerNotices } from '@conclave/core/delivery'
+
+/** A connection that has entered a meeting. */
+export interface Participant {
+  /** Unique among all connections. */
+  readonly id: string
+  /** What this connection's `attach` signs. */
+  readonly nonce: Bytes
+}
+
+/** Whoever notices are sent to. What is sent to one connection arrives in the order it was sent. */
+export interface Audience {
+  /** From now on the connection gets the `entry`, `waiting` and `present` notices of the meeting. */
+  follow(meetingId: string, connection: string): void
+  entry(meetingId: string, notice: ServerNotices['entry']): void
+  waiting(meetingId: string, notice: ServerNotices['waiting']): void
+  present(meetingId: string, notice: ServerNotices['present']): void
+  /** To one connection. */
+  welcome(connection: string, notice: ServerNotices['welcome']): void
+  /** To everybody who has entered the meeting, who then has to enter again. */
+  closed(meetingId: string, notice: ServerNotices['closed']): void
+}

@@ -1,0 +1,42 @@
+import { ConclaveError } from '@conclave/core'
+import type { Refusal, RefusalCode, RemovalFault } from '@conclave/core/delivery'
+
+/** Rules of ordering, beside those of MLS, that a message can break: a refusal's `detail`. */
+export type OrderingErrorCode =
+  /** Not the kind of MLSMessage, content or sender that this request takes. */
+  | 'message-kind-unexpected'
+  /** A founding GroupInfo is of epoch 0, with one leaf and a group_id of 16 bytes. */
+  | 'founding-invalid'
+  /** A commit's authenticated_data is no CommitEnvelope, or claims to have seen the future. */
+  | 'commit-envelope-invalid'
+  /** Every commit brings new keys for its sender. */
+  | 'commit-path-required'
+  | RemovalFault
+  /** A KeyPackage whose validity is longer than a joiner can wait. */
+  | 'key-package-lifetime-too-long'
+  /** A KeyPackage is used once. */
+  | 'key-package-used'
+
+export class OrderingError extends ConclaveError<OrderingErrorCode> {
+  override readonly name = 'OrderingError'
+}
+
+export function refuse(
+  code: RefusalCode,
+  message: string,
+  extra: Pick<Refusal, 'detail' | 'group' | 'missed'> = {},
+): Refusal {
+  return { ok: false, code, message, ...extra }
+}
+
+/**
+ * The refusal of a message that broke the rule which `error` names.
+ * @throws `error` itself where it is no rule's but a fault of the keyserver
+ */
+export function refuseFor(
+  code: 'message-invalid' | 'key-package-invalid',
+  error: unknown,
+): Refusal {
+  if (!(error instanceof ConclaveError)) throw error
+  return refuse(code, error.message, { detail: error.code })
+}

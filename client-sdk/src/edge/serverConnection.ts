@@ -1,0 +1,32 @@
+import { parseServerUrl } from '@conclave/core/access'
+import { Manager } from 'socket.io-client'
+
+/** The app's access token, or where to get a fresh one for each attempt to connect. */
+export type TokenSource = string | (() => string | Promise<string>)
+
+/**
+ * One connection to a server, which carries any number of namespaces. Nothing is opened before the
+ * first namespace is.
+ * @throws AccessError `url-invalid`, `insecure-url`
+ */
+export function connectServer(url: string): Manager {
+  const { origin, socketPath } = parseServerUrl(url)
+  return new Manager(origin, {
+    path: socketPath,
+    transports: ['websocket'],
+    autoConnect: false,
+    reconnectionDelay: 250,
+    reconnectionDelayMax: 5_000,
+  })
+}
+
+/** socket.io's `auth` option: the token is asked for again at every attempt. */
+export function authWith(token: TokenSource) {
+  return (send: (auth: { token: string }) => void): void => {
+    Promise.resolve(typeof token === 'function' ? token() : token).then(
+      (value) => send({ token: value }),
+      // Without a token the server refuses, which is reported like any other refusal.
+      () => send({ token: '' }),
+    )
+  }
+}

@@ -1,0 +1,16 @@
+export type { MeetingTrust } from '@conclave/core/meeting'
+export { systemClock, systemRandom } from './edge/platform.ts'
+export type { TokenSource } from './edge/serverConnection.ts'
+export type { MediaSource } from './media/index.ts'
+export {
+  type EpochView,
+  type JoinOptions,
+  type MeetingEvents,
+  SecureMeeting,
+} from './secureMeeting.ts'
+export type { MeetingIdentity } from './session/identity.ts'
+export type { EndReason } from './session/meetingSession.ts'
+export type { Participant } from './session/roster.ts'
+export { SessionError, type SessionErrorCode } from './session/sessionError.ts'
+export { memorySessionStore, type SessionStore } from './session/store.ts'
+export type { DeliveryTransport, TransportEvents } from './session/transport.ts'

@@ -1,0 +1,240 @@
+import type { Clock, ConclaveError, RandomBytes } from '@conclave/core'
+import { equalBytes, fromUtf8, utf8 } from '@conclave/core/codec'
+import type { SecretCrypto } from '@conclave/core/crypto/secret'
+import type { MeetingTrust } from '@conclave/core/meeting'
+import type { CommitEffect, Group } from '@conclave/core/mls/group'
+import { EventEmitter } from 'eventemitter3'
+import { platformCrypto, systemClock, systemRandom } from './edge/platform.ts'
+import { connectServer, type TokenSource } from './edge/serverConnection.ts'
+import { socketTransport } from './edge/socketTransport.ts'
+import { createWorkerFrameCryptor, type FrameCryptor, type MediaSource } from './media/index.ts'
+import type { MeetingIdentity } from './session/identity.ts'
+import { MeetingKeys } from './session/meetingKeys.ts'
+import { type EndReason, MeetingSession } from './session/meetingSession.ts'
+import { type Participant, rosterChange, rosterOf } from './session/roster.ts'
+import { safetyCode } from './session/safetyCode.ts'
+import { SessionError } from './session/sessionError.ts'
+import { memorySessionStore, type SessionStore } from './session/store.ts'
+import type { DeliveryTransport } from './session/transport.ts'
+
+export interface JoinOptions {
+  /** The keyserver's URL; `https:` except on this machine. */
+  readonly keyserver: string
+  readonly meetingId: string
+  readonly token: TokenSource
+  readonly identity: MeetingIdentity
+  /** The caller's own terms for the meeting, compared with what its group says. */
+  readonly trust: MeetingTrust
+  /** How long to wait to be let in, in milliseconds; 60 s where not given. */
+  readonly joinTimeoutMs?: number
+  readonly store?: SessionStore
+  readonly clock?: Clock
+  readonly random?: RandomBytes
+  readonly crypto?: SecretCrypto
+  readonly transport?: DeliveryTransport
+  /** Made when media is first protected; the worker's where not given. */
+  readonly createFrameCryptor?: () => FrameCryptor
+}
+
+export interface EpochView {
+  readonly epoch: bigint
+  readonly members: readonly Participant[]
+  /** Equal for everyone who has the same view of the meeting; see `Participant.deviceKey` too. */
+  readonly safetyCode: string
+}
+
+export interface MeetingEvents {
+  epochChanged: (change: EpochView & { readonly committer: Participant | undefined }) => void
+  participantJoined: (participant: Participant) => void
+  participantLeft: (participant: Participant) => void
+  connectionChanged: (connected: boolean) => void
+  /** Something that a peer or server did was refused, or media cannot go on; for a log. */
+  problem: (error: ConclaveError) => void
+  /** The last event. Unless we left, `error` says why. */
+  ended: (reason: EndReason, error: ConclaveError | undefined) => void
+}
+
+const defaultJoinTimeoutMs = 60_000
+const maxNameBytes = 256
+
+/**
+ * An end-to-end encrypted meeting, as one participant has it.
+ *
+ *     const meeting = await SecureMeeting.join({ keyserver, meetingId, token, identity, trust })
+ *     await meeting.protect(rtpSender, { source: 'camera' })
+ *     meeting.on('epochChanged', ({ members, safetyCode }) => render(members, safetyCode))
+ *     await meeting.leave()
+ */
+export class SecureMeeting {
+  readonly #events = new EventEmitter<MeetingEvents>()
+  readonly #session: MeetingSession
+  readonly #keys: MeetingKeys
+  readonly #entered = Promise.withResolvers<void>()
+  #view: EpochView | undefined
+  #ended: ConclaveError | undefined
+
+  private constructor(options: JoinOptions) {
+    const {
+      clock = systemClock,
+      random = systemRandom,
+      store = memorySessionStore(),
+      token,
+      keyserver,
+    } = options
+    const crypto = options.crypto ?? platformCrypto(random)
+    const transport = options.transport ?? socketTransport(connectServer(keyserver), token)
+    this.#keys = new MeetingKeys({
+      store,
+      createFrameCryptor:
+        options.createFrameCryptor ??
+        (() =>
+          createWorkerFrameCryptor({ clock, onFailure: (error) => this.#emit('problem', error) })),
+      currentGroup: () => (this.#ended === undefined ? this.#session.group : undefined),
+    })
+    const { meetingId, identity, trust } = options
+    const environment = { clock, random, crypto, store }
+    this.#session = new MeetingSession({ meetingId, identity, trust, environment }, transport, {
+      epochBegan: (group, effect) => this.#epochBegan(group, effect),
+      connectionChanged: (connected) => this.#emit('connectionChanged', connected),
+      problem: (error) => this.#emit('problem', error),
+      ended: (reason, error) => this.#sessionEnded(reason, error),
+    })
+  }
+
+  /**
+   * Enters the meeting: founds its group if it has none, else waits to be added. Resolves once the
+   * meeting's keys are there.
+   *
+   * @throws AccessError `url-invalid`, `insecure-url`; SessionError `argument-invalid`,
+   *   `join-timeout`, `keyserver-refused`, `platform-unsupported`; MeetingError
+   *   `meeting-terms-differ` and others where the group is not what `trust` says; MlsError where
+   *   the keyserver hands out a group that is not valid
+   */
+  static async join(options: JoinOptions): Promise<SecureMeeting> {
+    checkName('meetingId', options.meetingId)
+    checkName('identity.id', options.identity.id)
+    const meeting = new SecureMeeting(options)
+    const { clock = systemClock, joinTimeoutMs = defaultJoinTimeoutMs } = options
+    const cancel = clock.setTimer(joinTimeoutMs, () =>
+      meeting.#session.abandon(
+        new SessionError('join-timeout', `nobody let us in within ${joinTimeoutMs} ms`, {
+          remedy: 'Check that the keyserver can be reached and that somebody is in the meeting.',
+        }),
+      ),
+    )
+    meeting.#session.start()
+    try {
+      await meeting.#entered.promise
+    } finally {
+      cancel()
+    }
+    return meeting
+  }
+
+  /** The current epoch; the last one once the meeting has ended. */
+  get view(): EpochView {
+    // `join` resolves with the first epoch.
+    return this.#view as EpochView
+  }
+
+  get self(): Participant {
+    return this.view.members.find(({ self }) => self) as Participant
+  }
+
+  on<E extends keyof MeetingEvents>(event: E, listener: MeetingEvents[E]): this {
+    this.#events.on(event, listener as (...args: unknown[]) => void)
+    return this
+  }
+
+  off<E extends keyof MeetingEvents>(event: E, listener: MeetingEvents[E]): this {
+    this.#events.off(event, listener as (...args: unknown[]) => void)
+    return this
+  }
+
+  /**
+   * Encrypts what an RTCRtpSender sends; to be called before it is negotiated. The track is held
+   * until the worker has confirmed.
+   * @throws MediaError, SessionError `session-ended`
+   */
+  async protect(sender: RTCRtpSender, options: { readonly source: MediaSource }): Promise<void> {
+    const cryptor = await this.#keys.cryptor()
+    await cryptor.protect(sender, options)
+  }
+
+  /**
+   * Decrypts what an RTCRtpReceiver gets, and lets only frames of this participant through.
+   * @throws MediaError, SessionError `session-ended`, `participant-unknown`
+   */
+  async unprotect(
+    receiver: RTCRtpReceiver,
+    { participant, source }: { readonly participant: Participant; readonly source: MediaSource },
+  ): Promise<void> {
+    const { leaf, deviceKey } = participant
+    const current = this.participantAt(leaf)
+    if (current === undefined || !equalBytes(current.deviceKey, deviceKey)) {
+      throw new SessionError('participant-unknown', `nobody of that kind is at leaf ${leaf}`)
+    }
+    const cryptor = await this.#keys.cryptor()
+    await cryptor.unprotect(receiver, { leaf, source })
+  }
+
+  /** Who holds a leaf in the current epoch. */
+  participantAt(leaf: number): Participant | undefined {
+    return this.view.members.find((member) => member.leaf === leaf)
+  }
+
+  /** Leaves: the others rotate their keys, and ours are wiped. Safe to call twice. */
+  async leave(): Promise<void> {
+    await this.#session.leave()
+  }
+
+  #epochBegan(group: Group, effect: CommitEffect | undefined): void {
+    const before = this.#view?.members ?? []
+    const members = rosterOf(group.members, group.leafIndex)
+    this.#view = {
+      epoch: group.epoch,
+      members,
+      safetyCode: safetyCode(group.epochAuthenticator),
+    }
+    this.#keys.epochBegan(group, effect)
+    this.#entered.resolve()
+    const replaced = new Set(effect?.removed)
+    const { joined, left } = rosterChange(before, members, replaced)
+    for (const participant of left) this.#emit('participantLeft', participant)
+    for (const participant of joined) this.#emit('participantJoined', participant)
+    const committer = members.find(({ leaf }) => leaf === effect?.proposals.committer)
+    this.#emit('epochChanged', { ...this.#view, committer })
+  }
+
+  #sessionEnded(reason: EndReason, error: ConclaveError | undefined): void {
+    this.#ended = error ?? new SessionError('session-ended', `the meeting is over: ${reason}`)
+    this.#keys.close()
+    this.#entered.reject(this.#ended)
+    this.#emit('ended', reason, error)
+  }
+
+  /** A listener that throws is its author's affair: it stops neither the session nor the others. */
+  #emit<E extends keyof MeetingEvents>(event: E, ...args: Parameters<MeetingEvents[E]>): void {
+    for (const listener of this.#events.listeners(event)) {
+      try {
+        ;(listener as (...args: unknown[]) => void)(...args)
+      } catch (error) {
+        queueMicrotask(() => {
+          throw error
+        })
+      }
+    }
+  }
+}
+
+/** @throws SessionError `argument-invalid` */
+function checkName(what: string, name: string): void {
+  const encoded = utf8(name)
+  const wellFormed = fromUtf8(encoded) === name
+  if (!wellFormed || encoded.length === 0 || encoded.length > maxNameBytes) {
+    throw new SessionError(
+      'argument-invalid',
+      `${what} must be 1 to ${maxNameBytes} bytes of UTF-8`,
+    )
+  }
+}

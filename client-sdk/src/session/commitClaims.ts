@@ -1,0 +1,56 @@
+import { type Bytes, CodecError, decode, toHex } from '@conclave/core/codec'
+import { type CommitClaims, CommitEnvelope } from '@conclave/core/delivery'
+import type { PublicGroup } from '@conclave/core/mls/public'
+import {
+  ContentType,
+  MlsMessage,
+  ProposalOrRefType,
+  ProposalType,
+  SenderType,
+  WireFormat,
+} from '@conclave/core/wire'
+
+/**
+ * What a log entry claims as a commit, for the rule that nobody stalls a removal; undefined for
+ * anything that is no commit by a member. Nothing of it is verified.
+ * @throws CodecError
+ */
+export function commitClaims(message: Bytes, group: PublicGroup): CommitClaims | undefined {
+  const decoded = decode(MlsMessage, message)
+  if (decoded.wireFormat !== WireFormat.publicMessage) return undefined
+  const { content } = decoded.publicMessage
+  if (content.contentType !== ContentType.commit) return undefined
+  if (content.sender.senderType !== SenderType.member) return undefined
+  const removed = new Set<number>()
+  for (const entry of content.commit.proposals) {
+    const sourced =
+      entry.type === ProposalOrRefType.proposal
+        ? { proposal: entry.proposal, sender: content.sender }
+        : group.proposals.get(toHex(entry.reference))
+    if (sourced === undefined) continue
+    const { proposal, sender } = sourced
+    if (proposal.proposalType === ProposalType.remove) removed.add(proposal.removed)
+    if (
+      proposal.proposalType === ProposalType.selfRemove &&
+      sender.senderType === SenderType.member
+    ) {
+      removed.add(sender.leafIndex)
+    }
+  }
+  const { seenSeq } = decode(CommitEnvelope, content.authenticatedData)
+  return { committer: content.sender.leafIndex, removed, seenSeq }
+}
+
+/** Whether a log entry is a commit; false for what cannot be read. */
+export function isCommit(message: Bytes): boolean {
+  try {
+    const decoded = decode(MlsMessage, message)
+    return (
+      decoded.wireFormat === WireFormat.publicMessage &&
+      decoded.publicMessage.content.contentType === ContentType.commit
+    )
+  } catch (error) {
+    if (error instanceof CodecError) return false
+    throw error
+  }
+}

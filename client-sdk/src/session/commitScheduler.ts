@@ -1,0 +1,68 @@
+import type { Clock } from '@conclave/core'
+import type { PublicGroup } from '@conclave/core/mls/public'
+import { committersInOrder, turnAfterMs } from './commitTurn.ts'
+
+/** The pause after a commit that the keyserver refused for other reasons than its epoch. */
+const firstBackoffMs = 500
+const maxBackoffMs = 10_000
+
+export interface CommitSituation {
+  readonly group: PublicGroup
+  readonly ownLeaf: number
+  readonly present: ReadonlySet<number>
+  /** Whether there is anything to commit. */
+  readonly work: boolean
+}
+
+/**
+ * Decides when it is our turn to commit: at once for the first in line, later for those who stand
+ * in. Asked again whenever something changes; the batching window is not restarted by that.
+ */
+export class CommitScheduler {
+  readonly #clock: Clock
+  readonly #commit: () => void
+  #workSince: number | undefined
+  #failures = 0
+  #notBefore = 0
+  #cancel: (() => void) | undefined
+
+  constructor(clock: Clock, commit: () => void) {
+    this.#clock = clock
+    this.#commit = commit
+  }
+
+  reconsider({ group, ownLeaf, present, work }: CommitSituation): void {
+    this.stop()
+    if (!work) {
+      this.#workSince = undefined
+      return
+    }
+    const now = this.#clock.now()
+    this.#workSince ??= now
+    // We are there, whatever the keyserver has told us of it so far.
+    const order = committersInOrder(group, new Set([...present, ownLeaf]))
+    const rank = order.indexOf(ownLeaf)
+    if (rank === -1) return
+    const turn = this.#workSince + turnAfterMs(rank, group.pendingRemovals.size > 0)
+    const delay = Math.max(turn, this.#notBefore) - now
+    this.#cancel = this.#clock.setTimer(Math.max(0, delay), this.#commit)
+  }
+
+  /** A new epoch: what there is to do now is new, and earlier refusals concern it no more. */
+  epochBegan(): void {
+    this.#workSince = undefined
+    this.#failures = 0
+    this.#notBefore = 0
+  }
+
+  refused(): void {
+    const pause = Math.min(maxBackoffMs, firstBackoffMs * 2 ** this.#failures)
+    this.#failures += 1
+    this.#notBefore = this.#clock.now() + pause
+  }
+
+  stop(): void {
+    this.#cancel?.()
+    this.#cancel = undefined
+  }
+}

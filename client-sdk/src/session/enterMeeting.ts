@@ -1,0 +1,130 @@
+import { type Bytes, type Codec, decode, encode, equalBytes } from '@conclave/core/codec'
+import type { SecretCrypto, SecretSuite } from '@conclave/core/crypto/secret'
+import type { ReplyTo, ServerNotices } from '@conclave/core/delivery'
+import { foundingExtensions, type MeetingTrust } from '@conclave/core/meeting'
+import type { KeyPackageBundle, OwnLeaf } from '@conclave/core/mls/bootstrap'
+import { Group, type GroupEnvironment } from '@conclave/core/mls/group'
+import {
+  CipherSuiteId,
+  ExternalSender,
+  MlsMessage,
+  ProtocolVersion,
+  RatchetTree,
+  WireFormat,
+} from '@conclave/core/wire'
+import { lifetimeFrom } from './identity.ts'
+import { refusal, SessionError } from './sessionError.ts'
+import type { DeliveryTransport } from './transport.ts'
+
+/** §17.1's mandatory suite, the default of every Conclave group. */
+const meetingSuite = CipherSuiteId.MLS_128_DHKEMX25519_AES128GCM_SHA256_Ed25519
+
+const groupIdLength = 16
+
+/** @throws SessionError `platform-unsupported` */
+export function suiteOf(crypto: SecretCrypto): SecretSuite {
+  const suite = crypto.secretSuite(meetingSuite)
+  if (suite === undefined) {
+    throw new SessionError(
+      'platform-unsupported',
+      `the crypto provider lacks suite ${meetingSuite}`,
+    )
+  }
+  return suite
+}
+
+export type Entered = Extract<ReplyTo<'enter'>, { ok: true }>
+
+export type Founded =
+  | { readonly kind: 'founded'; readonly group: Group; readonly seq: number }
+  /** Another group was first; it is the one to join. */
+  | { readonly kind: 'lost'; readonly groupId: Bytes }
+
+/**
+ * Founds the meeting's group. The keyserver takes the first founder only: whoever loses gets
+ * `lost` and joins the group that won.
+ * @throws SessionError, or what the policy throws
+ */
+export async function foundMeeting(
+  environment: GroupEnvironment,
+  transport: DeliveryTransport,
+  meetingId: string,
+  trust: MeetingTrust,
+  own: OwnLeaf,
+  { externalSender }: Entered,
+): Promise<Founded> {
+  const crypto = suiteOf(environment.crypto)
+  const group = await Group.found(environment, {
+    cipherSuite: meetingSuite,
+    groupId: crypto.random(groupIdLength),
+    own,
+    lifetime: lifetimeFrom(environment.clock),
+    extensions: foundingExtensions(meetingId, trust, readServer(ExternalSender, externalSender)),
+  })
+  try {
+    const reply = await transport.request('create', {
+      groupInfo: await group.groupInfo(),
+      ratchetTree: encode(RatchetTree, group.ratchetTree),
+    })
+    if (reply.ok) return { kind: 'founded', group, seq: reply.seq }
+    if (reply.code !== 'meeting-exists' || reply.group === undefined) throw refusal(reply)
+    group.close()
+    return { kind: 'lost', groupId: reply.group.groupId }
+  } catch (error) {
+    group.close()
+    throw error
+  }
+}
+
+export function encodeKeyPackage({ keyPackage }: KeyPackageBundle) {
+  return encode(MlsMessage, {
+    version: ProtocolVersion.mls10,
+    wireFormat: WireFormat.keyPackage,
+    keyPackage,
+  })
+}
+
+/**
+ * Joins by a Welcome, fetching the tree that its GroupInfo names.
+ * @throws SessionError, MlsError, or what the policy throws
+ */
+export async function joinByWelcome(
+  environment: GroupEnvironment,
+  transport: DeliveryTransport,
+  bundle: KeyPackageBundle,
+  { groupId, welcome }: ServerNotices['welcome'],
+): Promise<Group> {
+  const message = readServer(MlsMessage, welcome)
+  if (message.wireFormat !== WireFormat.welcome) {
+    throw new SessionError('keyserver-protocol-violated', 'the keyserver sent no Welcome')
+  }
+  const group = await Group.join(environment, {
+    welcome: message.welcome,
+    bundle,
+    ratchetTree: async ({ groupContext }) => {
+      const reply = await transport.request('tree', { groupId, treeHash: groupContext.treeHash })
+      if (!reply.ok) throw refusal(reply)
+      return readServer(RatchetTree, reply.ratchetTree)
+    },
+  })
+  if (!equalBytes(group.groupId, groupId)) {
+    group.close()
+    throw new SessionError('keyserver-protocol-violated', 'the Welcome is for another group')
+  }
+  return group
+}
+
+/** @throws SessionError `keyserver-protocol-violated` */
+function readServer<T>(codec: Codec<T>, bytes: Uint8Array): T {
+  try {
+    return decode(codec, bytes)
+  } catch (cause) {
+    throw new SessionError(
+      'keyserver-protocol-violated',
+      'the keyserver sent what is no MLS struct',
+      {
+        cause,
+      },
+    )
+  }
+}

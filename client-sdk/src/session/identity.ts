@@ -1,0 +1,100 @@
+import type { Clock, RandomBytes } from '@conclave/core'
+import { utf8 } from '@conclave/core/codec'
+import { Secret, type SecretSuite, type Signer, signWithLabel } from '@conclave/core/crypto/secret'
+import {
+  conclaveCapabilities,
+  memberExtension,
+  memberLabel,
+  memberTbs,
+} from '@conclave/core/meeting'
+import { createKeyPackage, type KeyPackageBundle, type OwnLeaf } from '@conclave/core/mls/bootstrap'
+import {
+  type Capabilities,
+  CredentialType,
+  type Lifetime,
+  ProtocolVersion,
+} from '@conclave/core/wire'
+import { SessionError } from './sessionError.ts'
+import type { SessionStore } from './store.ts'
+
+/** Who the user is, as the application knows it. */
+export interface MeetingIdentity {
+  /** Shown to the other participants and bound to the device key; at most 256 bytes of UTF-8. */
+  readonly id: string
+}
+
+const deviceKeyName = 'device-key'
+const deviceKeyLength = 32
+
+/**
+ * The device's persistent signature key, made on first use.
+ * @throws SessionError `store-corrupted`
+ */
+export async function deviceSigner(
+  crypto: SecretSuite,
+  store: SessionStore,
+  random: RandomBytes,
+): Promise<Signer> {
+  const stored = await store.read(deviceKeyName)
+  if (stored !== undefined && stored.length !== deviceKeyLength) {
+    throw new SessionError('store-corrupted', 'the stored device key has the wrong length', {
+      remedy: 'Delete the session store; others will see a new, unverified device.',
+    })
+  }
+  const key = stored ?? random(deviceKeyLength)
+  if (stored === undefined) await store.write(new Map([[deviceKeyName, key]]))
+  const secret = new Secret(key)
+  try {
+    return await crypto.importSigner(secret)
+  } finally {
+    secret.wipe()
+  }
+}
+
+/** A leaf for one meeting: a fresh signature key, certified by the device. */
+export async function meetingLeaf(
+  crypto: SecretSuite,
+  device: Signer,
+  meetingId: string,
+  identity: MeetingIdentity,
+): Promise<OwnLeaf> {
+  const signer = await crypto.generateSigner()
+  const certified = memberTbs(meetingId, signer.publicKey)
+  const capabilities: Capabilities = {
+    versions: [ProtocolVersion.mls10],
+    cipherSuites: [crypto.suite.id],
+    extensions: conclaveCapabilities.extensionTypes,
+    proposals: conclaveCapabilities.proposalTypes,
+    credentials: [CredentialType.basic],
+  }
+  return {
+    signer,
+    credential: { credentialType: CredentialType.basic, identity: utf8(identity.id) },
+    capabilities,
+    extensions: [
+      memberExtension({
+        deviceKey: device.publicKey,
+        deviceSignature: await signWithLabel(device, memberLabel, certified),
+        ticket: undefined,
+      }),
+    ],
+  }
+}
+
+/** How long a KeyPackage waits to be added, in seconds; the keyserver allows no more. */
+const waitingLifetime = 5n * 60n
+/** Clocks that run behind ours still find the KeyPackage valid. */
+const backdating = 60n
+
+export function keyPackageFor(
+  crypto: SecretSuite,
+  own: OwnLeaf,
+  clock: Pick<Clock, 'now'>,
+): Promise<KeyPackageBundle> {
+  return createKeyPackage(crypto, own, lifetimeFrom(clock))
+}
+
+export function lifetimeFrom(clock: Pick<Clock, 'now'>): Lifetime {
+  const now = BigInt(Math.floor(clock.now() / 1000))
+  return { notBefore: now - backdating, notAfter: now - backdating + waitingLifetime }
+}

@@ -1,0 +1,48 @@
+import { type Bytes, fromUtf8, toHex } from '@conclave/core/codec'
+import { memberOf } from '@conclave/core/meeting'
+import type { Member } from '@conclave/core/mls/treesync'
+import { CredentialType } from '@conclave/core/wire'
+
+/** Somebody in the meeting, as their authenticated leaf says. */
+export interface Participant {
+  /** The leaf index, which media keys name them by. */
+  readonly leaf: number
+  readonly identity: string
+  /** What people verify about a device; the same in every meeting. */
+  readonly deviceKey: Bytes
+  /** Whether this is the session's own leaf. */
+  readonly self: boolean
+}
+
+export interface RosterChange {
+  readonly joined: readonly Participant[]
+  readonly left: readonly Participant[]
+}
+
+export function rosterOf(members: readonly Member[], ownLeaf: number): readonly Participant[] {
+  return members.map(({ leafIndex, leafNode }) => {
+    const { credential } = leafNode
+    const identity =
+      credential.credentialType === CredentialType.basic ? fromUtf8(credential.identity) : undefined
+    return {
+      leaf: leafIndex,
+      identity: identity ?? toHex(leafNode.signatureKey),
+      deviceKey: memberOf(leafNode).deviceKey,
+      self: leafIndex === ownLeaf,
+    }
+  })
+}
+
+/** A leaf whose place somebody else has taken counts as one who left and one who joined. */
+export function rosterChange(
+  before: readonly Participant[],
+  after: readonly Participant[],
+  replaced: ReadonlySet<number>,
+): RosterChange {
+  const leavesBefore = new Set(before.map(({ leaf }) => leaf))
+  const leavesAfter = new Set(after.map(({ leaf }) => leaf))
+  return {
+    joined: after.filter(({ leaf }) => !leavesBefore.has(leaf) || replaced.has(leaf)),
+    left: before.filter(({ leaf }) => !leavesAfter.has(leaf) || replaced.has(leaf)),
+  }
+}

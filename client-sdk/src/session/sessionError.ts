@@ -1,0 +1,48 @@
+import { ConclaveError } from '@conclave/core'
+import type { Refusal } from '@conclave/core/delivery'
+
+export type SessionErrorCode =
+  /** The keyserver cannot be reached, or did not answer in time. */
+  | 'keyserver-unreachable'
+  /** The keyserver refused; `detail` has its code. */
+  | 'keyserver-refused'
+  /** What the keyserver said cannot be understood. */
+  | 'keyserver-protocol-violated'
+  /** The caller gave a value that cannot be used. */
+  | 'argument-invalid'
+  /** The crypto provider lacks what meetings need. */
+  | 'platform-unsupported'
+  /** Nobody added us in time. */
+  | 'join-timeout'
+  /** The keyserver has ended the meeting's group. */
+  | 'meeting-closed'
+  /** The log holds a commit that does not apply to our state; whoever hits this joins again. */
+  | 'log-inapplicable'
+  /** The keyserver's log has no continuation of what we have seen. */
+  | 'log-rolled-back'
+  /** The session is over: it was left, or ended by an event that the application has got. */
+  | 'session-ended'
+  /** No such participant in the current roster. */
+  | 'participant-unknown'
+  /** The session store does not hold what it was given. */
+  | 'store-corrupted'
+
+export class SessionError extends ConclaveError<SessionErrorCode> {
+  override readonly name = 'SessionError'
+  /** The keyserver's refusal code, or the code of the rule behind it. */
+  readonly detail: string | undefined
+
+  constructor(
+    code: SessionErrorCode,
+    message: string,
+    options: { cause?: unknown; remedy?: string; detail?: string } = {},
+  ) {
+    super(code, message, options)
+    this.detail = options.detail
+  }
+}
+
+/** A refusal of the keyserver's as an error for the application. */
+export function refusal({ code, message, detail }: Refusal): SessionError {
+  return new SessionError('keyserver-refused', message, { detail: detail ?? code })
+}

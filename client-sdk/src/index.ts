@@ -1,8 +1,23 @@
 export type { MeetingTrust } from '@conclave/core/meeting'
+export {
+  type Call,
+  CallError,
+  type CallErrorCode,
+  type CallEvents,
+  type Publication,
+  type PublishOptions,
+  type RemoteTrack,
+} from './call/index.ts'
 export { systemClock, systemRandom } from './edge/platform.ts'
 export type { TokenSource } from './edge/serverConnection.ts'
-export type { MediaSource } from './media/index.ts'
 export {
+  type FrameCryptor,
+  MediaError,
+  type MediaErrorCode,
+  type MediaSource,
+} from './media/index.ts'
+export {
+  type ConnectMediaOptions,
   type EpochView,
   type JoinOptions,
   type MeetingEvents,

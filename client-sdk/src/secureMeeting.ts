@@ -4,6 +4,7 @@ import type { SecretCrypto } from '@conclave/core/crypto/secret'
 import type { MeetingTrust } from '@conclave/core/meeting'
 import type { CommitEffect, Group } from '@conclave/core/mls/group'
 import { EventEmitter } from 'eventemitter3'
+import { type Call, connectCall, type MediaProtection, openSfuConnection } from './call/index.ts'
 import { platformCrypto, systemClock, systemRandom } from './edge/platform.ts'
 import { connectServer, type TokenSource } from './edge/serverConnection.ts'
 import { socketTransport } from './edge/socketTransport.ts'
@@ -31,9 +32,19 @@ export interface JoinOptions {
   readonly clock?: Clock
   readonly random?: RandomBytes
   readonly crypto?: SecretCrypto
-  readonly transport?: DeliveryTransport
+  /** Makes the way to the keyserver; socket.io to `keyserver` where not given. */
+  readonly transport?: () => DeliveryTransport
   /** Made when media is first protected; the worker's where not given. */
   readonly createFrameCryptor?: () => FrameCryptor
+}
+
+export interface ConnectMediaOptions {
+  /** The SFU's URL; `https:` except on this machine. */
+  readonly sfu: string
+  /** Whether the SFU's connection carries the delivery protocol too; it does where not given. */
+  readonly relayDelivery?: boolean
+  /** STUN and TURN servers. */
+  readonly iceServers?: readonly RTCIceServer[]
 }
 
 export interface EpochView {
@@ -70,19 +81,15 @@ export class SecureMeeting {
   readonly #session: MeetingSession
   readonly #keys: MeetingKeys
   readonly #entered = Promise.withResolvers<void>()
+  readonly #options: JoinOptions
+  readonly #calls = new Set<Call>()
   #view: EpochView | undefined
   #ended: ConclaveError | undefined
 
   private constructor(options: JoinOptions) {
-    const {
-      clock = systemClock,
-      random = systemRandom,
-      store = memorySessionStore(),
-      token,
-      keyserver,
-    } = options
+    const { clock = systemClock, random = systemRandom, store = memorySessionStore() } = options
     const crypto = options.crypto ?? platformCrypto(random)
-    const transport = options.transport ?? socketTransport(connectServer(keyserver), token)
+    this.#options = options
     this.#keys = new MeetingKeys({
       store,
       createFrameCryptor:
@@ -93,12 +100,16 @@ export class SecureMeeting {
     })
     const { meetingId, identity, trust } = options
     const environment = { clock, random, crypto, store }
-    this.#session = new MeetingSession({ meetingId, identity, trust, environment }, transport, {
-      epochBegan: (group, effect) => this.#epochBegan(group, effect),
-      connectionChanged: (connected) => this.#emit('connectionChanged', connected),
-      problem: (error) => this.#emit('problem', error),
-      ended: (reason, error) => this.#sessionEnded(reason, error),
-    })
+    this.#session = new MeetingSession(
+      { meetingId, identity, trust, environment },
+      this.#directTransport(),
+      {
+        epochBegan: (group, effect) => this.#epochBegan(group, effect),
+        connectionChanged: (connected) => this.#emit('connectionChanged', connected),
+        problem: (error) => this.#emit('problem', error),
+        ended: (reason, error) => this.#sessionEnded(reason, error),
+      },
+    )
   }
 
   /**
@@ -178,6 +189,41 @@ export class SecureMeeting {
     await cryptor.unprotect(receiver, { leaf, source })
   }
 
+  /**
+   * Joins the meeting's room on an SFU of Conclave's. From then on the SFU's connection carries the
+   * delivery protocol too, relayed unread to the keyserver, until the call is over; with
+   * `relayDelivery: false` the keyserver's own connection stays.
+   *
+   * @throws CallError, AccessError, MediaError, SessionError `session-ended`
+   */
+  async connectMedia(options: ConnectMediaOptions): Promise<Call> {
+    const { sfu, relayDelivery = true, ...rest } = options
+    const { token, meetingId } = this.#options
+    // The cryptor has to be there first: senders must have it from their first moment.
+    const cryptor = await this.#keys.cryptor()
+    const connection = openSfuConnection(sfu)
+    const call = await connectCall({
+      ...rest,
+      sfu: connection,
+      token: typeof token === 'function' ? await token() : token,
+      meeting: meetingId,
+      protection: this.#protectionBy(cryptor),
+    })
+    if (this.#ended !== undefined) {
+      await call.close()
+      throw this.#ended
+    }
+    this.#calls.add(call)
+    call.on('closed', () => {
+      this.#calls.delete(call)
+      if (relayDelivery && this.#ended === undefined) {
+        this.#session.switchTransport(this.#directTransport())
+      }
+    })
+    if (relayDelivery) this.#session.switchTransport(socketTransport(connection, token))
+    return call
+  }
+
   /** Who holds a leaf in the current epoch. */
   participantAt(leaf: number): Participant | undefined {
     return this.view.members.find((member) => member.leaf === leaf)
@@ -186,6 +232,24 @@ export class SecureMeeting {
   /** Leaves: the others rotate their keys, and ours are wiped. Safe to call twice. */
   async leave(): Promise<void> {
     await this.#session.leave()
+  }
+
+  #directTransport(): DeliveryTransport {
+    const { transport, keyserver, token } = this.#options
+    return transport?.() ?? socketTransport(connectServer(keyserver), token)
+  }
+
+  #protectionBy(cryptor: FrameCryptor): MediaProtection {
+    return {
+      ownLeaf: () => this.self.leaf,
+      participantOf: (leaf) => this.participantAt(leaf),
+      onRosterChanged: (listener) => {
+        this.on('epochChanged', listener)
+        return () => this.off('epochChanged', listener)
+      },
+      protect: (sender, options) => cryptor.protect(sender, options),
+      unprotect: (receiver, options) => cryptor.unprotect(receiver, options),
+    }
   }
 
   #epochBegan(group: Group, effect: CommitEffect | undefined): void {
@@ -208,6 +272,7 @@ export class SecureMeeting {
 
   #sessionEnded(reason: EndReason, error: ConclaveError | undefined): void {
     this.#ended = error ?? new SessionError('session-ended', `the meeting is over: ${reason}`)
+    for (const call of this.#calls) void call.close()
     this.#keys.close()
     this.#entered.reject(this.#ended)
     this.#emit('ended', reason, error)

@@ -5,10 +5,10 @@ import {
   type RequestOf,
   type ServerNotices,
 } from '@conclave/core/delivery'
-import type { Manager, Socket } from 'socket.io-client'
+import type { Socket } from 'socket.io-client'
 import { SessionError } from '../session/sessionError.ts'
 import type { DeliveryTransport, TransportEvents } from '../session/transport.ts'
-import { authWith, type TokenSource } from './serverConnection.ts'
+import { authWith, type ServerConnection, type TokenSource } from './serverConnection.ts'
 import { checked, noticeSchemas, replySchemas } from './serverMessages.ts'
 
 /** How long an answer may take before the request counts as lost. */
@@ -20,13 +20,16 @@ const hungUpPauseMs = 1_000
  * The delivery protocol over a socket.io connection, which others may share. Closing it closes its
  * namespace; the connection ends with the last of them.
  */
-export function socketTransport(manager: Manager, token: TokenSource): DeliveryTransport {
+export function socketTransport(
+  connection: Pick<ServerConnection, 'namespace'>,
+  token: TokenSource,
+): DeliveryTransport {
   let socket: Socket | undefined
   let again: ReturnType<typeof setTimeout> | undefined
 
   return {
     start: (events) => {
-      const opened = manager.socket(deliveryNamespace, { auth: authWith(token) })
+      const opened = connection.namespace(deliveryNamespace, authWith(token))
       socket = opened
       opened.on('connect', () => events.connected())
       opened.on('disconnect', (reason) => {

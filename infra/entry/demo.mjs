@@ -8,6 +8,9 @@ import { build } from './steps.mjs'
 /**
  * `npm run demo`: installs, builds and serves the meeting example until Ctrl-C.
  * `npm run demo -- --help` names the server's options.
+ *
+ * The npm script starts it with `exec`: a shell in between would report the Ctrl-C that the server
+ * has handled as a failure.
  */
 await runMain(async () => {
   const prepared = await prepare({ forTests: false })

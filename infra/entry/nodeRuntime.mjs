@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { dirname, join } from 'node:path'
+import { delimiter, dirname, join } from 'node:path'
 import { repository } from './repository.mjs'
 import { SetupError } from './setupError.mjs'
 
@@ -45,5 +45,5 @@ export function isNewEnough(version) {
  */
 export function environmentFor(node) {
   const path = process.env['PATH'] ?? ''
-  return { ...process.env, PATH: `${dirname(node)}:${path}` }
+  return { ...process.env, PATH: `${dirname(node)}${delimiter}${path}` }
 }

@@ -2,7 +2,6 @@ import type {
   ConsumeRequest,
   ConsumerParameters,
   DtlsParameters,
-  MediaServerToClientEvents,
   MediaSource,
   ProduceRequest,
   ProducerInfo,
@@ -14,12 +13,7 @@ import type { types } from 'mediasoup'
 import type { SfuLimits } from '../limits.ts'
 import { rtpParameters as rtpParametersSchema, toContract } from '../signalling/rtpSchemas.ts'
 import { Refusal } from './refusal.ts'
-import type { Room } from './room.ts'
-
-export type Notify = <Name extends keyof MediaServerToClientEvents>(
-  name: Name,
-  ...args: Parameters<MediaServerToClientEvents[Name]>
-) => void
+import type { Notify, Room, RoomPeer } from './room.ts'
 
 export interface PeerOptions {
   readonly id: string
@@ -43,7 +37,7 @@ const INITIAL_OUTGOING_BITRATE = 1_000_000
  * of the others' producers. Methods refuse with a `Refusal` and then have changed nothing; calls
  * must not overlap.
  */
-export class Peer {
+export class Peer implements RoomPeer {
   readonly id: string
   readonly identity: string
   readonly notify: Notify

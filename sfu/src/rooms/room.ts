@@ -5,7 +5,22 @@ import type {
 } from '@conclave/core/mediaSignalling'
 import type { types } from 'mediasoup'
 import type { SfuObserver } from '../observer.ts'
-import type { Peer } from './peer.ts'
+
+export type Notify = <Name extends keyof MediaServerToClientEvents>(
+  name: Name,
+  ...args: Parameters<MediaServerToClientEvents[Name]>
+) => void
+
+/** A peer as its room knows it. */
+export interface RoomPeer {
+  readonly id: string
+  readonly identity: string
+  /** Sends an event to this peer's client. */
+  readonly notify: Notify
+  producerInfos(): ProducerInfo[]
+  producerInfo(producerId: string): ProducerInfo | undefined
+  close(): void
+}
 
 export interface RoomOptions {
   readonly meeting: string
@@ -20,7 +35,7 @@ export class Room {
   readonly router: types.Router
   readonly webRtcServer: types.WebRtcServer
   readonly observer: SfuObserver
-  readonly #peers = new Map<string, Peer>()
+  readonly #peers = new Map<string, RoomPeer>()
   readonly #onClosed: () => void
   #closed = false
 
@@ -43,13 +58,13 @@ export class Room {
     return this.#peers.size
   }
 
-  add(peer: Peer): void {
+  add(peer: RoomPeer): void {
     this.#peers.set(peer.id, peer)
     this.observer.emit('newpeer', { room: this, peerId: peer.id, identity: peer.identity })
   }
 
   /** Tells the others that a peer is gone; the last one closes the room. */
-  remove(peer: Peer): void {
+  remove(peer: RoomPeer): void {
     if (!this.#peers.delete(peer.id)) return
     this.observer.emit('peerclosed', { room: this, peerId: peer.id })
     this.announce(peer, 'peerLeft', { peerId: peer.id })
@@ -57,14 +72,14 @@ export class Room {
   }
 
   /** The producers of everyone but `peer`. */
-  producersFor(peer: Peer): ProducerInfo[] {
+  producersFor(peer: RoomPeer): ProducerInfo[] {
     return [...this.#peers.values()]
       .filter((other) => other !== peer)
       .flatMap((other) => other.producerInfos())
   }
 
   /** The announced facts of a producer of another peer than `peer`. */
-  findProducer(producerId: string, peer: Peer): ProducerInfo | undefined {
+  findProducer(producerId: string, peer: RoomPeer): ProducerInfo | undefined {
     for (const other of this.#peers.values()) {
       if (other === peer) continue
       const info = other.producerInfo(producerId)
@@ -75,7 +90,7 @@ export class Room {
 
   /** Sends an event to everyone in the room but `from`. */
   announce<Name extends keyof MediaServerToClientEvents>(
-    from: Peer,
+    from: RoomPeer,
     name: Name,
     ...args: Parameters<MediaServerToClientEvents[Name]>
   ): void {

@@ -14,8 +14,9 @@ import type {
   MediaResult,
 } from '@conclave/core/mediaSignalling'
 import type { SfuLimits } from '../limits.ts'
-import { type Notify, Peer } from '../rooms/peer.ts'
+import { Peer } from '../rooms/peer.ts'
 import { Refusal } from '../rooms/refusal.ts'
+import type { Notify } from '../rooms/room.ts'
 import type { Rooms } from '../rooms/rooms.ts'
 import { rtpCapabilities, toContract } from './rtpSchemas.ts'
 

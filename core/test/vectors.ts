@@ -7,12 +7,12 @@ import { describe, it } from 'vitest'
  * `shared/vectors` beside the checkout.
  */
 const folder =
-  process.env['CONCLAVE_VECTORS'] ??
+  process.env['CONCLAVE_VECTORS'] ||
   fileURLToPath(new URL('../../../shared/vectors', import.meta.url))
 
 const sources = new Map([
-  ['mls', 'https://github.com/mlswg/mls-implementations (test-vectors/)'],
-  ['sframe', 'https://github.com/sframe-wg/sframe (test-vectors/)'],
+  ['mls', 'https://github.com/mlswg/mls-implementations, folder test-vectors'],
+  ['sframe', 'https://github.com/sframe-wg/sframe, test-vectors/test-vectors.json'],
 ])
 
 /**
@@ -49,6 +49,5 @@ function isContinuousIntegration(): boolean {
 
 function howToGet(name: string): string {
   const [group = ''] = name.split('/')
-  const file = name.slice(group.length + 1)
-  return `${folder}/${name} is missing: get ${file} from ${sources.get(group)} and put it there, or let CONCLAVE_VECTORS name the folder that holds ${name}`
+  return `${folder}/${name} is missing. It comes from ${sources.get(group)}; put it there, or let CONCLAVE_VECTORS name the folder that holds ${name}.`
 }

@@ -4,7 +4,7 @@ import type { SecretCrypto } from '@conclave/core/crypto/secret'
 import type { MeetingTrust } from '@conclave/core/meeting'
 import type { CommitEffect, Group } from '@conclave/core/mls/group'
 import { EventEmitter } from 'eventemitter3'
-import { type Call, connectCall, type MediaProtection, openSfuConnection } from './call/index.ts'
+import { type Call, connectCall, type MediaProtection } from './call/index.ts'
 import { platformCrypto, systemClock, systemRandom } from './edge/platform.ts'
 import { connectServer, type TokenSource } from './edge/serverConnection.ts'
 import { socketTransport } from './edge/socketTransport.ts'
@@ -201,7 +201,7 @@ export class SecureMeeting {
     const { token, meetingId } = this.#options
     // The cryptor has to be there first: senders must have it from their first moment.
     const cryptor = await this.#keys.cryptor()
-    const connection = openSfuConnection(sfu)
+    const connection = connectServer(sfu)
     const call = await connectCall({
       ...rest,
       sfu: connection,

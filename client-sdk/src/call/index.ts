@@ -1,4 +1,3 @@
-export { connectServer as openSfuConnection } from '../edge/serverConnection.ts'
 export {
   type Call,
   type CallOptions,

@@ -13,7 +13,7 @@ import { checked, noticeSchemas, replySchemas } from './serverMessages.ts'
 
 /** How long an answer may take before the request counts as lost. */
 const requestTimeoutMs = 15_000
-/** The pause before trying again after the server has hung up on purpose. */
+/** The pause before trying again after the server has refused or hung up on purpose. */
 const hungUpPauseMs = 1_000
 
 /**
@@ -40,8 +40,11 @@ export function socketTransport(
         }
       })
       opened.on('connect_error', (error) => {
-        // Inactive means that the server refused; anything else is retried.
-        if (!opened.active) events.rejected(codeOf(error), error.message)
+        // Inactive means that the server refused; socket.io retries anything else by itself.
+        if (opened.active) return
+        const code = codeOf(error)
+        if (isFinal(code)) events.rejected(code, error.message)
+        else again = setTimeout(() => opened.connect(), hungUpPauseMs)
       })
       for (const name of Object.keys(noticeSchemas) as (keyof ServerNotices)[]) {
         opened.on(name, (notice: unknown) => deliver(name, notice, events))
@@ -87,6 +90,11 @@ function deliver<N extends keyof ServerNotices>(
 ): void {
   const known = checked(noticeSchemas[name], notice)
   if (known !== undefined) events.notice(name, known as ServerNotices[N])
+}
+
+/** Trying again changes nothing about these; a full server or a relay without its keyserver may recover. */
+function isFinal(code: string): boolean {
+  return code.startsWith('token-') || code === 'protocol-unsupported'
 }
 
 function codeOf(error: Error): string {

@@ -1,6 +1,7 @@
-import { connectCall, openSfuConnection } from '@conclave/client/call'
+import { connectCall } from '@conclave/client/call'
 import { deliveryNamespace } from '@conclave/core/delivery'
 import { describe, expect, test } from 'vitest'
+import { connectServer } from '../../src/edge/serverConnection.ts'
 import { fakeBrowser, fakeTrack } from './fakeBrowser.ts'
 import { Group, next, openMeetingRoom } from './meetingRoom.ts'
 
@@ -236,7 +237,7 @@ describe('the end of a call', () => {
 
   test('when the connection breaks it is lost', async () => {
     const { room, group } = await aliceAndBob()
-    const connection = openSfuConnection(room.url)
+    const connection = connectServer(room.url)
     const call = await room.connect(group.member(1), { sfu: connection })
     const closed = next(call, 'closed')
     connection.namespace('/elsewhere', {}).io.engine.close()
@@ -284,7 +285,7 @@ describe('connecting a call', () => {
 
   test('shares its connection with the delivery protocol', async () => {
     const room = await openMeetingRoom()
-    const connection = openSfuConnection(room.url)
+    const connection = connectServer(room.url)
     const call = await room.connect(group.member(0), { sfu: connection })
     const delivery = connection.namespace(deliveryNamespace, { token: await room.token() })
     const refused = new Promise((resolve) => delivery.once('connect_error', resolve))

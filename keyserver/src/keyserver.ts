@@ -67,6 +67,8 @@ export const defaultGraceMs = 10_000
 /** A connection that the network dropped is noticed within these two, in milliseconds. */
 const pingInterval = 10_000
 const pingTimeout = 10_000
+/** How long clients may take to read the last that they are told. */
+const partingMs = 1_000
 /** How long a connected client may take until it has presented its token. */
 const connectTimeout = 10_000
 
@@ -122,11 +124,32 @@ export function createKeyserver(options: KeyserverOptions): Keyserver {
     }),
     async close() {
       await meetings.close('shutdown')
-      io.disconnectSockets(true)
+      const gone = Promise.all([...clients.sockets.values()].map(({ conn }) => closed(conn)))
+      clients.disconnectSockets(true)
+      await atMost(partingMs, gone, clock)
       io.engine.close()
       await store.close()
     },
   }
+}
+
+interface Closing {
+  once(event: 'close', listener: () => void): unknown
+}
+
+function closed(connection: Closing): Promise<void> {
+  return new Promise((resolve) => {
+    connection.once('close', resolve)
+  })
+}
+
+async function atMost(ms: number, work: Promise<unknown>, clock: Clock): Promise<void> {
+  let cancel = (): void => {}
+  const timeout = new Promise<void>((resolve) => {
+    cancel = clock.setTimer(ms, resolve)
+  })
+  await Promise.race([work, timeout])
+  cancel()
 }
 
 function serve(

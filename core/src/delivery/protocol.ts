@@ -1,4 +1,5 @@
 import type { Bytes } from '../codec/bytes.ts'
+import type { LogEntry, Packed, WaitingJoiner } from './packing.ts'
 
 /**
  * The contract of clients and the keyserver: socket.io events on one namespace. It reads the same
@@ -6,13 +7,15 @@ import type { Bytes } from '../codec/bytes.ts'
  *
  * Every request is answered by its acknowledgement; a refusal carries a stable code and has
  * changed nothing. MLS structs travel as their TLS encoding, always as whole MLSMessages where
- * RFC 9420 §6 has one.
+ * RFC 9420 §6 has one; lists of entries and of joiners travel packed (packing.ts).
  */
 export const protocolVersion = 1
 export const deliveryNamespace = '/delivery'
 
 /** What a single request may be at most, in bytes of its largest field. */
 export const maxMessageBytes = 1 << 20
+/** What a KeyPackage may be at most, in bytes. */
+export const maxKeyPackageBytes = 1 << 14
 /** Log entries in one answer; a client asks again from where it stands. */
 export const maxEntriesPerPage = 256
 
@@ -59,27 +62,15 @@ export interface Refusal {
 export type Reply<T extends object> = ({ readonly ok: true } & T) | Refusal
 
 /** Called exactly once. */
-export type Acknowledge<T extends object> = (reply: Reply<T>) => void
-
-/** One message of a group's log. Sequence numbers start at 1 and have no gaps. */
-export interface LogEntry {
-  readonly seq: number
-  /** MLSMessage with a PublicMessage holding a proposal or a commit. */
-  readonly message: Bytes
-}
+export type Acknowledge<T extends object> = (reply: PackedReply<T>) => void
+/** A reply as it travels. */
+export type PackedReply<T extends object> = Packed<{ readonly ok: true } & T> | Packed<Refusal>
 
 export interface GroupSummary {
   readonly groupId: Bytes
   readonly epoch: number
   /** The newest entry's sequence number; 0 for an empty log. */
   readonly head: number
-}
-
-export interface WaitingJoiner {
-  /** KeyPackageRef (RFC 9420 §5.2). */
-  readonly ref: Bytes
-  /** MLSMessage with a KeyPackage. */
-  readonly keyPackage: Bytes
 }
 
 export interface Appended {
@@ -178,6 +169,7 @@ export interface ServerNotices {
 export type RequestName = keyof ClientRequests
 export type RequestOf<N extends RequestName> = ClientRequests[N]['request']
 export type ReplyTo<N extends RequestName> = Reply<ClientRequests[N]['reply']>
+export type PackedReplyTo<N extends RequestName> = PackedReply<ClientRequests[N]['reply']>
 
 /** socket.io event maps. */
 export type ClientToServerEvents = {
@@ -187,5 +179,5 @@ export type ClientToServerEvents = {
   ) => void
 }
 export type ServerToClientEvents = {
-  [N in keyof ServerNotices]: (notice: ServerNotices[N]) => void
+  [N in keyof ServerNotices]: (notice: Packed<ServerNotices[N]>) => void
 }

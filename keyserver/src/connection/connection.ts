@@ -1,17 +1,12 @@
 import type { Clock, RandomBytes } from '@conclave/core'
 import { type AccessClaims, AccessError, requireMeeting } from '@conclave/core/access'
-import {
-  protocolVersion,
-  type Refusal,
-  type Reply,
-  type RequestName,
-} from '@conclave/core/delivery'
+import { type PackedReply, protocolVersion, type RequestName } from '@conclave/core/delivery'
 import type { Logger } from 'pino'
 import type { KeyserverLimits } from '../limits.ts'
 import type { Participant } from '../ordering/audience.ts'
 import type { Meeting, MeetingHandlers } from '../ordering/meeting.ts'
 import type { Meetings } from '../ordering/meetings.ts'
-import { refuse } from '../ordering/orderingError.ts'
+import { type PackedRefusal, refuse } from '../ordering/orderingError.ts'
 import { isRequestName, parseRequest } from './requestSchemas.ts'
 import { TokenBucket } from './tokenBucket.ts'
 
@@ -35,7 +30,7 @@ interface Entered {
 }
 
 type GroupRequestName = Exclude<RequestName, 'enter'>
-type Answer = (reply: Reply<object>) => void
+type Answer = (reply: PackedReply<object>) => void
 
 /** Length of the nonce that `attach` signs, in bytes. */
 const nonceBytes = 16
@@ -147,14 +142,14 @@ export class Connection {
   async #inLane(
     entered: Entered,
     answer: Answer,
-    handle: () => Promise<Reply<object>>,
+    handle: () => Promise<PackedReply<object>>,
   ): Promise<void> {
     await entered.meeting.lane.run(async () => {
       answer(this.#entered === entered ? await this.#outcome(handle) : notEntered())
     })
   }
 
-  async #outcome(handle: () => Promise<Reply<object>>): Promise<Reply<object>> {
+  async #outcome(handle: () => Promise<PackedReply<object>>): Promise<PackedReply<object>> {
     try {
       return await handle()
     } catch (error) {
@@ -163,7 +158,7 @@ export class Connection {
     }
   }
 
-  #forbids(meetingId: string): Refusal | undefined {
+  #forbids(meetingId: string): PackedRefusal | undefined {
     try {
       requireMeeting(this.#options.claims, meetingId)
       return undefined
@@ -174,6 +169,6 @@ export class Connection {
   }
 }
 
-function notEntered(): Refusal {
+function notEntered(): PackedRefusal {
   return refuse('not-entered', 'enter a meeting first')
 }

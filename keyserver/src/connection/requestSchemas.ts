@@ -1,12 +1,12 @@
 import type { Bytes } from '@conclave/core/codec'
 import {
+  maxKeyPackageBytes,
   maxMessageBytes,
-  type Refusal,
   type RequestName,
   type RequestOf,
 } from '@conclave/core/delivery'
 import { z } from 'zod'
-import { refuse } from '../ordering/orderingError.ts'
+import { type PackedRefusal, refuse } from '../ordering/orderingError.ts'
 
 const tooLarge = 'too-large'
 
@@ -35,7 +35,7 @@ type Schemas = { readonly [N in RequestName]: z.ZodType<RequestOf<N>> }
 export const requestSchemas: Schemas = {
   enter: z.object({ protocol: z.int(), meetingId }),
   create: z.object({ groupInfo: mlsMessage, ratchetTree: mlsMessage }),
-  wait: z.object({ groupId: shortBytes, keyPackage: mlsMessage }),
+  wait: z.object({ groupId: shortBytes, keyPackage: bytes(maxKeyPackageBytes) }),
   resume: z.object({ groupId: shortBytes, after: sequenceNumber }),
   attach: z.object({
     groupId: shortBytes,
@@ -61,7 +61,7 @@ export function isRequestName(name: string): name is RequestName {
 export function parseRequest<N extends RequestName>(
   name: N,
   payload: unknown,
-): { readonly ok: true; readonly request: RequestOf<N> } | Refusal {
+): { readonly ok: true; readonly request: RequestOf<N> } | PackedRefusal {
   const schema: Schemas[N] = requestSchemas[name]
   const parsed = schema.safeParse(payload)
   if (parsed.success) return { ok: true, request: parsed.data }

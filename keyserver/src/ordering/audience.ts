@@ -1,5 +1,5 @@
 import type { Bytes } from '@conclave/core/codec'
-import type { ServerNotices } from '@conclave/core/delivery'
+import type { Packed, ServerNotices } from '@conclave/core/delivery'
 
 /** A connection that has entered a meeting. */
 export interface Participant {
@@ -14,7 +14,7 @@ export interface Audience {
   /** From now on the connection gets the `entry`, `waiting` and `present` notices of the meeting. */
   follow(meetingId: string, connection: string): void
   entry(meetingId: string, notice: ServerNotices['entry']): void
-  waiting(meetingId: string, notice: ServerNotices['waiting']): void
+  waiting(meetingId: string, notice: Packed<ServerNotices['waiting']>): void
   present(meetingId: string, notice: ServerNotices['present']): void
   /** To one connection. */
   welcome(connection: string, notice: ServerNotices['welcome']): void

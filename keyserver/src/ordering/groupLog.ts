@@ -1,6 +1,11 @@
 import { type Bytes, encode, equalBytes } from '@conclave/core/codec'
 import type { PublicCrypto } from '@conclave/core/crypto/public'
-import { type LogEntry, maxEntriesPerPage, type Refusal } from '@conclave/core/delivery'
+import {
+  type LogEntry,
+  maxEntriesPerPage,
+  maxPageBytes,
+  packEntries,
+} from '@conclave/core/delivery'
 import type { GroupPolicy, PublicGroup } from '@conclave/core/mls/public'
 import { type LeafIndex, RatchetTree } from '@conclave/core/wire'
 import { type KeyserverLimits, snapshotCommits, treeMs, usedRefMs, welcomeMs } from '../limits.ts'
@@ -14,7 +19,7 @@ import type {
 } from '../store/store.ts'
 import { type CommitUpload, FollowedGroup, type VerifiedCommit } from './followedGroup.ts'
 import { readCommit } from './messages.ts'
-import { OrderingError, refuse, refuseFor } from './orderingError.ts'
+import { OrderingError, type PackedRefusal, refuse, refuseFor } from './orderingError.ts'
 
 export interface GroupLogOptions {
   readonly store: Store
@@ -69,7 +74,9 @@ export class GroupLog {
     meetingId: string,
     founding: { readonly groupInfo: Bytes; readonly ratchetTree: Bytes },
     options: GroupLogOptions,
-  ): Promise<{ readonly ok: true; readonly log: GroupLog; readonly fresh: boolean } | Refusal> {
+  ): Promise<
+    { readonly ok: true; readonly log: GroupLog; readonly fresh: boolean } | PackedRefusal
+  > {
     const { store, crypto, policy, now } = options
     let followed: FollowedGroup
     const unhashed = { seq: 0, ...founding, overdue: [] }
@@ -109,7 +116,7 @@ export class GroupLog {
   async propose(
     message: Bytes,
     options: { readonly own?: boolean } = {},
-  ): Promise<OrderedProposal | Refusal> {
+  ): Promise<OrderedProposal | PackedRefusal> {
     const { store, now } = this.#options
     const own = options.own === true
     const place = this.#followed.placeOf(message)
@@ -146,13 +153,16 @@ export class GroupLog {
   /** @param upload `after`: the newest entry that the committer had processed */
   async commit(
     upload: CommitUpload & { readonly after: number },
-  ): Promise<OrderedCommit | Refusal> {
+  ): Promise<OrderedCommit | PackedRefusal> {
     const { store, now } = this.#options
     let verified: VerifiedCommit
-    const { epoch } = this.#followed
+    let epoch: number
     try {
       const message = readCommit(upload.message)
       const sentIn = message.content.epoch
+      // Another keyserver may be further on.
+      if (sentIn > BigInt(this.#followed.epoch)) await this.#catchUp()
+      epoch = this.#followed.epoch
       if (!equalBytes(message.content.groupId, this.key.groupId)) {
         return refuse('group-unknown', 'the commit is for another group')
       }
@@ -186,13 +196,15 @@ export class GroupLog {
   /** One page of the log after `after`. */
   async page(
     after: number,
-  ): Promise<{ readonly ok: true; readonly entries: readonly LogEntry[]; head: number } | Refusal> {
+  ): Promise<
+    { readonly ok: true; readonly entries: readonly LogEntry[]; head: number } | PackedRefusal
+  > {
     const page = await this.#options.store.readLog(this.key, after, maxEntriesPerPage)
     if (page === undefined) return refuse('group-unknown', 'the group has ended')
     if (after < page.trimmed || after > page.head) {
       return refuse('seq-out-of-range', `the log reaches from ${page.trimmed} to ${page.head}`)
     }
-    return { ok: true, entries: page.entries.map(asEntry), head: page.head }
+    return { ok: true, entries: fitting(page.entries).map(asEntry), head: page.head }
   }
 
   /** The ratchet tree of this epoch, or of one that a Welcome may still need. */
@@ -238,7 +250,7 @@ export class GroupLog {
   async #otherEpoch(
     sentIn: bigint,
     { message, after }: { readonly message: Bytes; readonly after: number },
-  ): Promise<OrderedCommit | Refusal> {
+  ): Promise<OrderedCommit | PackedRefusal> {
     const won = await this.#options.store.findCommit(this.key, Number(sentIn))
     if (won !== undefined && equalBytes(won.message, message)) {
       return { ok: true, seq: won.seq, fresh: undefined }
@@ -248,7 +260,7 @@ export class GroupLog {
     return refuse(
       'epoch-mismatch',
       `the commit is of epoch ${sentIn}, the group is in epoch ${epoch}`,
-      page.ok ? { missed: page.entries } : {},
+      page.ok ? { missed: packEntries(page.entries) } : {},
     )
   }
 
@@ -270,6 +282,16 @@ export class GroupLog {
 
 function encodeTree(group: PublicGroup): Bytes {
   return encode(RatchetTree, group.tree.toRatchetTree())
+}
+
+/** As many as fit a page, and one at least. */
+function fitting(records: readonly LogRecord[]): readonly LogRecord[] {
+  let bytes = 0
+  const end = records.findIndex(({ message }, i) => {
+    bytes += message.length
+    return i > 0 && bytes > maxPageBytes
+  })
+  return end < 0 ? records : records.slice(0, end)
 }
 
 function asEntry({ seq, message }: LogRecord): LogEntry {

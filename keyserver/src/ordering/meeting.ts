@@ -1,8 +1,7 @@
 import { type Bytes, encode, equalBytes } from '@conclave/core/codec'
 import type {
   GroupSummary,
-  Refusal,
-  ReplyTo,
+  PackedReplyTo,
   RequestName,
   RequestOf,
   ServerNotices,
@@ -14,7 +13,7 @@ import { GroupLog, type GroupLogOptions } from './groupLog.ts'
 import { Lane } from './lane.ts'
 import type { MeetingEnvironment } from './meetingEnvironment.ts'
 import { OpenGroup } from './openGroup.ts'
-import { refuse } from './orderingError.ts'
+import { type PackedRefusal, refuse } from './orderingError.ts'
 
 export interface MeetingHost {
   /** Whether one more group may be open. */
@@ -28,7 +27,7 @@ export type MeetingHandlers = {
   [N in Exclude<RequestName, 'enter'>]: (
     participant: Participant,
     request: RequestOf<N>,
-  ) => Promise<ReplyTo<N>>
+  ) => Promise<PackedReplyTo<N>>
 }
 
 /**
@@ -56,7 +55,7 @@ export class Meeting implements MeetingHandlers {
     return this.#group !== undefined
   }
 
-  async enter({ nonce }: Participant): Promise<ReplyTo<'enter'>> {
+  async enter({ nonce }: Participant): Promise<PackedReplyTo<'enter'>> {
     const group = await this.#current()
     const { externalSender } = this.#environment.removalSigner
     return {
@@ -71,7 +70,7 @@ export class Meeting implements MeetingHandlers {
     await this.#group?.leave(participant)
   }
 
-  async create(_: Participant, founding: RequestOf<'create'>): Promise<ReplyTo<'create'>> {
+  async create(_: Participant, founding: RequestOf<'create'>): Promise<PackedReplyTo<'create'>> {
     if (!this.hasGroup && !this.#host.hasRoom()) {
       return refuse('rate-limited', 'the keyserver has no room for another meeting')
     }
@@ -81,27 +80,27 @@ export class Meeting implements MeetingHandlers {
     return { ok: true, seq: 0, durable: this.#environment.store.durable }
   }
 
-  wait(participant: Participant, request: RequestOf<'wait'>): Promise<ReplyTo<'wait'>> {
+  wait(participant: Participant, request: RequestOf<'wait'>): Promise<PackedReplyTo<'wait'>> {
     return this.#inGroup(request.groupId, (group) => group.wait(participant, request))
   }
 
-  resume(participant: Participant, request: RequestOf<'resume'>): Promise<ReplyTo<'resume'>> {
+  resume(participant: Participant, request: RequestOf<'resume'>): Promise<PackedReplyTo<'resume'>> {
     return this.#inGroup(request.groupId, (group) => group.resume(participant, request))
   }
 
-  attach(participant: Participant, request: RequestOf<'attach'>): Promise<ReplyTo<'attach'>> {
+  attach(participant: Participant, request: RequestOf<'attach'>): Promise<PackedReplyTo<'attach'>> {
     return this.#inGroup(request.groupId, (group) => group.attach(participant, request))
   }
 
-  propose(_: Participant, request: RequestOf<'propose'>): Promise<ReplyTo<'propose'>> {
+  propose(_: Participant, request: RequestOf<'propose'>): Promise<PackedReplyTo<'propose'>> {
     return this.#inGroup(request.groupId, (group) => group.propose(request))
   }
 
-  commit(_: Participant, request: RequestOf<'commit'>): Promise<ReplyTo<'commit'>> {
+  commit(_: Participant, request: RequestOf<'commit'>): Promise<PackedReplyTo<'commit'>> {
     return this.#inGroup(request.groupId, (group) => group.commit(request))
   }
 
-  tree(_: Participant, request: RequestOf<'tree'>): Promise<ReplyTo<'tree'>> {
+  tree(_: Participant, request: RequestOf<'tree'>): Promise<PackedReplyTo<'tree'>> {
     return this.#inGroup(request.groupId, (group) => group.tree(request))
   }
 
@@ -150,7 +149,7 @@ export class Meeting implements MeetingHandlers {
   async #inGroup<T>(
     groupId: Bytes,
     handle: (group: OpenGroup) => Promise<T>,
-  ): Promise<T | Refusal> {
+  ): Promise<T | PackedRefusal> {
     const group = await this.#current()
     if (group === undefined || !equalBytes(group.groupId, groupId)) {
       return refuse('group-unknown', 'this is not the group of the meeting')

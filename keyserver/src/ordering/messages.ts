@@ -7,7 +7,6 @@ import {
   type KeyPackage,
   MlsMessage,
   type ProposalContent,
-  ProtocolVersion,
   type PublicMessage,
   RatchetTree,
   type Welcome,
@@ -38,19 +37,19 @@ export function readCommit(bytes: Bytes): CommitMessage {
 }
 
 export function readGroupInfo(bytes: Bytes): GroupInfo {
-  const message = readMessage(bytes)
+  const message = decode(MlsMessage, bytes)
   if (message.wireFormat !== WireFormat.groupInfo) throw unexpected('a GroupInfo')
   return message.groupInfo
 }
 
 export function readWelcome(bytes: Bytes): Welcome {
-  const message = readMessage(bytes)
+  const message = decode(MlsMessage, bytes)
   if (message.wireFormat !== WireFormat.welcome) throw unexpected('a Welcome')
   return message.welcome
 }
 
 export function readKeyPackage(bytes: Bytes): KeyPackage {
-  const message = readMessage(bytes)
+  const message = decode(MlsMessage, bytes)
   if (message.wireFormat !== WireFormat.keyPackage) throw unexpected('a KeyPackage')
   return message.keyPackage
 }
@@ -77,15 +76,9 @@ export function readSeenSeq({ content }: CommitMessage, head: number): bigint {
 }
 
 function readPublicMessage(bytes: Bytes): PublicMessage {
-  const message = readMessage(bytes)
+  const message = decode(MlsMessage, bytes)
   if (message.wireFormat !== WireFormat.publicMessage) throw unexpected('a PublicMessage')
   return message.publicMessage
-}
-
-function readMessage(bytes: Bytes): MlsMessage {
-  const message = decode(MlsMessage, bytes)
-  if (message.version !== ProtocolVersion.mls10) throw unexpected('an MLS 1.0 message')
-  return message
 }
 
 function unexpected(wanted: string): OrderingError {

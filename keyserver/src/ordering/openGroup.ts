@@ -2,9 +2,11 @@ import { type Bytes, encode, equalBytes, toHex } from '@conclave/core/codec'
 import { verifyWithLabel } from '@conclave/core/crypto/public'
 import {
   type LogEntry,
+  type PackedReplyTo,
+  packEntries,
+  packJoiners,
   presenceLabel,
   presenceTbs,
-  type ReplyTo,
   type RequestOf,
 } from '@conclave/core/delivery'
 import { type LeafIndex, MlsMessage, ProtocolVersion, WireFormat } from '@conclave/core/wire'
@@ -73,7 +75,7 @@ export class OpenGroup {
   async wait(
     participant: Participant,
     { keyPackage }: RequestOf<'wait'>,
-  ): Promise<ReplyTo<'wait'>> {
+  ): Promise<PackedReplyTo<'wait'>> {
     const { store, clock, limits } = this.#environment
     const now = clock.now()
     let ref: Bytes
@@ -109,21 +111,22 @@ export class OpenGroup {
   async resume(
     participant: Participant,
     { after }: RequestOf<'resume'>,
-  ): Promise<ReplyTo<'resume'>> {
+  ): Promise<PackedReplyTo<'resume'>> {
     const page = await this.log.page(after)
     if (!page.ok) return page
     const { entries, head } = page
     if (after + entries.length === head) {
       this.#environment.audience.follow(this.#meetingId, participant.id)
     }
-    const waiting = (await this.#listWaiting()).map(asJoiner)
-    return { ok: true, entries, head, waiting, present: this.#presence.present }
+    const waiting = packJoiners(await this.#listWaiting())
+    const { present } = this.#presence
+    return { ok: true, entries: packEntries(entries), head, waiting, present }
   }
 
   async attach(
     participant: Participant,
     { leafIndex, signature }: RequestOf<'attach'>,
-  ): Promise<ReplyTo<'attach'>> {
+  ): Promise<PackedReplyTo<'attach'>> {
     const { crypto, tree } = this.log.followed.publicGroup
     const leafNode = tree.leafNode(leafIndex as LeafIndex)
     const content = presenceTbs(this.groupId, leafIndex, participant.nonce)
@@ -136,7 +139,7 @@ export class OpenGroup {
     return { ok: true }
   }
 
-  async propose({ message }: RequestOf<'propose'>): Promise<ReplyTo<'propose'>> {
+  async propose({ message }: RequestOf<'propose'>): Promise<PackedReplyTo<'propose'>> {
     const { store, logger } = this.#environment
     const ordered = await this.log.propose(message)
     if (!ordered.ok) return ordered
@@ -152,14 +155,14 @@ export class OpenGroup {
     return { ok: true, seq, durable: store.durable }
   }
 
-  async commit(request: RequestOf<'commit'>): Promise<ReplyTo<'commit'>> {
+  async commit(request: RequestOf<'commit'>): Promise<PackedReplyTo<'commit'>> {
     const ordered = await this.log.commit(request)
     if (!ordered.ok) return ordered
     if (ordered.fresh !== undefined) await this.#begun(ordered.fresh)
     return { ok: true, seq: ordered.seq, durable: this.#environment.store.durable }
   }
 
-  async tree({ treeHash }: RequestOf<'tree'>): Promise<ReplyTo<'tree'>> {
+  async tree({ treeHash }: RequestOf<'tree'>): Promise<PackedReplyTo<'tree'>> {
     const ratchetTree = await this.log.tree(treeHash)
     if (ratchetTree === undefined) return refuse('tree-unknown', 'no tree with this hash is kept')
     return { ok: true, ratchetTree }
@@ -258,10 +261,10 @@ export class OpenGroup {
   async #sendWaiting(): Promise<void> {
     const { audience, clock } = this.#environment
     const waiting = await this.#listWaiting()
-    const joiners = waiting.map(asJoiner)
-    const refs = joiners.map(({ ref }) => toHex(ref)).join()
+    const refs = waiting.map(({ ref }) => toHex(ref)).join()
     // Whoever posts the same KeyPackage again makes no news.
     if (refs !== this.#toldWaiting) {
+      const joiners = packJoiners(waiting)
       audience.waiting(this.#meetingId, { groupId: this.groupId, joiners })
     }
     this.#toldWaiting = refs
@@ -291,11 +294,4 @@ export class OpenGroup {
   #at(): { readonly meeting: string; readonly epoch: number } {
     return { meeting: this.#meetingId, epoch: this.log.followed.epoch }
   }
-}
-
-function asJoiner({ ref, keyPackage }: WaitingEntry): {
-  readonly ref: Bytes
-  readonly keyPackage: Bytes
-} {
-  return { ref, keyPackage }
 }

@@ -1,5 +1,5 @@
 import { ConclaveError } from '@conclave/core'
-import type { Refusal, RefusalCode, RemovalFault } from '@conclave/core/delivery'
+import type { Packed, Refusal, RefusalCode, RemovalFault } from '@conclave/core/delivery'
 
 /** Rules of ordering, beside those of MLS, that a message can break: a refusal's `detail`. */
 export type OrderingErrorCode =
@@ -21,11 +21,13 @@ export class OrderingError extends ConclaveError<OrderingErrorCode> {
   override readonly name = 'OrderingError'
 }
 
+export type PackedRefusal = Packed<Refusal>
+
 export function refuse(
   code: RefusalCode,
   message: string,
-  extra: Pick<Refusal, 'detail' | 'group' | 'missed'> = {},
-): Refusal {
+  extra: Pick<PackedRefusal, 'detail' | 'group' | 'missed'> = {},
+): PackedRefusal {
   return { ok: false, code, message, ...extra }
 }
 
@@ -36,7 +38,7 @@ export function refuse(
 export function refuseFor(
   code: 'message-invalid' | 'key-package-invalid',
   error: unknown,
-): Refusal {
+): PackedRefusal {
   if (!(error instanceof ConclaveError)) throw error
   return refuse(code, error.message, { detail: error.code })
 }

@@ -1,0 +1,191 @@
+import { presenceLabel, presenceTbs } from '@conclave/core/delivery'
+import { beforeEach, describe, expect, test } from 'vitest'
+import { VirtualClock } from '../../../core/test/virtualClock.ts'
+import { eventually } from '../support/eventually.ts'
+import { meetingOf, TestMember } from '../support/testMember.ts'
+import { TestServer } from '../support/testServer.ts'
+
+const graceMs = 10_000
+
+describe('presence', () => {
+  let clock: VirtualClock
+  let server: TestServer
+  let alice: TestMember
+  let bob: TestMember
+  beforeEach(async () => {
+    clock = new VirtualClock()
+    server = await TestServer.start({ clock, graceMs })
+    const members = await meetingOf(server, 'alice', 'bob')
+    ;[alice, bob] = members as [TestMember, TestMember]
+  })
+
+  const isTold = (leaves: readonly number[]) =>
+    eventually(`leaves ${leaves}`, async () => {
+      clock.advance(50)
+      const { present } = await alice.client.ask('resume', {
+        groupId: alice.groupId,
+        after: alice.seen,
+      })
+      return (
+        `${present}` === `${leaves}` &&
+        `${alice.client.notices.present.at(-1)?.leaves}` === `${leaves}`
+      )
+    })
+
+  test('everybody is told who is connected, whenever it changes', async () => {
+    await isTold([0, 1])
+    bob.client.disconnect()
+    await isTold([0])
+  })
+
+  test('who is gone for the grace period is removed by the next commit', async () => {
+    bob.client.disconnect()
+    await isTold([0])
+    clock.advance(graceMs)
+    await alice.receiveUpTo(alice.seen + 1)
+    expect(alice.group.public.pendingRemovals).toEqual(new Set([1]))
+    await alice.commit()
+    expect(alice.group.members.map(({ leafIndex }) => leafIndex)).toEqual([0])
+
+    clock.advance(5 * graceMs)
+    expect(await alice.resume()).toMatchObject({ head: alice.seen, present: [0] })
+  })
+
+  test('who comes back within the grace period is left alone', async () => {
+    bob.client.disconnect()
+    await isTold([0])
+    clock.advance(graceMs / 2)
+    await bob.reconnect()
+    await isTold([0, 1])
+    clock.advance(5 * graceMs)
+    expect(await alice.resume()).toMatchObject({ head: alice.seen })
+    const seq = await bob.commit()
+    await alice.receiveUpTo(seq)
+  })
+
+  test('a removal is proposed anew in every epoch, until it is done', async () => {
+    bob.client.disconnect()
+    await isTold([0])
+    const { pending, upload } = await alice.prepareCommit()
+    clock.advance(graceMs)
+    await alice.client.notice('entry', ({ entry }) => entry.seq === alice.seen + 1)
+    const won = await alice.client.ask('commit', upload)
+    alice.confirm(pending, won.seq)
+
+    await alice.receiveUpTo(won.seq + 1)
+    expect(alice.group.public.pendingRemovals).toEqual(new Set([1]))
+    await alice.commit()
+    expect(alice.group.members).toHaveLength(1)
+    expect(await alice.resume()).toMatchObject({ head: alice.seen })
+  })
+
+  test('who comes back too late is not proposed again, if a commit has missed it', async () => {
+    bob.client.disconnect()
+    await isTold([0])
+    const { pending, upload } = await alice.prepareCommit()
+    clock.advance(graceMs)
+    await alice.client.notice('entry', ({ entry }) => entry.seq === alice.seen + 1)
+    await bob.reconnect()
+    await isTold([0, 1])
+    const won = await alice.client.ask('commit', upload)
+    alice.confirm(pending, won.seq)
+    expect(await alice.resume()).toMatchObject({ head: won.seq })
+    await alice.commit()
+    expect(alice.group.members).toHaveLength(2)
+  })
+
+  test('who was added and never attaches is absent from its add on', async () => {
+    const carol = await TestMember.arrive(server, 'carol')
+    await carol.wait()
+    const seq = await alice.admit(1)
+    await bob.receiveUpTo(seq)
+    clock.advance(graceMs - 1)
+    expect(await alice.resume()).toMatchObject({ head: seq })
+    clock.advance(1)
+    await alice.receiveUpTo(seq + 1)
+    expect(alice.group.public.pendingRemovals).toEqual(new Set([2]))
+  })
+
+  test('a leaver whose word a commit missed is removed by the next one', async () => {
+    const removal = await bob.leaveGroup()
+    const { pending, upload } = await alice.prepareCommit()
+    const won = await alice.client.ask('commit', upload)
+    alice.confirm(pending, won.seq)
+    await alice.receiveUpTo(removal + 2)
+    await alice.commit()
+    expect(alice.group.members).toHaveLength(1)
+  })
+
+  test('with nobody there for the grace period the group is closed', async () => {
+    const carol = await TestMember.arrive(server, 'carol')
+    alice.client.disconnect()
+    bob.client.disconnect()
+    await eventually('the end', () => {
+      clock.advance(graceMs)
+      return carol.client.notices.closed.length > 0
+    })
+    expect(carol.client.notices.closed).toEqual([{ groupId: alice.groupId, reason: 'empty' }])
+
+    const entered = await carol.client.enter('standup')
+    expect(entered).toMatchObject({ ok: true, group: null })
+    const founding = await carol.prepareFounding()
+    expect(await carol.client.request('create', founding)).toMatchObject({ ok: true })
+  })
+
+  test('the group ends at once when all who are in it are leaving', async () => {
+    const { groupId } = alice
+    const carol = await TestMember.arrive(server, 'carol')
+    await alice.leaveGroup()
+    await bob.leaveGroup()
+    await carol.client.notice('closed')
+    const reply = await bob.client.request('resume', { groupId, after: 0 })
+    expect(reply).toMatchObject({ code: 'not-entered' })
+  })
+
+  test('who is condemned keeps no group alive that nobody else is in', async () => {
+    const carol = await TestMember.arrive(server, 'carol')
+    await alice.leaveGroup()
+    bob.client.disconnect()
+    await eventually('the end', () => {
+      clock.advance(graceMs)
+      return carol.client.notices.closed.length > 0
+    })
+    expect(alice.client.socket.connected).toBe(true)
+  })
+
+  test('a keyserver that stops says so', async () => {
+    await server.keyserver.close()
+    expect(await alice.client.notice('closed')).toMatchObject({ reason: 'shutdown' })
+    await eventually('the disconnection', () => !alice.client.socket.connected)
+  })
+
+  describe('attaching is refused', () => {
+    const attach = async (
+      leafIndex: number,
+      signed: Partial<{ leaf: number; nonce: TestNonce }>,
+    ) => {
+      const { groupId, entered } = bob
+      const content = presenceTbs(groupId, signed.leaf ?? leafIndex, signed.nonce ?? entered.nonce)
+      const signature = await bob.group.sign(presenceLabel, content)
+      return await bob.client.request('attach', { groupId, leafIndex, signature })
+    }
+    const refusal = { ok: false, code: 'presence-invalid' }
+
+    test('to another leaf than the signer’s', async () => {
+      expect(await attach(0, {})).toMatchObject(refusal)
+      expect(await attach(0, { leaf: 1 })).toMatchObject(refusal)
+    })
+
+    test('to a leaf that is not there', async () => {
+      expect(await attach(7, {})).toMatchObject(refusal)
+      expect(await attach(0xffffffff, {})).toMatchObject(refusal)
+    })
+
+    test('with a signature for another connection', async () => {
+      expect(await attach(1, { nonce: alice.entered.nonce })).toMatchObject(refusal)
+      expect(await attach(1, {})).toEqual({ ok: true })
+    })
+  })
+})
+
+type TestNonce = TestMember['entered']['nonce']

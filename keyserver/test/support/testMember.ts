@@ -1,0 +1,384 @@
+import { type Bytes, decode, encode, utf8 } from '@conclave/core/codec'
+import { type Signer, signWithLabel, webCrypto } from '@conclave/core/crypto/secret'
+import {
+  CommitEnvelope,
+  type GroupSummary,
+  type LogEntry,
+  presenceLabel,
+  presenceTbs,
+  type ReplyTo,
+} from '@conclave/core/delivery'
+import {
+  conclaveCapabilities,
+  foundingExtensions,
+  meetingPolicy,
+  memberExtension,
+  memberLabel,
+  memberTbs,
+} from '@conclave/core/meeting'
+import { createKeyPackage, type KeyPackageBundle } from '@conclave/core/mls/bootstrap'
+import { Group, type GroupEnvironment, type PendingCommit } from '@conclave/core/mls/group'
+import {
+  type CommitContent,
+  ExternalSender,
+  FramedContentTbs,
+  type KeyPackage,
+  type LeafIndex,
+  MlsMessage,
+  type Proposal,
+  type PublicMessage,
+  RatchetTree,
+} from '@conclave/core/wire'
+import { systemRandom } from '@conclave/keyserver'
+import { eventually } from './eventually.ts'
+import type { TestClient } from './testClient.ts'
+import type { TestServer } from './testServer.ts'
+
+const crypto = webCrypto(globalThis.crypto.subtle, systemRandom)
+const suite = crypto.secretSuite(1)
+if (suite === undefined) throw new Error('suite 1 is missing')
+const {
+  mls10: version,
+  welcome: welcomeFormat,
+  keyPackage: keyPackageFormat,
+} = {
+  mls10: 1,
+  welcome: 3,
+  keyPackage: 5,
+} as const
+
+export interface Upload {
+  groupId: Bytes
+  after: number
+  message: Bytes
+  welcome: Bytes | null
+  groupInfo: Bytes
+}
+
+/**
+ * A person in a meeting: a real MLS group behind a real socket, with none of the client's
+ * automatisms, so that a test decides every step.
+ */
+export class TestMember {
+  readonly identity: string
+  readonly meetingId: string
+  readonly server: TestServer
+  client: TestClient
+  entered: Extract<ReplyTo<'enter'>, { ok: true }>
+  /** The newest entry that has been taken in. */
+  seen = 0
+  #group: Group | undefined
+  #signer: Signer | undefined
+  readonly #environment: GroupEnvironment
+
+  private constructor(
+    server: TestServer,
+    identity: string,
+    meetingId: string,
+    client: TestClient,
+    entered: Extract<ReplyTo<'enter'>, { ok: true }>,
+  ) {
+    this.server = server
+    this.identity = identity
+    this.meetingId = meetingId
+    this.client = client
+    this.entered = entered
+    const policy = meetingPolicy({ meetingId, trust: { policy: 'open' } })
+    this.#environment = { crypto, policy, clock: server.clock }
+  }
+
+  /** Connects and enters. */
+  static async arrive(
+    server: TestServer,
+    identity: string,
+    meetingId = 'standup',
+  ): Promise<TestMember> {
+    const client = await server.connect(identity, meetingId)
+    const entered = await client.enter(meetingId)
+    if (!entered.ok) throw new Error(entered.code)
+    return new TestMember(server, identity, meetingId, client, entered)
+  }
+
+  /** Founds the meeting's group and is its only member. */
+  static async found(
+    server: TestServer,
+    identity: string,
+    meetingId = 'standup',
+  ): Promise<TestMember> {
+    const member = await TestMember.arrive(server, identity, meetingId)
+    const founding = await member.prepareFounding()
+    await member.client.ask('create', founding)
+    await member.take()
+    return member
+  }
+
+  get group(): Group {
+    if (this.#group === undefined) throw new Error(`${this.identity} has no group`)
+    return this.#group
+  }
+  get groupId(): Bytes {
+    return this.group.groupId
+  }
+  get leafIndex(): LeafIndex {
+    return this.group.leafIndex
+  }
+  get epoch(): number {
+    return Number(this.group.epoch)
+  }
+
+  /** A group of one, which counts only if the keyserver takes it. */
+  async prepareFounding(
+    changes: { readonly groupId?: Bytes; readonly externalSender?: ExternalSender } = {},
+  ): Promise<{ groupInfo: Bytes; ratchetTree: Bytes }> {
+    const externalSender =
+      changes.externalSender ?? decode(ExternalSender, this.entered.externalSender)
+    const terms = { policy: 'open' } as const
+    this.#group = await Group.found(this.#environment, {
+      cipherSuite: 1,
+      groupId: changes.groupId ?? systemRandom(16),
+      own: await this.#ownLeaf(),
+      lifetime: this.#lifetime(),
+      extensions: foundingExtensions(this.meetingId, terms, externalSender),
+    })
+    return await this.foundingOf()
+  }
+
+  /** What `create` takes, of the group as it is. */
+  async foundingOf(): Promise<{ groupInfo: Bytes; ratchetTree: Bytes }> {
+    return {
+      groupInfo: await this.group.groupInfo(),
+      ratchetTree: encode(RatchetTree, this.group.ratchetTree),
+    }
+  }
+
+  /** Follows the log and attaches to the own leaf. */
+  async take(): Promise<void> {
+    await this.resume()
+    await this.attach()
+  }
+
+  /** A new connection for the same leaf. */
+  async reconnect(options: { readonly follow?: boolean } = {}): Promise<void> {
+    this.client = await this.server.connect(this.identity, this.meetingId)
+    const entered = await this.client.enter(this.meetingId)
+    if (!entered.ok) throw new Error(entered.code)
+    this.entered = entered
+    if (options.follow !== false) await this.resume()
+    await this.attach()
+  }
+
+  async attach(): Promise<void> {
+    const { groupId, leafIndex } = this
+    const content = presenceTbs(groupId, leafIndex, this.entered.nonce)
+    const signature = await this.group.sign(presenceLabel, content)
+    await this.client.ask('attach', { groupId, leafIndex, signature })
+  }
+
+  /** Takes in what is new and follows. */
+  async resume(): Promise<Extract<ReplyTo<'resume'>, { ok: true }>> {
+    for (;;) {
+      const page = await this.client.ask('resume', { groupId: this.groupId, after: this.seen })
+      await this.receive(page.entries)
+      if (this.seen === page.head) return page
+    }
+  }
+
+  async receive(entries: readonly LogEntry[]): Promise<void> {
+    for (const { seq, message } of entries) {
+      if (seq !== this.seen + 1) throw new Error(`entry ${seq} after ${this.seen}`)
+      const received = await this.group.receive(message)
+      if (received.kind === 'rejected') throw received.error
+      if (received.kind === 'commit') this.#group = received.group
+      this.seen = seq
+    }
+  }
+
+  /** Takes in the entries up to `seq` as they come. */
+  async receiveUpTo(seq: number): Promise<void> {
+    await eventually(`entry ${seq}`, async () => {
+      const { entry: notices } = this.client.notices
+      const next = notices.find(({ entry }) => entry.seq === this.seen + 1)
+      if (next !== undefined && this.seen < seq) await this.receive([next.entry])
+      return this.seen >= seq
+    })
+  }
+
+  async keyPackage(
+    lifetime = this.#lifetime(),
+  ): Promise<{ bundle: KeyPackageBundle; encoded: Bytes }> {
+    if (suite === undefined) throw new Error('suite 1 is missing')
+    const bundle = await createKeyPackage(suite, await this.#ownLeaf(), lifetime)
+    return { bundle, encoded: this.keyPackageOf(bundle) }
+  }
+
+  keyPackageOf({ keyPackage }: KeyPackageBundle): Bytes {
+    return encode(MlsMessage, { version, wireFormat: keyPackageFormat, keyPackage })
+  }
+
+  /** Puts a KeyPackage on the waiting list of the group that was there on entering. */
+  async wait(): Promise<KeyPackageBundle> {
+    const { bundle, encoded } = await this.keyPackage()
+    await this.client.ask('wait', { groupId: this.summary.groupId, keyPackage: encoded })
+    return bundle
+  }
+
+  get summary(): GroupSummary {
+    if (this.entered.group === null) throw new Error('there was no group')
+    return this.entered.group
+  }
+
+  /** Joins by the Welcome for `bundle`. */
+  async join(bundle: KeyPackageBundle): Promise<void> {
+    const notice = await this.client.notice('welcome')
+    const message = decode(MlsMessage, notice.welcome)
+    if (message.wireFormat !== welcomeFormat) throw new Error('not a Welcome')
+    this.#group = await Group.join(this.#environment, {
+      welcome: message.welcome,
+      bundle,
+      ratchetTree: async ({ groupContext: { groupId, treeHash } }) => {
+        const { ratchetTree } = await this.client.ask('tree', { groupId, treeHash })
+        return decode(RatchetTree, ratchetTree)
+      },
+    })
+    this.seen = notice.seq
+  }
+
+  /** A commit that is not sent yet. */
+  async prepareCommit(
+    proposals: readonly Proposal[] = [],
+    authenticatedData: Bytes = this.envelope(),
+  ): Promise<{ pending: PendingCommit; upload: Upload }> {
+    const pending = await this.group.commit({ proposals, authenticatedData })
+    const { message, groupInfo, welcome = null } = pending
+    const { groupId, seen: after } = this
+    return { pending, upload: { groupId, after, message, groupInfo, welcome } }
+  }
+
+  /** The same commit with other content, signed anew by its sender. */
+  async forge(
+    { message, ...rest }: Upload,
+    change: (commit: CommitContent) => CommitContent,
+  ): Promise<Upload> {
+    const { publicMessage, content } = commitIn(message)
+    const changed = change(content)
+    const context = this.group.groupContext
+    const tbs = encode(FramedContentTbs, { version, wireFormat: 1, content: changed, context })
+    if (this.#signer === undefined) throw new Error('nobody to sign')
+    const signature = await signWithLabel(this.#signer, 'FramedContentTBS', tbs)
+    const auth = { ...publicMessage.auth, signature }
+    return { ...rest, message: publicMessageOf({ ...publicMessage, content: changed, auth }) }
+  }
+
+  envelope(seen = this.seen): Bytes {
+    return encode(CommitEnvelope, { seenSeq: BigInt(seen) })
+  }
+
+  /** Commits and enters the new epoch. */
+  async commit(proposals: readonly Proposal[] = []): Promise<number> {
+    const { pending, upload } = await this.prepareCommit(proposals)
+    const { seq } = await this.client.ask('commit', upload)
+    this.confirm(pending, seq)
+    return seq
+  }
+
+  confirm(pending: PendingCommit, seq: number): void {
+    this.#group = this.group.confirm(pending)
+    this.seen = seq
+  }
+
+  /** Adds everybody who waits, as soon as they are `count`. */
+  async admit(count: number): Promise<number> {
+    const joiners = await eventually(`${count} who wait`, async () => {
+      const { waiting } = await this.resume()
+      return waiting.length === count && waiting
+    })
+    return await this.commit(joiners.map(({ keyPackage }) => add(keyPackageOf(keyPackage))))
+  }
+
+  async leaveGroup(): Promise<number> {
+    const message = await this.group.proposeSelfRemove()
+    const { seq } = await this.client.ask('propose', { groupId: this.groupId, message })
+    return seq
+  }
+
+  async #ownLeaf() {
+    if (suite === undefined) throw new Error('suite 1 is missing')
+    const [signer, device] = await Promise.all([suite.generateSigner(), suite.generateSigner()])
+    this.#signer = signer
+    return {
+      signer,
+      credential: { credentialType: 1, identity: utf8(this.identity) } as const,
+      capabilities: {
+        versions: [1],
+        cipherSuites: [1],
+        extensions: [...conclaveCapabilities.extensionTypes],
+        proposals: [...conclaveCapabilities.proposalTypes],
+        credentials: [1],
+      },
+      extensions: [await this.#memberExtension(signer, device)],
+    }
+  }
+
+  async #memberExtension(signer: Signer, device: Signer) {
+    const content = memberTbs(this.meetingId, signer.publicKey)
+    return memberExtension({
+      deviceKey: device.publicKey,
+      deviceSignature: await signWithLabel(device, memberLabel, content),
+      ticket: undefined,
+    })
+  }
+
+  #lifetime() {
+    const now = BigInt(Math.floor(this.server.clock.now() / 1000))
+    return { notBefore: now - 60n, notAfter: now + 300n }
+  }
+}
+
+export function commitIn(encoded: Bytes): { publicMessage: PublicMessage; content: CommitContent } {
+  const message = decode(MlsMessage, encoded)
+  if (message.wireFormat !== 1) throw new Error('not a PublicMessage')
+  const { publicMessage } = message
+  if (publicMessage.content.contentType !== 3) throw new Error('not a commit')
+  return { publicMessage, content: publicMessage.content }
+}
+
+export function publicMessageOf(publicMessage: PublicMessage): Bytes {
+  return encode(MlsMessage, { version, wireFormat: 1, publicMessage })
+}
+
+export function add(keyPackage: KeyPackage): Proposal {
+  return { proposalType: 1, keyPackage }
+}
+
+export function keyPackageOf(encoded: Bytes): KeyPackage {
+  const message = decode(MlsMessage, encoded)
+  if (message.wireFormat !== keyPackageFormat) throw new Error('not a KeyPackage')
+  return message.keyPackage
+}
+
+/** A meeting with these members, all in one epoch and attached. */
+export async function meetingOf(
+  server: TestServer,
+  founder: string,
+  ...others: readonly string[]
+): Promise<TestMember[]> {
+  const members = [await TestMember.found(server, founder)]
+  for (const identity of others) members.push(await admitted(server, members, identity))
+  return members
+}
+
+/** One more member, added by the first. */
+export async function admitted(
+  server: TestServer,
+  members: readonly TestMember[],
+  identity: string,
+): Promise<TestMember> {
+  const [committer, ...rest] = members as [TestMember, ...TestMember[]]
+  const joiner = await TestMember.arrive(server, identity)
+  const bundle = await joiner.wait()
+  const seq = await committer.admit(1)
+  await joiner.join(bundle)
+  await joiner.take()
+  await Promise.all(rest.map((member) => member.receiveUpTo(seq)))
+  return joiner
+}

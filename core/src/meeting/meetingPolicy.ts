@@ -66,6 +66,7 @@ export function meetingPolicy(expected: MeetingExpectation): GroupPolicy {
     checkGroup: (context, tree) => checkGroup(expected, context, tree),
     checkLeaf: (crypto, leafNode, _context, previous) =>
       checkLeaf(crypto, expected.meetingId, leafNode, previous),
+    checkProposal,
     checkProposals,
   }
 }
@@ -155,13 +156,16 @@ async function checkLeaf(
   }
 }
 
+/** @throws MeetingError `proposal-not-authorised` */
+function checkProposal(proposal: SourcedProposal): void {
+  if (!isAuthorised(proposal)) {
+    throw new MeetingError('proposal-not-authorised', 'the sender may not propose this')
+  }
+}
+
 /** @throws MeetingError `proposal-not-authorised`, `meeting-full` */
 function checkProposals(proposals: ProposalList, tree: PublicTree, context: GroupContext): void {
-  for (const proposal of proposals.all) {
-    if (!isAuthorised(proposal)) {
-      throw new MeetingError('proposal-not-authorised', 'the sender may not propose this')
-    }
-  }
+  proposals.all.forEach(checkProposal)
   // A new leaf takes the leftmost blank, so indices stay below the number of members.
   const { leafBits } = meetingTerms(context.extensions)
   const members = tree.memberCount - proposals.removes.length + proposals.adds.length

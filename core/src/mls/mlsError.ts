@@ -13,17 +13,19 @@ export type MlsErrorCode =
   | 'leaf-lifetime-expired'
   | 'leaf-signature-key-duplicate'
   | 'leaf-encryption-key-duplicate'
-  | 'leaf-key-empty'
+  | 'leaf-key-invalid'
   // Ratchet trees, §7.8, §7.9, §12.4.3.3
   | 'tree-malformed'
   | 'tree-hash-mismatch'
   | 'tree-parent-hash-invalid'
   | 'tree-unmerged-leaf-invalid'
   | 'tree-key-duplicate'
+  | 'tree-key-invalid'
   // KeyPackages, §10.1
   | 'key-package-version-mismatch'
   | 'key-package-suite-mismatch'
   | 'key-package-signature-invalid'
+  | 'key-package-init-key-invalid'
   | 'key-package-init-key-reused'
   // Framing, §6
   | 'message-version-unsupported'
@@ -60,6 +62,7 @@ export type MlsErrorCode =
   | 'commit-path-length-wrong'
   | 'commit-path-ciphertext-count-wrong'
   | 'commit-path-key-duplicate'
+  | 'commit-path-key-invalid'
   | 'commit-path-key-unchanged'
   | 'commit-path-parent-hash-wrong'
   | 'commit-path-key-mismatch'
@@ -82,12 +85,12 @@ export type MlsErrorCode =
   | 'suite-unsupported'
   | 'extension-malformed'
   | 'extension-duplicate'
+  | 'extension-misplaced'
   // The caller's own mistakes
   | 'group-superseded'
   | 'group-left'
   | 'pending-commit-settled'
   | 'secret-tree-exhausted'
-  | 'own-key-mismatch'
 
 export class MlsError extends ConclaveError<MlsErrorCode> {
   override readonly name = 'MlsError'

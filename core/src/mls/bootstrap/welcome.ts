@@ -1,4 +1,4 @@
-import { emptyBytes, equalBytes } from '../../codec/bytes.ts'
+import { type Bytes, emptyBytes, equalBytes } from '../../codec/bytes.ts'
 import { CodecError } from '../../codec/codecError.ts'
 import { decode, encode } from '../../codec/tls.ts'
 import { CryptoError } from '../../crypto/cryptoError.ts'
@@ -93,24 +93,43 @@ export async function openWelcome(
       encryptedGroupInfo,
       ours.encryptedGroupSecrets,
     )
-    const groupSecrets = decode(GroupSecrets, plaintext)
-    plaintext.fill(0)
-    return {
-      joinerSecret: new Secret(groupSecrets.joinerSecret),
-      pathSecret: groupSecrets.pathSecret && new Secret(groupSecrets.pathSecret.pathSecret),
-      psks: groupSecrets.psks,
+    try {
+      const groupSecrets = decode(GroupSecrets, plaintext)
+      return {
+        joinerSecret: new Secret(groupSecrets.joinerSecret),
+        pathSecret: groupSecrets.pathSecret && new Secret(groupSecrets.pathSecret.pathSecret),
+        psks: groupSecrets.psks,
+      }
+    } finally {
+      plaintext.fill(0)
     }
   })
-  const pskSecret = derivePskSecret(crypto, findPsks(psks, preSharedKey))
-  const memberSecret = deriveMemberSecret(crypto, joinerSecret, pskSecret)
-  joinerSecret.wipe()
-  pskSecret.wipe()
-  const groupInfo = await opened(() =>
+  let memberSecret: Secret | undefined
+  try {
+    const pskSecret = derivePskSecret(crypto, findPsks(psks, preSharedKey))
+    memberSecret = deriveMemberSecret(crypto, joinerSecret, pskSecret)
+    pskSecret.wipe()
+    const groupInfo = await openGroupInfo(crypto, memberSecret, encryptedGroupInfo)
+    return { groupInfo, memberSecret, pathSecret }
+  } catch (error) {
+    memberSecret?.wipe()
+    pathSecret?.wipe()
+    throw error
+  } finally {
+    joinerSecret.wipe()
+  }
+}
+
+function openGroupInfo(
+  crypto: SecretSuite,
+  memberSecret: Secret,
+  encryptedGroupInfo: Bytes,
+): Promise<GroupInfo> {
+  return opened(() =>
     withWelcomeKey(crypto, memberSecret, async (key, nonce) =>
       decode(GroupInfo, await crypto.aeadOpen(key, nonce.expose(), emptyBytes, encryptedGroupInfo)),
     ),
   )
-  return { groupInfo, memberSecret, pathSecret }
 }
 
 /** @throws MlsError `welcome-psk-invalid` */
@@ -118,11 +137,11 @@ function findPsks(
   ids: readonly PreSharedKeyId[],
   preSharedKey: (id: PreSharedKeyId) => Secret | undefined,
 ): readonly PreSharedKeyInput[] {
-  const bootstraps = ids.filter(
+  const continues = ids.some(
     (id) => id.pskType === PskType.resumption && id.usage !== ResumptionPskUsage.application,
   )
-  if (bootstraps.length > 1) {
-    throw new MlsError('welcome-psk-invalid', 'two keys of usage reinit or branch')
+  if (continues) {
+    throw new MlsError('welcome-psk-invalid', 'a group that continues another cannot be checked')
   }
   return ids.map((id) => {
     const key = preSharedKey(id)

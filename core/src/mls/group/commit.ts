@@ -2,6 +2,7 @@ import { type Bytes, fromHex } from '../../codec/bytes.ts'
 import { encode } from '../../codec/tls.ts'
 
 import { signWithLabel } from '../../crypto/secret/sign.ts'
+import { ConclaveError } from '../../error.ts'
 import type { Commit, ProposalOrRef } from '../../wire/commit.ts'
 import {
   type AuthenticatedContent,
@@ -28,16 +29,23 @@ import { framedContentLabel, framedContentTbs } from '../public/contentSignature
 import { checkLifetime } from '../public/keyPackage.ts'
 import { checkProposal } from '../public/proposal.ts'
 import { resolveProposals, sortProposals } from '../public/proposalList.ts'
-import { committedContext, completeCommit, prepareCommit } from '../public/publicCommit.ts'
+import {
+  type CommitEffect,
+  checkMembersAfter,
+  committedContext,
+  effectOf,
+  prepareCommit,
+} from '../public/publicCommit.ts'
 import { protectPublic } from '../treedem/publicMessage.ts'
 import {
   confirmationTag,
   deriveEpochSecrets,
   deriveJoinerSecret,
   deriveMemberSecret,
+  wipeEpochSecrets,
 } from '../treekem/keySchedule.ts'
-import { derivePskSecret } from '../treekem/preSharedKeys.ts'
-import { createPath } from '../treekem/updatePath.ts'
+import { derivePskSecret, type PreSharedKeyInput } from '../treekem/preSharedKeys.ts'
+import { type CreatedPath, createPath, wipeKeys } from '../treekem/updatePath.ts'
 import { type Epoch, preSharedKeys } from './epoch.ts'
 import { PendingCommit } from './pendingCommit.ts'
 import { selectProposals } from './selectProposals.ts'
@@ -55,35 +63,15 @@ export interface CommitOptions {
  */
 export async function createCommit(
   epoch: Epoch,
-  { proposals: byValue = [], authenticatedData }: CommitOptions,
+  { proposals, authenticatedData }: CommitOptions,
 ): Promise<PendingCommit> {
-  const { environment, crypto, leafIndex } = epoch
-  const { groupContext, tree, interimTranscriptHash, proposals: cached } = epoch.public
-  const sender: Sender = { senderType: SenderType.member, leafIndex }
-  const entries: readonly ProposalOrRef[] = [
-    ...selectProposals(cached, leafIndex).map((ref) => ({
-      type: ProposalOrRefType.reference,
-      reference: fromHex(ref),
-    })),
-    ...byValue.map((proposal) => ({ type: ProposalOrRefType.proposal, proposal })),
-  ]
-  await Promise.all(
-    byValue.map((proposal) => {
-      if (proposal.proposalType === ProposalType.add) {
-        checkLifetime(proposal.keyPackage.leafNode, environment.clock.now(), 'sender')
-      }
-      return checkProposal(environment, crypto, { proposal, sender }, groupContext, tree)
-    }),
-  )
-  const resolved = resolveProposals(entries, sender, cached)
-  const sorted = sortProposals(resolved, leafIndex, tree)
-  const prepared = prepareCommit(environment, groupContext, tree, sorted)
-  const added = prepared.added.map((member) => member.leafIndex)
-
+  const { crypto, leafIndex } = epoch
+  const { groupContext, tree } = epoch.public
+  const { entries, prepared, psks } = await chooseProposals(epoch, proposals ?? [])
   const created = await createPath(crypto, {
     tree: prepared.treeBeforePath,
     leafIndex,
-    added,
+    added: prepared.added.map((member) => member.leafIndex),
     makeLeaf: (encryptionKey, parentHash) =>
       signLeafNode(
         epoch.signer,
@@ -97,13 +85,63 @@ export async function createCommit(
       ),
     contextOf: (merged) => ({ ...prepared.context, treeHash: merged.treeHash(crypto) }),
   })
-  const effect = completeCommit(crypto, prepared, created.tree)
+  try {
+    const effect = effectOf(crypto, prepared, created.tree)
+    const commit: Commit = { proposals: entries, path: created.path }
+    return await sealCommit(epoch, { commit, authenticatedData, effect, created, psks })
+  } catch (error) {
+    wipeKeys(created.keys)
+    throw error
+  } finally {
+    created.wipeSecrets()
+  }
+}
 
-  const commit: Commit = { proposals: entries, path: created.path }
+/** The proposals of a commit of ours, judged and applied. */
+async function chooseProposals(epoch: Epoch, byValue: readonly Proposal[]) {
+  const { environment, crypto, leafIndex } = epoch
+  const { groupContext, tree, proposals: cached } = epoch.public
+  const sender: Sender = { senderType: SenderType.member, leafIndex }
+  await Promise.all(
+    byValue.map(async (proposal) => {
+      if (proposal.proposalType === ProposalType.add) {
+        checkLifetime(proposal.keyPackage.leafNode, environment.clock.now(), 'sender')
+      }
+      await checkProposal(environment, crypto, { proposal, sender }, groupContext, tree)
+    }),
+  )
+  const prepare = (refs: readonly string[]) => {
+    const entries: readonly ProposalOrRef[] = [
+      ...refs.map((ref) => ({ type: ProposalOrRefType.reference, reference: fromHex(ref) })),
+      ...byValue.map((proposal) => ({ type: ProposalOrRefType.proposal, proposal })),
+    ]
+    const sorted = sortProposals(resolveProposals(entries, sender, cached), leafIndex, tree)
+    const prepared = prepareCommit(environment, groupContext, tree, sorted)
+    checkMembersAfter(prepared, prepared.treeBeforePath)
+    return { entries, prepared, psks: preSharedKeys(environment, sorted.preSharedKeys) }
+  }
+  return prepare(selectProposals(cached, leafIndex, (refs) => succeeds(() => prepare(refs))))
+}
+
+interface UnsealedCommit {
+  readonly commit: Commit
+  readonly authenticatedData: Bytes
+  readonly effect: CommitEffect
+  readonly created: CreatedPath
+  readonly psks: readonly PreSharedKeyInput[]
+}
+
+/** Signs the commit and derives the epoch that it begins, with the messages that lead there. */
+async function sealCommit(
+  epoch: Epoch,
+  { commit, authenticatedData, effect, created, psks }: UnsealedCommit,
+): Promise<PendingCommit> {
+  const { crypto, leafIndex } = epoch
+  const { groupContext, interimTranscriptHash } = epoch.public
   const content: FramedContent = {
     groupId: groupContext.groupId,
     epoch: groupContext.epoch,
-    sender,
+    sender: { senderType: SenderType.member, leafIndex },
     authenticatedData,
     contentType: ContentType.commit,
     commit,
@@ -114,70 +152,64 @@ export async function createCommit(
     framedContentLabel,
     encode(FramedContentTbs, framedContentTbs(wireFormat, content, groupContext)),
   )
+  const signed = { wireFormat, content, signature }
+  const context = committedContext(crypto, effect, interimTranscriptHash, signed)
 
-  const context = committedContext(crypto, effect, interimTranscriptHash, {
-    wireFormat,
-    content,
-    signature,
-  })
-  const joinerSecret = deriveJoinerSecret(
-    crypto,
-    epoch.secrets.initSecret,
-    created.commitSecret,
-    context,
-  )
-  const pskSecret = derivePskSecret(crypto, preSharedKeys(environment, sorted.preSharedKeys))
+  const { initSecret, membershipKey } = epoch.secrets
+  const joinerSecret = deriveJoinerSecret(crypto, initSecret, created.commitSecret, context)
+  const pskSecret = derivePskSecret(crypto, psks)
   const memberSecret = deriveMemberSecret(crypto, joinerSecret, pskSecret)
   const secrets = deriveEpochSecrets(crypto, memberSecret, context)
-  const tag = confirmationTag(crypto, secrets, context.confirmedTranscriptHash)
-
-  const authenticated: AuthenticatedContent = {
-    wireFormat,
-    content,
-    auth: { signature, confirmationTag: tag },
-  }
-  const publicMessage = protectPublic(
-    crypto,
-    epoch.secrets.membershipKey,
-    authenticated,
-    groupContext,
-  )
-  const groupInfo = await signGroupInfo(epoch.signer, {
-    groupContext: context,
-    extensions: [],
-    confirmationTag: tag,
-    signer: leafIndex,
-  })
-  const welcome =
-    prepared.added.length === 0
-      ? undefined
-      : await sealWelcome(
-          crypto,
-          prepared.added.map((member) => ({
-            keyPackage: member.keyPackage,
-            pathSecret: created.pathSecretFor(member.leafIndex),
-          })),
-          joinerSecret,
-          memberSecret,
-          sorted.preSharedKeys,
-          groupInfo,
-        )
-  for (const used of [joinerSecret, pskSecret, memberSecret, created.commitSecret]) used.wipe()
-  created.wipeSecrets()
-
-  const { mls10: version } = ProtocolVersion
-  return new PendingCommit({
-    message: encode(MlsMessage, { version, wireFormat, publicMessage }),
-    groupInfo: encode(MlsMessage, { version, wireFormat: WireFormat.groupInfo, groupInfo }),
-    welcome: welcome && encode(MlsMessage, { version, wireFormat: WireFormat.welcome, welcome }),
-    effect,
-    previous: epoch,
-    next: {
-      ...epoch,
-      public: epoch.public.advance(effect, authenticated),
-      secrets,
-      privateTree: epoch.privateTree.updatedTo(created.tree, created.keys),
+  try {
+    const tag = confirmationTag(crypto, secrets, context.confirmedTranscriptHash)
+    const auth = { signature, confirmationTag: tag }
+    const authenticated: AuthenticatedContent = { wireFormat, content, auth }
+    const publicMessage = protectPublic(crypto, membershipKey, authenticated, groupContext)
+    const groupInfo = await signGroupInfo(epoch.signer, {
+      groupContext: context,
+      extensions: [],
       confirmationTag: tag,
-    },
-  })
+      signer: leafIndex,
+    })
+    const newcomers = effect.added.map((member) => ({
+      keyPackage: member.keyPackage,
+      pathSecret: created.pathSecretFor(member.leafIndex),
+    }))
+    const { preSharedKeys: pskIds } = effect.proposals
+    const welcome =
+      newcomers.length === 0
+        ? undefined
+        : await sealWelcome(crypto, newcomers, joinerSecret, memberSecret, pskIds, groupInfo)
+
+    const { mls10: version } = ProtocolVersion
+    return new PendingCommit({
+      message: encode(MlsMessage, { version, wireFormat, publicMessage }),
+      groupInfo: encode(MlsMessage, { version, wireFormat: WireFormat.groupInfo, groupInfo }),
+      welcome: welcome && encode(MlsMessage, { version, wireFormat: WireFormat.welcome, welcome }),
+      effect,
+      previous: epoch,
+      next: {
+        ...epoch,
+        public: epoch.public.advance(effect, authenticated),
+        secrets,
+        privateTree: epoch.privateTree.updatedTo(created.tree, created.keys),
+        confirmationTag: tag,
+      },
+    })
+  } catch (error) {
+    wipeEpochSecrets(secrets)
+    throw error
+  } finally {
+    for (const used of [joinerSecret, pskSecret, memberSecret]) used.wipe()
+  }
+}
+
+function succeeds(attempt: () => unknown): boolean {
+  try {
+    attempt()
+    return true
+  } catch (error) {
+    if (error instanceof ConclaveError) return false
+    throw error
+  }
 }

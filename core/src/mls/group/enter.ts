@@ -13,7 +13,7 @@ import {
   type OwnLeaf,
   signLeafNode,
 } from '../bootstrap/keyPackageBundle.ts'
-import { openWelcome } from '../bootstrap/welcome.ts'
+import { type OpenedWelcome, openWelcome } from '../bootstrap/welcome.ts'
 import { MlsError } from '../mlsError.ts'
 import { readExtension } from '../public/groupExtensions.ts'
 import { PublicGroup } from '../public/publicGroup.ts'
@@ -67,15 +67,21 @@ export async function foundEpoch(
   epochSecret.wipe()
   const tag = confirmationTag(crypto, secrets, emptyBytes)
   const leafIndex = 0 as LeafIndex
-  return {
-    environment,
-    crypto,
-    public: PublicGroup.found(environment, crypto, groupContext, tree, tag),
-    leafIndex,
-    signer: own.signer,
-    secrets,
-    privateTree: new PrivateTree(leafIndex, new Map([[0, leafKey]])),
-    confirmationTag: tag,
+  try {
+    return {
+      environment,
+      crypto,
+      public: await PublicGroup.found(environment, crypto, groupContext, tree, tag),
+      leafIndex,
+      signer: own.signer,
+      secrets,
+      privateTree: new PrivateTree(leafIndex, new Map([[0, leafKey]])),
+      confirmationTag: tag,
+    }
+  } catch (error) {
+    wipeEpochSecrets(secrets)
+    leafKey.privateKey.wipe()
+    throw error
   }
 }
 
@@ -100,9 +106,23 @@ export async function joinEpoch(
   const crypto = suiteOf(environment, welcome.cipherSuite)
   const preSharedKey = environment.preSharedKey ?? (() => undefined)
   const opened = await openWelcome(crypto, welcome, bundle, preSharedKey)
-  const { groupInfo, memberSecret, pathSecret } = opened
-  const { groupContext } = groupInfo
-  if (groupContext.cipherSuite !== welcome.cipherSuite) {
+  try {
+    return await enterEpoch(environment, crypto, opened, bundle, ratchetTree)
+  } finally {
+    opened.memberSecret.wipe()
+    opened.pathSecret?.wipe()
+  }
+}
+
+async function enterEpoch(
+  environment: GroupEnvironment,
+  crypto: SecretSuite,
+  { groupInfo, memberSecret, pathSecret }: OpenedWelcome,
+  bundle: KeyPackageBundle,
+  ratchetTree: Joining['ratchetTree'],
+): Promise<Epoch> {
+  const { groupContext, confirmationTag: tag } = groupInfo
+  if (groupContext.cipherSuite !== crypto.suite.id) {
     throw new MlsError('welcome-suite-mismatch', 'the GroupInfo is of another cipher suite')
   }
   const nodes =
@@ -113,8 +133,6 @@ export async function joinEpoch(
   const leafIndex = ownLeaf(group.tree, bundle)
 
   const secrets = deriveEpochSecrets(crypto, memberSecret, groupContext)
-  memberSecret.wipe()
-  const tag = groupInfo.confirmationTag
   try {
     checkConfirmationTag(crypto, secrets, groupContext.confirmedTranscriptHash, tag)
     const pathKeys =

@@ -1,4 +1,4 @@
-import { type Bytes, emptyBytes, equalBytes } from '../../codec/bytes.ts'
+import { type Bytes, emptyBytes } from '../../codec/bytes.ts'
 import { decode, encode } from '../../codec/tls.ts'
 import type { Secret } from '../../crypto/secret/secret.ts'
 import { signWithLabel } from '../../crypto/secret/sign.ts'
@@ -51,10 +51,14 @@ export type Received =
  * A member's view of a group in one epoch. Proposals accumulate in it; a commit gives the next
  * epoch's Group and ends this one, whose secrets are then wiped and whose methods throw
  * `group-superseded`.
+ *
+ * Received messages and commits to be made take turns in the order of their calls: each finds the
+ * state that the one before has left.
  */
 export class Group {
   #epoch: Epoch
   #ended: 'superseded' | 'left' | undefined
+  #lastTurn: Promise<unknown> = Promise.resolve()
 
   private constructor(epoch: Epoch) {
     this.#epoch = epoch
@@ -166,6 +170,7 @@ export class Group {
     const wireFormat = WireFormat.publicMessage
     const tbs = encode(FramedContentTbs, framedContentTbs(wireFormat, content, groupContext))
     const signature = await signWithLabel(signer, framedContentLabel, tbs)
+    this.#alive()
     const publicMessage = protectPublic(
       crypto,
       secrets.membershipKey,
@@ -186,20 +191,21 @@ export class Group {
    * @throws MlsError, or what the policy throws
    */
   commit(options: CommitOptions): Promise<PendingCommit> {
-    return createCommit(this.#alive(), options)
+    return this.#inTurn(async () => {
+      const pending = await this.#whileAlive(createCommit(this.#alive(), options))
+      if (this.#ended !== undefined) pending.discard()
+      this.#alive()
+      return pending
+    })
   }
 
   /**
    * The next epoch, once the log has confirmed a commit of this group's.
-   * @throws MlsError `group-superseded`, `group-left`, `pending-commit-settled`, `own-key-mismatch`
+   * @throws MlsError `group-superseded`, `group-left`, `pending-commit-settled`
    */
   confirm(pending: PendingCommit): Group {
-    const { crypto, public: current } = this.#alive()
-    const made = pending.previous.public
-    const sameEpoch =
-      equalBytes(made.interimTranscriptHash, current.interimTranscriptHash) &&
-      made.crypto.suite.id === crypto.suite.id
-    if (!sameEpoch) {
+    const { secrets } = this.#alive()
+    if (pending.previous.secrets !== secrets) {
       throw new MlsError('group-superseded', 'the commit was made in another epoch')
     }
     const next = pending.settle()
@@ -208,13 +214,15 @@ export class Group {
   }
 
   /** Takes in a message of the group's log; the result says what came of it. */
-  async receive(message: Bytes): Promise<Received> {
-    try {
-      return await this.#receive(message)
-    } catch (error) {
-      if (error instanceof ConclaveError) return { kind: 'rejected', error }
-      throw error
-    }
+  receive(message: Bytes): Promise<Received> {
+    return this.#inTurn(async () => {
+      try {
+        return await this.#whileAlive(this.#receive(message))
+      } catch (error) {
+        if (error instanceof ConclaveError) return { kind: 'rejected', error }
+        throw error
+      }
+    })
   }
 
   /** Wipes everything; for a member that leaves or gives up. */
@@ -234,6 +242,7 @@ export class Group {
     }
     const effect = await epoch.public.evaluateCommit(authenticated)
     if (effect.removed.includes(epoch.leafIndex)) {
+      this.#alive()
       this.close()
       return { kind: 'removed', effect }
     }
@@ -241,10 +250,27 @@ export class Group {
       throw new MlsError('commit-path-undecryptable', 'a commit of ours that we did not keep')
     }
     const next = await receiveCommit(epoch, effect, authenticated)
+    if (this.#ended !== undefined) wipeEpoch(next, epoch)
     this.#alive()
     wipeEpoch(epoch, next)
     this.#ended = 'superseded'
     return { kind: 'commit', group: new Group(next), effect }
+  }
+
+  #inTurn<T>(task: () => Promise<T>): Promise<T> {
+    const turn = this.#lastTurn.then(task)
+    this.#lastTurn = turn.catch(() => {})
+    return turn
+  }
+
+  /** Where the group has ended meanwhile, that is why something failed: its secrets are gone. */
+  async #whileAlive<T>(work: Promise<T>): Promise<T> {
+    try {
+      return await work
+    } catch (error) {
+      this.#alive()
+      throw error
+    }
   }
 
   /** @throws MlsError `group-superseded`, `group-left` */

@@ -1,15 +1,18 @@
+import type { Bytes } from '../../codec/bytes.ts'
 import { Secret } from '../../crypto/secret/secret.ts'
 import type { AuthenticatedContent } from '../../wire/framing.ts'
+import type { GroupContext } from '../../wire/groupContext.ts'
 import { ContentType } from '../../wire/registry.ts'
 import type { CommitEffect } from '../public/publicCommit.ts'
 import {
   deriveEpochSecrets,
   deriveJoinerSecret,
   deriveMemberSecret,
+  type EpochSecrets,
   wipeEpochSecrets,
 } from '../treekem/keySchedule.ts'
-import { derivePskSecret } from '../treekem/preSharedKeys.ts'
-import { openPath, type PathOutcome } from '../treekem/updatePath.ts'
+import { derivePskSecret, type PreSharedKeyInput } from '../treekem/preSharedKeys.ts'
+import { openPath, type PathOutcome, wipeKeys } from '../treekem/updatePath.ts'
 import { checkConfirmationTag, type Epoch, preSharedKeys } from './epoch.ts'
 
 /**
@@ -21,35 +24,45 @@ export async function receiveCommit(
   effect: CommitEffect,
   authenticated: AuthenticatedContent,
 ): Promise<Epoch> {
-  const { environment, crypto } = epoch
-  const psks = preSharedKeys(environment, effect.proposals.preSharedKeys)
+  const psks = preSharedKeys(epoch.environment, effect.proposals.preSharedKeys)
   const outcome = await pathOutcome(epoch, effect, authenticated)
-  const group = epoch.public.advance(effect, authenticated)
-  const { groupContext } = group
-  const joinerSecret = deriveJoinerSecret(
-    crypto,
-    epoch.secrets.initSecret,
-    outcome.commitSecret,
-    groupContext,
-  )
+  try {
+    const group = epoch.public.advance(effect, authenticated)
+    const { confirmationTag } = authenticated.auth
+    return {
+      ...epoch,
+      public: group,
+      secrets: nextSecrets(epoch, outcome.commitSecret, psks, group.groupContext, confirmationTag),
+      privateTree: epoch.privateTree.updatedTo(effect.tree, outcome.keys),
+      confirmationTag: confirmationTag as NonNullable<typeof confirmationTag>,
+    }
+  } catch (error) {
+    wipeKeys(outcome.keys)
+    throw error
+  } finally {
+    outcome.commitSecret.wipe()
+  }
+}
+
+/** @throws MlsError `commit-confirmation-tag-invalid` */
+function nextSecrets(
+  { crypto, secrets: { initSecret } }: Epoch,
+  commitSecret: Secret,
+  psks: readonly PreSharedKeyInput[],
+  context: GroupContext,
+  tag: Bytes | undefined,
+): EpochSecrets {
+  const joinerSecret = deriveJoinerSecret(crypto, initSecret, commitSecret, context)
   const pskSecret = derivePskSecret(crypto, psks)
   const memberSecret = deriveMemberSecret(crypto, joinerSecret, pskSecret)
-  const secrets = deriveEpochSecrets(crypto, memberSecret, groupContext)
-  for (const used of [outcome.commitSecret, joinerSecret, pskSecret, memberSecret]) used.wipe()
-  const { confirmationTag } = authenticated.auth
+  const secrets = deriveEpochSecrets(crypto, memberSecret, context)
+  for (const used of [joinerSecret, pskSecret, memberSecret]) used.wipe()
   try {
-    checkConfirmationTag(crypto, secrets, groupContext.confirmedTranscriptHash, confirmationTag)
+    checkConfirmationTag(crypto, secrets, context.confirmedTranscriptHash, tag)
+    return secrets
   } catch (error) {
     wipeEpochSecrets(secrets)
-    for (const { privateKey } of outcome.keys.values()) privateKey.wipe()
     throw error
-  }
-  return {
-    ...epoch,
-    public: group,
-    secrets,
-    privateTree: epoch.privateTree.updatedTo(effect.tree, outcome.keys),
-    confirmationTag: confirmationTag as NonNullable<typeof confirmationTag>,
   }
 }
 

@@ -4,11 +4,45 @@ import { ProposalType, SenderType } from '../../wire/registry.ts'
 import type { SourcedProposal } from '../public/proposalList.ts'
 
 /**
- * Which of an epoch's proposals a commit takes (RFC 9420 §12.2): of several for one leaf a
- * SelfRemove first, then a Remove, then the newest Update; of several Adds of one client the first;
- * none that concerns the committer. References are given in hexadecimal form, in their old order.
+ * Which of an epoch's proposals a commit takes: those that RFC 9420 §12.2 prefers, as far as they
+ * can be committed together. What cannot, because of another proposal or because nobody could
+ * commit it at all, is left out: no proposal may hold up the others. Removals have precedence.
+ * References are given in hexadecimal form, in their old order.
+ *
+ * `isValid` says whether a commit could take these; the fewer it cannot, the fewer times it is
+ * asked.
  */
 export function selectProposals(
+  cached: ReadonlyMap<string, SourcedProposal>,
+  committer: LeafIndex,
+  isValid: (refs: readonly string[]) => boolean,
+): readonly string[] {
+  const preferred = preferredProposals(cached, committer)
+  if (preferred.length === 0 || isValid(preferred)) return preferred
+  const removes = (ref: string) => {
+    const type = cached.get(ref)?.proposal.proposalType
+    return type === ProposalType.remove || type === ProposalType.selfRemove
+  }
+  const chosen = new Set<string>()
+  const take = (refs: readonly string[]): void => {
+    if (refs.length === 0) return
+    if (isValid([...chosen, ...refs])) {
+      for (const ref of refs) chosen.add(ref)
+    } else if (refs.length > 1) {
+      take(refs.slice(0, refs.length >> 1))
+      take(refs.slice(refs.length >> 1))
+    }
+  }
+  take(preferred.filter(removes))
+  take(preferred.filter((ref) => !removes(ref)))
+  return preferred.filter((ref) => chosen.has(ref))
+}
+
+/**
+ * §12.2: of several for one leaf a SelfRemove first, then a Remove, then the newest Update; of
+ * several Adds of one client the first; none that concerns the committer.
+ */
+function preferredProposals(
   cached: ReadonlyMap<string, SourcedProposal>,
   committer: LeafIndex,
 ): readonly string[] {

@@ -29,16 +29,6 @@ export function readExtension<T>(
   }
 }
 
-/**
- * RFC 9420 §13.4: at most one extension of each type.
- * @throws MlsError `extension-duplicate`
- */
-export function checkNoDuplicates(extensions: Extensions): void {
-  if (new Set(extensions.map((e) => e.extensionType)).size < extensions.length) {
-    throw new MlsError('extension-duplicate', 'an extension type occurs twice')
-  }
-}
-
 export function externalSenders(extensions: Extensions): ExternalSenders {
   return readExtension(extensions, ExtensionType.externalSenders, ExternalSendersCodec) ?? []
 }

@@ -6,13 +6,15 @@ import { type KeyPackage, KeyPackageTbs } from '../../wire/keyPackage.ts'
 import type { LeafNode, Lifetime } from '../../wire/ratchetTree.ts'
 import { LeafNodeSource, ProtocolVersion } from '../../wire/registry.ts'
 import { MlsError } from '../mlsError.ts'
+import { isEncryptionKey } from '../treesync/encryptionKey.ts'
+import { checkExtensions } from '../treesync/extensions.ts'
 import { verifyLeafNodeSignature } from '../treesync/leafNode.ts'
 
 export const keyPackageLabel = 'KeyPackageTBS'
 
 /**
  * RFC 9420 §10.1, all but what depends on a group's other members.
- * @throws MlsError `key-package-…`, `leaf-source-wrong`, `leaf-signature-invalid`
+ * @throws MlsError `key-package-…`, `extension-…`, `leaf-source-wrong`, `leaf-signature-invalid`
  */
 export async function verifyKeyPackage(crypto: PublicSuite, keyPackage: KeyPackage): Promise<void> {
   const { leafNode, initKey, signature } = keyPackage
@@ -25,9 +27,13 @@ export async function verifyKeyPackage(crypto: PublicSuite, keyPackage: KeyPacka
   if (leafNode.leafNodeSource !== LeafNodeSource.keyPackage) {
     throw new MlsError('leaf-source-wrong', "a KeyPackage's leaf must say so")
   }
-  if (initKey.length === 0 || equalBytes(initKey, leafNode.encryptionKey)) {
+  if (!isEncryptionKey(keyPackage.cipherSuite, initKey)) {
+    throw new MlsError('key-package-init-key-invalid', 'nothing can be sealed to the init key')
+  }
+  if (equalBytes(initKey, leafNode.encryptionKey)) {
     throw new MlsError('key-package-init-key-reused', 'init key and encryption key must differ')
   }
+  checkExtensions(keyPackage.extensions, 'key-package')
   const content = encode(KeyPackageTbs, keyPackage)
   const { signatureKey } = leafNode
   if (!(await verifyWithLabel(crypto, signatureKey, keyPackageLabel, content, signature))) {

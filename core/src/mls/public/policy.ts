@@ -3,7 +3,7 @@ import type { Clock } from '../../runtime.ts'
 import type { GroupContext } from '../../wire/groupContext.ts'
 import type { LeafNode } from '../../wire/ratchetTree.ts'
 import type { PublicTree } from '../treesync/publicTree.ts'
-import type { ProposalList } from './proposalList.ts'
+import type { ProposalList, SourcedProposal } from './proposalList.ts'
 
 /**
  * What the application decides, asked at the same points by every member and by the delivery
@@ -22,7 +22,12 @@ export interface GroupPolicy {
     context: GroupContext,
     previous?: LeafNode,
   ): Promise<void>
-  /** Whether these senders may propose these changes. */
+  /**
+   * Whether this sender may propose this. Asked when a proposal arrives, so that nobody remembers
+   * and commits what everyone would refuse.
+   */
+  checkProposal(proposal: SourcedProposal, tree: PublicTree, context: GroupContext): void
+  /** Whether these may be committed together. */
   checkProposals(proposals: ProposalList, tree: PublicTree, context: GroupContext): void
 }
 
@@ -30,6 +35,7 @@ export interface GroupPolicy {
 export const permissivePolicy: GroupPolicy = {
   checkGroup: () => {},
   checkLeaf: async () => {},
+  checkProposal: () => {},
   checkProposals: () => {},
 }
 

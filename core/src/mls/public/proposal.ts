@@ -10,9 +10,10 @@ import {
   SenderType,
 } from '../../wire/registry.ts'
 import { MlsError } from '../mlsError.ts'
+import { checkExtensions } from '../treesync/extensions.ts'
 import { checkLeafNode, verifyLeafNodeSignature } from '../treesync/leafNode.ts'
 import type { PublicTree } from '../treesync/publicTree.ts'
-import { checkNoDuplicates, leafRequirements, requiredCapabilities } from './groupExtensions.ts'
+import { externalSenders, leafRequirements, requiredCapabilities } from './groupExtensions.ts'
 import { checkLifetime, verifyKeyPackage } from './keyPackage.ts'
 import type { PublicEnvironment } from './policy.ts'
 import type { SourcedProposal } from './proposalList.ts'
@@ -40,6 +41,7 @@ export async function checkProposal(
   if (sender.senderType === SenderType.external && !externalTypes.includes(proposal.proposalType)) {
     throw new MlsError('proposal-not-external', 'an external sender may not propose this')
   }
+  environment.policy.checkProposal({ proposal, sender }, tree, context)
   switch (proposal.proposalType) {
     case ProposalType.add: {
       const { keyPackage } = proposal
@@ -85,8 +87,9 @@ export async function checkProposal(
       }
       return
     case ProposalType.groupContextExtensions: {
-      checkNoDuplicates(proposal.extensions)
+      checkExtensions(proposal.extensions, 'group-context')
       requiredCapabilities(proposal.extensions)
+      externalSenders(proposal.extensions)
       return
     }
     case ProposalType.externalInit:

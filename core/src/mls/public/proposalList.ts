@@ -44,15 +44,22 @@ export interface ProposalList {
   readonly all: readonly SourcedProposal[]
 }
 
+/** More than this no commit can make use of: every leaf of a meeting removed, added and updated. */
+const maxProposalsInCommit = 4096
+
 /**
  * RFC 9420 §12.4: the proposals behind a commit's ProposalOrRefs.
- * @throws MlsError `proposal-unknown-reference`
+ * @throws MlsError `proposals-too-many`, `proposal-unknown-reference`,
+ *   `proposal-self-remove-by-value`
  */
 export function resolveProposals(
   entries: readonly ProposalOrRef[],
   committer: Sender,
   known: ReadonlyMap<string, SourcedProposal>,
 ): readonly SourcedProposal[] {
+  if (entries.length > maxProposalsInCommit) {
+    throw new MlsError('proposals-too-many', `over ${maxProposalsInCommit} proposals in a commit`)
+  }
   return entries.map((entry) => {
     if (entry.type === ProposalOrRefType.proposal) {
       if (entry.proposal.proposalType === ProposalType.selfRemove) {

@@ -11,7 +11,7 @@ import type { GroupInfo, Welcome } from '../../wire/welcome.ts'
 import { MlsError } from '../mlsError.ts'
 import { checkLeafNode, verifyLeafNodeSignature } from '../treesync/leafNode.ts'
 import type { PublicTree } from '../treesync/publicTree.ts'
-import { checkMembers } from '../treesync/treeValidation.ts'
+import { checkMembers, checkNodeKeys } from '../treesync/treeValidation.ts'
 import { type AddedMember, applyProposals } from './applyProposals.ts'
 import { leafRequirements } from './groupExtensions.ts'
 import { verifyGroupInfoSignature } from './groupInfo.ts'
@@ -105,21 +105,13 @@ export async function mergeReceivedPath(
 }
 
 /**
- * §12.2's last rule: the tree is valid after the commit.
- * @throws MlsError `leaf-…`, `proposal-extensions-unsupported`
+ * §12.2's last rule: the tree is valid after the commit. §12.1.7 has a code of its own for members
+ * that cannot follow a change of the context.
+ * @throws MlsError `leaf-…`, `tree-key-duplicate`, `proposal-extensions-unsupported`
  */
-export function completeCommit(
-  crypto: PublicSuite,
-  prepared: PreparedCommit,
-  tree: PublicTree,
-): CommitEffect {
-  const { proposals, context } = prepared
-  checkMembersAfter(proposals, context, tree)
-  return { ...prepared, tree, provisionalContext: { ...context, treeHash: tree.treeHash(crypto) } }
-}
-
-/** §12.1.7 has a code of its own for members that cannot follow a change of the context. */
-function checkMembersAfter(proposals: ProposalList, context: GroupContext, tree: PublicTree): void {
+export function checkMembersAfter({ proposals, context }: PreparedCommit, tree: PublicTree): void {
+  // A path's keys were compared with all others when it was merged.
+  if (proposals.adds.length + proposals.updates.length > 0) checkNodeKeys(tree)
   try {
     checkMembers(tree.members(), leafRequirements(context))
   } catch (error) {
@@ -132,6 +124,16 @@ function checkMembersAfter(proposals: ProposalList, context: GroupContext, tree:
       cause: error,
     })
   }
+}
+
+/** What a commit does whose proposals and path have passed every check. */
+export function effectOf(
+  crypto: PublicSuite,
+  prepared: PreparedCommit,
+  tree: PublicTree,
+): CommitEffect {
+  const provisionalContext = { ...prepared.context, treeHash: tree.treeHash(crypto) }
+  return { ...prepared, tree, provisionalContext }
 }
 
 async function checkPathLeaf(

@@ -1,7 +1,7 @@
 import { type Bytes, equalBytes, toHex } from '../../codec/bytes.ts'
 import type { PublicSuite } from '../../crypto/public/publicSuite.ts'
 import { makeKeyPackageRef, makeProposalRef } from '../../crypto/public/refHash.ts'
-import type { AuthenticatedContent, PublicMessage } from '../../wire/framing.ts'
+import type { AuthenticatedContent, PublicMessage, Sender } from '../../wire/framing.ts'
 import type { GroupContext } from '../../wire/groupContext.ts'
 import type { LeafIndex, RatchetTree } from '../../wire/ratchetTree.ts'
 import {
@@ -14,10 +14,11 @@ import {
 } from '../../wire/registry.ts'
 import type { GroupInfo, Welcome } from '../../wire/welcome.ts'
 import { MlsError } from '../mlsError.ts'
+import { checkExtensions } from '../treesync/extensions.ts'
 import { PublicTree } from '../treesync/publicTree.ts'
-import { validateTree } from '../treesync/treeValidation.ts'
+import { checkMembers, validateTree } from '../treesync/treeValidation.ts'
 import { checkGroupAndEpoch, verifyContentSignature } from './contentSignature.ts'
-import { checkNoDuplicates, leafRequirements } from './groupExtensions.ts'
+import { leafRequirements } from './groupExtensions.ts'
 import { verifyGroupInfoSignature } from './groupInfo.ts'
 import type { PublicEnvironment } from './policy.ts'
 import { checkProposal } from './proposal.ts'
@@ -25,16 +26,26 @@ import { resolveProposals, type SourcedProposal, sortProposals } from './proposa
 import {
   type CommitEffect,
   checkGroupInfo,
+  checkMembersAfter,
   checkWelcome,
   committedContext,
-  completeCommit,
+  effectOf,
   mergeReceivedPath,
   prepareCommit,
 } from './publicCommit.ts'
 import { interimTranscriptHash } from './transcript.ts'
 
-/** Proposals remembered for one epoch: what a group may be asked to hold without committing. */
-const maxCachedProposals = 2048
+/**
+ * Proposals of one sender that are remembered in an epoch. Each sender has a share of its own, so
+ * that nobody can keep another's removal out; joiners that propose themselves share one.
+ */
+const maxProposals: Readonly<Record<Sender['senderType'], number>> = {
+  [SenderType.member]: 16,
+  // Room for the removal of every leaf, twice.
+  [SenderType.external]: 2048,
+  [SenderType.newMemberProposal]: 64,
+  [SenderType.newMemberCommit]: 0,
+}
 
 export interface AcceptedCommit {
   readonly group: PublicGroup
@@ -117,12 +128,13 @@ export class PublicGroup {
       throw new MlsError('message-version-unsupported', 'the group is of another version')
     }
     const tree = PublicTree.fromRatchetTree(ratchetTree)
+    checkExtensions(groupContext.extensions, 'group-context')
+    // Asked first, because it bounds the size of the tree and what follows takes time for each leaf.
+    environment.policy.checkGroup(groupContext, tree)
     if (!equalBytes(tree.treeHash(crypto), groupContext.treeHash)) {
       throw new MlsError('tree-hash-mismatch', 'the tree is not the one of the GroupInfo')
     }
     await verifyGroupInfoSignature(crypto, groupInfo, tree)
-    checkNoDuplicates(groupContext.extensions)
-    environment.policy.checkGroup(groupContext, tree)
     await validateTree(crypto, tree, groupContext.groupId, leafRequirements(groupContext))
     await Promise.all(
       tree
@@ -143,15 +155,23 @@ export class PublicGroup {
     })
   }
 
-  /** The group of a founder who has made all of this itself. */
-  static found(
+  /**
+   * The group of a founder, who may not found one that nobody else could enter.
+   * @throws MlsError, or what the policy throws
+   */
+  static async found(
     environment: PublicEnvironment,
     crypto: PublicSuite,
     groupContext: GroupContext,
     tree: PublicTree,
     confirmationTag: Bytes,
-  ): PublicGroup {
+  ): Promise<PublicGroup> {
+    checkExtensions(groupContext.extensions, 'group-context')
     environment.policy.checkGroup(groupContext, tree)
+    checkMembers(tree.members(), leafRequirements(groupContext))
+    for (const { leafNode } of tree.members()) {
+      await environment.policy.checkLeaf(crypto, leafNode, groupContext)
+    }
     return new PublicGroup({
       environment,
       crypto,
@@ -185,13 +205,17 @@ export class PublicGroup {
       throw new MlsError('message-wire-format-unexpected', 'the message is not a proposal')
     }
     const { environment, crypto, groupContext, tree } = this.#state
-    const sourced: SourcedProposal = { proposal: content.proposal, sender: content.sender }
-    await checkProposal(environment, crypto, sourced, groupContext, tree)
     const ref = makeProposalRef(crypto, authenticatedContent)
-    const proposals = new Map(this.proposals).set(toHex(ref), sourced)
-    if (proposals.size > maxCachedProposals) {
-      throw new MlsError('proposals-too-many', `over ${maxCachedProposals} proposals in an epoch`)
+    if (this.proposals.has(toHex(ref))) return { group: this, ref }
+    const sourced: SourcedProposal = { proposal: content.proposal, sender: content.sender }
+    const share = shareOf(sourced.sender)
+    const others = [...this.proposals.values()].filter(({ sender }) => shareOf(sender) === share)
+    const limit = maxProposals[sourced.sender.senderType]
+    if (others.length >= limit) {
+      throw new MlsError('proposals-too-many', `over ${limit} proposals of a sender in an epoch`)
     }
+    await checkProposal(environment, crypto, sourced, groupContext, tree)
+    const proposals = new Map(this.proposals).set(toHex(ref), sourced)
     return { group: new PublicGroup({ ...this.#state, proposals }), ref }
   }
 
@@ -255,7 +279,8 @@ export class PublicGroup {
     const proposals = sortProposals(resolved, sender.leafIndex, tree)
     const prepared = prepareCommit(environment, groupContext, tree, proposals)
     const merged = await mergeReceivedPath(environment, crypto, prepared, commit.path)
-    return completeCommit(crypto, prepared, merged)
+    checkMembersAfter(prepared, merged)
+    return effectOf(crypto, prepared, merged)
   }
 
   /** The next epoch, for a commit that `evaluateCommit` has passed. */
@@ -282,6 +307,13 @@ export class PublicGroup {
 
 export function authenticated({ content, auth }: PublicMessage): AuthenticatedContent {
   return { wireFormat: WireFormat.publicMessage, content, auth }
+}
+
+/** Names whose share of the remembered proposals a sender uses. */
+function shareOf(sender: Sender): string {
+  if (sender.senderType === SenderType.member) return `member ${sender.leafIndex}`
+  if (sender.senderType === SenderType.external) return `external ${sender.senderIndex}`
+  return 'new member'
 }
 
 /** @throws MlsError `commit-confirmation-tag-invalid` */

@@ -3,6 +3,7 @@ import type { PublicSuite } from '../../crypto/public/publicSuite.ts'
 import type { LeafIndex, UpdatePath } from '../../wire/ratchetTree.ts'
 import { LeafNodeSource } from '../../wire/registry.ts'
 import { MlsError } from '../mlsError.ts'
+import { isEncryptionKey } from '../treesync/encryptionKey.ts'
 import { pathParentHashes } from '../treesync/parentHash.ts'
 import type { PathStep, PublicTree } from '../treesync/publicTree.ts'
 import { resolution, type Subtree } from '../treesync/subtree.ts'
@@ -42,7 +43,7 @@ export function mergePath(
       throw new MlsError('commit-path-ciphertext-count-wrong', 'a path secret is not sealed to all')
     }
   })
-  checkFreshKeys(tree, committer, path)
+  checkFreshKeys(crypto, tree, committer, path)
   const keys = nodes.map(({ encryptionKey }) => encryptionKey)
   const { parentNodes, leafParentHash } = pathParentHashes(crypto, tree, committer, keys)
   if (!equalBytes(leafNode.parentHash, leafParentHash)) {
@@ -52,7 +53,15 @@ export function mergePath(
 }
 
 /** §12.4.2: no key of a path may stand anywhere else in the new tree. */
-function checkFreshKeys(tree: PublicTree, committer: LeafIndex, path: UpdatePath): void {
+function checkFreshKeys(
+  crypto: PublicSuite,
+  tree: PublicTree,
+  committer: LeafIndex,
+  path: UpdatePath,
+): void {
+  if (path.nodes.some(({ encryptionKey }) => !isEncryptionKey(crypto.suite.id, encryptionKey))) {
+    throw new MlsError('commit-path-key-invalid', 'nothing can be sealed to a key of the path')
+  }
   const current = tree.leafNode(committer)
   if (current !== undefined && equalBytes(current.encryptionKey, path.leafNode.encryptionKey)) {
     throw new MlsError('commit-path-key-unchanged', 'a path must bring a new leaf key')
@@ -64,7 +73,7 @@ function checkFreshKeys(tree: PublicTree, committer: LeafIndex, path: UpdatePath
     ...tree.parents().map(({ encryptionKey }) => encryptionKey),
   ]
   const clash = elsewhere.some((key) => key !== undefined && keys.has(toHex(key)))
-  if (clash || keys.size < fresh.length || keys.has('')) {
+  if (clash || keys.size < fresh.length) {
     throw new MlsError('commit-path-key-duplicate', 'a key of the path stands in another node')
   }
 }

@@ -28,7 +28,7 @@ export interface CreatedPath extends PathOutcome {
   readonly tree: PublicTree
   /** §12.4.3.1: what a new member needs, the secret of the lowest node above both it and us. */
   pathSecretFor(leaf: LeafIndex): Secret
-  /** Wipes the path secrets; the keys and the commit secret remain. */
+  /** Wipes the path secrets and the commit secret; the keys remain. */
   wipeSecrets(): void
 }
 
@@ -51,26 +51,38 @@ export async function createPath(crypto: SecretSuite, plan: PathPlan): Promise<C
   const leafSecret = new Secret(crypto.random(crypto.suite.Nh))
   const leafKey = await crypto.deriveKeyPair(leafSecret)
   leafSecret.wipe()
-
-  const publicKeys = derived.keys.map(({ publicKey }) => publicKey)
-  const { parentNodes, leafParentHash } = pathParentHashes(crypto, tree, leafIndex, publicKeys)
-  const leafNode = await plan.makeLeaf(leafKey.publicKey, leafParentHash)
-  const merged = tree.withPath(leafIndex, leafNode, parentNodes)
-  const nodes = await sealPath(crypto, steps, derived, added, plan.contextOf(merged))
-  return {
-    path: { leafNode, nodes },
-    tree: merged,
-    keys: new Map([[0, leafKey], ...keysByLevel(steps, derived.keys)]),
-    commitSecret: derived.commitSecret,
-    pathSecretFor: (leaf) => {
-      const common = commonAncestorLevel(leafIndex, leaf)
-      const index = steps.findIndex(({ node }) => node.level === common)
-      return derived.secrets[index] as Secret
-    },
-    wipeSecrets: () => {
-      for (const secret of derived.secrets) secret.wipe()
-    },
+  const keys = new Map([[0, leafKey], ...keysByLevel(steps, derived.keys)])
+  const wipeSecrets = () => {
+    for (const secret of [...derived.secrets, derived.commitSecret]) secret.wipe()
   }
+  try {
+    const publicKeys = derived.keys.map(({ publicKey }) => publicKey)
+    const { parentNodes, leafParentHash } = pathParentHashes(crypto, tree, leafIndex, publicKeys)
+    const leafNode = await plan.makeLeaf(leafKey.publicKey, leafParentHash)
+    const merged = tree.withPath(leafIndex, leafNode, parentNodes)
+    const nodes = await sealPath(crypto, steps, derived, added, plan.contextOf(merged))
+    return {
+      path: { leafNode, nodes },
+      tree: merged,
+      keys,
+      commitSecret: derived.commitSecret,
+      pathSecretFor: (leaf) => {
+        const common = commonAncestorLevel(leafIndex, leaf)
+        const index = steps.findIndex(({ node }) => node.level === common)
+        return derived.secrets[index] as Secret
+      },
+      wipeSecrets,
+    }
+  } catch (error) {
+    wipeSecrets()
+    wipeKeys(keys)
+    throw error
+  }
+}
+
+/** For keys that no tree will have. */
+export function wipeKeys(keys: PathOutcome['keys']): void {
+  for (const { privateKey } of keys.values()) privateKey.wipe()
 }
 
 function sealPath(
@@ -136,6 +148,10 @@ export async function openPath(
       throw cause
     }),
   )
+  if (pathSecret.length !== crypto.suite.Nh) {
+    pathSecret.wipe()
+    throw undecryptable()
+  }
   return climb(
     crypto,
     pathSecret,
@@ -146,7 +162,7 @@ export async function openPath(
 }
 
 /**
- * RFC 9420 §12.4.3.1: a new member's keys from the path secret in its Welcome.
+ * RFC 9420 §12.4.3.1: a new member's keys from the path secret in its Welcome, which is wiped.
  * @throws MlsError `welcome-path-secret-wrong`
  */
 export async function keysFromWelcome(
@@ -159,7 +175,11 @@ export async function keysFromWelcome(
   const common = commonAncestorLevel(ownLeaf, signer)
   const steps = tree.filteredDirectPath(signer).filter(({ node }) => node.level >= common)
   const expected = steps.map(({ node }) => node.encryptionKey)
-  if (steps[0]?.node.level !== common || expected.includes(undefined)) throw wrongPathSecret()
+  const usable = pathSecret.length === crypto.suite.Nh
+  if (!usable || steps[0]?.node.level !== common || expected.includes(undefined)) {
+    pathSecret.wipe()
+    throw wrongPathSecret()
+  }
   const outcome = await climb(
     crypto,
     pathSecret,
@@ -178,14 +198,15 @@ async function climb(
   expected: readonly Bytes[],
   code: 'commit-path-key-mismatch' | 'welcome-path-secret-wrong',
 ): Promise<PathOutcome> {
-  const { secrets, keys, commitSecret } = await derivePath(crypto, pathSecret, steps.length)
+  const { secrets, keys: pairs, commitSecret } = await derivePath(crypto, pathSecret, steps.length)
   for (const secret of secrets) secret.wipe()
-  if (!keys.every(({ publicKey }, i) => equalBytes(publicKey, expected[i] as Bytes))) {
-    for (const { privateKey } of keys) privateKey.wipe()
+  const keys = new Map(keysByLevel(steps, pairs))
+  if (!pairs.every(({ publicKey }, i) => equalBytes(publicKey, expected[i] as Bytes))) {
+    wipeKeys(keys)
     commitSecret.wipe()
     throw new MlsError(code, 'a path secret does not lead to the public keys')
   }
-  return { keys: new Map(keysByLevel(steps, keys)), commitSecret }
+  return { keys, commitSecret }
 }
 
 function keysByLevel(

@@ -13,6 +13,8 @@ import {
 } from '../../wire/ratchetTree.ts'
 import { LeafNodeSource, ProtocolVersion } from '../../wire/registry.ts'
 import { MlsError } from '../mlsError.ts'
+import { isEncryptionKey } from './encryptionKey.ts'
+import { checkExtensions } from './extensions.ts'
 
 /** RFC 9420 §7.2: what every implementation supports and nobody lists. */
 const defaultExtensionTypes = 5
@@ -61,16 +63,17 @@ export interface LeafRequirements {
 
 /**
  * RFC 9420 §7.3, the part that concerns a leaf by itself in its group.
- * @throws MlsError `leaf-…`
+ * @throws MlsError `leaf-…`, `extension-…`
  */
 export function checkLeafNode(leafNode: LeafNodeContent, requirements: LeafRequirements): void {
   const { capabilities } = leafNode
-  if (leafNode.encryptionKey.length === 0 || leafNode.signatureKey.length === 0) {
-    throw new MlsError('leaf-key-empty', 'a leaf node has an empty key')
+  if (!isEncryptionKey(requirements.cipherSuite, leafNode.encryptionKey)) {
+    throw new MlsError('leaf-key-invalid', 'nothing can be sealed to the key of a leaf node')
   }
   if (!capabilities.credentials.includes(leafNode.credential.credentialType)) {
     throw new MlsError('leaf-credential-unlisted', 'a leaf does not list its own credential type')
   }
+  checkExtensions(leafNode.extensions, 'leaf-node')
   for (const { extensionType } of leafNode.extensions) {
     if (!supportsExtension(capabilities, extensionType)) {
       throw new MlsError(

@@ -1,7 +1,8 @@
-import { toHex } from '../../codec/bytes.ts'
+import { type Bytes, toHex } from '../../codec/bytes.ts'
 import type { PublicSuite } from '../../crypto/public/publicSuite.ts'
-import type { LeafIndex } from '../../wire/ratchetTree.ts'
+import type { LeafIndex, ParentNode } from '../../wire/ratchetTree.ts'
 import { MlsError } from '../mlsError.ts'
+import { isEncryptionKey } from './encryptionKey.ts'
 import { checkLeafNode, type LeafRequirements, verifyLeafNodeSignature } from './leafNode.ts'
 import { isParentHashValid } from './parentHash.ts'
 import type { Member, PublicTree } from './publicTree.ts'
@@ -18,7 +19,8 @@ export async function validateTree(
   requirements: LeafRequirements,
 ): Promise<void> {
   checkMembers(tree.members(), requirements)
-  checkParents(crypto, tree)
+  checkNodeKeys(tree)
+  checkParents(crypto, tree, requirements.cipherSuite)
   await Promise.all(
     tree
       .members()
@@ -57,19 +59,28 @@ export function checkMembers(members: readonly Member[], requirements: LeafRequi
   }
 }
 
-function checkParents(crypto: PublicSuite, tree: PublicTree): void {
+/**
+ * §12.4.3.1: no parent's key stands in another node. It depends on every leaf that enters or
+ * changes, so that it has to be asked again then, or the next joiner could not open the tree.
+ * @throws MlsError `tree-key-duplicate`
+ */
+export function checkNodeKeys(tree: PublicTree): void {
   const keys = new Set(tree.members().map(({ leafNode }) => toHex(leafNode.encryptionKey)))
-  for (const parent of tree.parents()) {
-    const parentNode = parent.parentNode
-    if (parentNode === undefined) continue
-    if (parentNode.encryptionKey.length === 0) {
-      throw new MlsError('tree-malformed', 'a parent node has an empty key')
-    }
-    const key = toHex(parentNode.encryptionKey)
+  for (const { encryptionKey } of tree.parents()) {
+    const key = toHex(encryptionKey as Bytes)
     if (keys.has(key)) {
       throw new MlsError('tree-key-duplicate', 'an encryption key stands in two nodes')
     }
     keys.add(key)
+  }
+}
+
+function checkParents(crypto: PublicSuite, tree: PublicTree, cipherSuite: number): void {
+  for (const parent of tree.parents()) {
+    const parentNode = parent.parentNode as ParentNode
+    if (!isEncryptionKey(cipherSuite, parentNode.encryptionKey)) {
+      throw new MlsError('tree-key-invalid', 'nothing can be sealed to the key of a parent node')
+    }
     checkUnmergedLeaves(parent, parentNode.unmergedLeaves)
     if (!isParentHashValid(crypto, parent)) {
       throw new MlsError('tree-parent-hash-invalid', 'a parent hash does not verify')

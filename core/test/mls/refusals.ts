@@ -1,0 +1,61 @@
+import { expect } from 'vitest'
+import { type Bytes, toHex } from '../../src/codec/bytes.ts'
+import type { ConclaveError } from '../../src/error.ts'
+import type { MeetingErrorCode } from '../../src/meeting/index.ts'
+import type { Group } from '../../src/mls/group/index.ts'
+import type { MlsErrorCode, PublicGroup } from '../../src/mls/public/index.ts'
+import { type Party, viewOf } from './party.ts'
+
+export type RefusalCode = MlsErrorCode | MeetingErrorCode
+
+export function refusal(code: string): unknown {
+  return expect.objectContaining({ code })
+}
+
+/** The code with which `group` rejects `message`, having changed nothing at all. */
+export async function rejectionOf(group: Group, message: Bytes): Promise<string> {
+  const before = viewOf(group)
+  const received = await group.receive(message)
+  if (received.kind !== 'rejected') return received.kind
+  expect(viewOf(group)).toEqual(before)
+  return codeOf(received.error)
+}
+
+/**
+ * Everyone but `from` rejects `message` with `code` and is exactly as before: the group still takes
+ * a commit of each of them.
+ */
+export async function expectRejected(
+  party: Party,
+  from: string,
+  message: Bytes,
+  code: RefusalCode,
+): Promise<void> {
+  const receivers = party.others(from)
+  expect(receivers.length).toBeGreaterThan(0)
+  for (const { group } of receivers) expect(await rejectionOf(group, message)).toBe(code)
+  await expectAlive(party)
+}
+
+/** Somebody's commit goes through, and all agree. */
+export async function expectAlive(party: Party): Promise<void> {
+  const last = party.participants.at(-1)
+  if (last === undefined) throw new Error('the party is empty')
+  await party.commit(last.person.name)
+  const [first, ...others] = party.participants.map(({ group }) => viewOf(group))
+  for (const view of others) expect(view).toEqual(first)
+}
+
+/** What anybody can compare of a group that they only follow. */
+export function publicViewOf(group: PublicGroup): Readonly<Record<string, unknown>> {
+  return {
+    context: group.groupContext,
+    treeHash: toHex(group.tree.treeHash(group.crypto)),
+    interimTranscriptHash: toHex(group.interimTranscriptHash),
+    proposals: [...group.proposals.keys()],
+  }
+}
+
+export function codeOf(error: ConclaveError): string {
+  return error.code
+}

@@ -1,0 +1,164 @@
+import { once } from 'node:events'
+import { createServer, type Server, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { resolveAccess } from '@conclave/core/access'
+import { webPublicCrypto } from '@conclave/core/crypto/public'
+import {
+  createKeyserver,
+  generateRemovalSigner,
+  handleDevelopmentTokens,
+  type Keyserver,
+  memoryStore,
+  systemClock,
+  systemRandom,
+} from '@conclave/keyserver'
+import { createSfu, type Sfu, SfuError } from '@conclave/sfu'
+import type { Logger } from 'pino'
+import { localUrl, mediaAddressOf } from './addresses.ts'
+import type { Configuration } from './configuration.ts'
+import { MeetingServerError } from './meetingServerError.ts'
+import { servePage } from './pageHandler.ts'
+
+export interface MeetingServerOptions
+  extends Pick<Configuration, 'host' | 'port' | 'mediaAddress' | 'mediaPorts' | 'accessSecret'> {
+  /** The built page. */
+  readonly pageFolder: string
+  readonly logger: Logger
+  /** How long a member may be without a connection before it is removed, in milliseconds; 10 s. */
+  readonly graceMs?: number
+}
+
+export interface MeetingServer {
+  /** Where a browser on this machine finds the page. */
+  readonly url: string
+  readonly port: number
+  readonly keyserver: Keyserver
+  readonly sfu: Sfu
+  /** Ends every meeting, then everything else. */
+  close(): Promise<void>
+}
+
+interface Running {
+  keyserver?: Keyserver
+  sfu?: Sfu
+}
+
+/**
+ * Serves keyserver, SFU and page on one port: `/keyserver/socket.io`, `/sfu/socket.io`,
+ * `GET /healthz`, in development `POST /dev/token`, and the page for the rest.
+ *
+ * @throws MeetingServerError `port-in-use`, `listen-failed`, `page-missing`,
+ *   `configuration-invalid`
+ * @throws AccessError `access-keys-required`, `access-secret-weak`
+ * @throws SfuError `worker-failed`
+ */
+export async function startMeetingServer(options: MeetingServerOptions): Promise<MeetingServer> {
+  const { host, mediaAddress, mediaPorts, logger, graceMs } = options
+  const access = resolveAccess({
+    secret: options.accessSecret,
+    host,
+    clock: systemClock,
+    randomBytes: systemRandom,
+  })
+  const page = servePage(options.pageFolder)
+  const mintTokens = handleDevelopmentTokens(access)
+  const { subtle } = globalThis.crypto
+  const removalSigner = await generateRemovalSigner(subtle)
+
+  const running: Running = {}
+  const httpServer = createServer((request, response) => {
+    if (request.url === '/healthz') answerHealth(response, running)
+    else if (!mintTokens(request, response)) page(request, response)
+  })
+  const port = await listen(httpServer, options)
+  const url = localUrl(host, port)
+  const close = async () => {
+    await running.sfu?.close()
+    await running.keyserver?.close()
+    const closed = once(httpServer, 'close')
+    httpServer.close()
+    httpServer.closeAllConnections()
+    await closed
+  }
+  try {
+    running.keyserver = createKeyserver({
+      httpServer,
+      path: '/keyserver/socket.io',
+      access,
+      store: memoryStore(),
+      removalSigner,
+      crypto: webPublicCrypto(subtle),
+      clock: systemClock,
+      random: systemRandom,
+      logger,
+      ...(graceMs === undefined ? {} : { graceMs }),
+    })
+    running.sfu = await createSfu({
+      httpServer,
+      path: '/sfu/socket.io',
+      access,
+      keyserver: { url: `${url}keyserver` },
+      media: {
+        // A meeting lives on one worker, and a demo has few.
+        workers: 1,
+        addresses: [mediaAddressOf(host, mediaAddress)],
+        portRange: mediaPorts,
+      },
+      clock: systemClock,
+      logger,
+    })
+  } catch (error) {
+    await close()
+    throw namingTheFlag(error)
+  }
+  const { keyserver, sfu } = running
+  return { url, port, keyserver, sfu, close }
+}
+
+async function listen(
+  httpServer: Server,
+  { host, port }: Pick<Configuration, 'host' | 'port'>,
+): Promise<number> {
+  try {
+    httpServer.listen(port, host)
+    await once(httpServer, 'listening')
+  } catch (cause) {
+    const code = cause instanceof Error && 'code' in cause ? String(cause.code) : String(cause)
+    if (code === 'EADDRINUSE') {
+      throw new MeetingServerError('port-in-use', `port ${port} of ${host} is in use`, {
+        cause,
+        remedy:
+          'Stop what listens there, or choose another with --port; --port 0 takes a free one.',
+      })
+    }
+    throw new MeetingServerError(
+      'listen-failed',
+      `cannot listen on ${host}, port ${port}: ${code}`,
+      {
+        cause,
+        remedy: 'Choose others with --host and --port.',
+      },
+    )
+  }
+  return (httpServer.address() as AddressInfo).port
+}
+
+function answerHealth(response: ServerResponse, { keyserver, sfu }: Running): void {
+  const status = keyserver === undefined ? 'starting' : (sfu?.health().status ?? 'starting')
+  response.writeHead(status === 'ok' ? 200 : 503, {
+    'content-type': 'application/json',
+    'cache-control': 'no-store',
+  })
+  const health = { status, keyserver: keyserver?.health(), sfu: sfu?.health() }
+  response.end(JSON.stringify(health))
+}
+
+/** The SFU does not know what its settings are called here. */
+function namingTheFlag(error: unknown): unknown {
+  if (!(error instanceof SfuError) || error.code !== 'announced-address-required') return error
+  return new MeetingServerError(
+    'configuration-invalid',
+    'browsers cannot send media to every address: --media-address is missing',
+    { cause: error, remedy: 'Name the address under which browsers reach this machine.' },
+  )
+}

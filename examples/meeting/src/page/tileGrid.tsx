@@ -1,0 +1,52 @@
+import type { Conversation } from './conversation.ts'
+import type { Playback } from './playback.ts'
+import { RemoteAudio } from './remoteAudio.tsx'
+import { useStore } from './store.ts'
+import { Tile } from './tile.tsx'
+
+interface TileGridProps {
+  readonly conversation: Conversation
+  readonly playback: Playback
+}
+
+/** A tile for everybody in the meeting, as its roster has them. */
+export function TileGrid({ conversation, playback }: TileGridProps) {
+  const { members } = useStore(conversation.view)
+  const remote = useStore(conversation.remote.sources)
+  const camera = useStore(conversation.camera.state)
+  const microphone = useStore(conversation.microphone.state)
+  const others = members.filter(({ self }) => !self)
+  const own = members.find(({ self }) => self)
+  return (
+    <div class="tiles" style={{ '--columns': columnsFor(members.length) }}>
+      {others.map((participant) => {
+        const sources = remote.get(participant.leaf)
+        const sound = sources?.microphone
+        return (
+          <Tile
+            key={`${participant.leaf} ${participant.identity}`}
+            participant={participant}
+            video={sources?.camera?.paused === false ? sources.camera.track : undefined}
+            muted={sound === undefined || sound.paused}
+            failure={sources?.failure}
+          >
+            {sound !== undefined && <RemoteAudio track={sound.track} playback={playback} />}
+          </Tile>
+        )
+      })}
+      {own !== undefined && (
+        <Tile
+          key="self"
+          participant={own}
+          video={camera.kind === 'on' ? camera.track : undefined}
+          muted={microphone.kind !== 'on'}
+        />
+      )}
+    </div>
+  )
+}
+
+/** As square a grid as the number allows. */
+function columnsFor(tiles: number): number {
+  return Math.ceil(Math.sqrt(tiles))
+}

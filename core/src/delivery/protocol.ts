@@ -34,7 +34,7 @@ export type RefusalCode =
   | 'meeting-exists'
   /** The group is not (or no longer) the meeting's. */
   | 'group-unknown'
-  /** A commit for an epoch that is over, or not yet there; the refusal has the entries missed. */
+  /** For an epoch that is over, or not yet there; a commit's refusal has the entries missed. */
   | 'epoch-mismatch'
   /** The message cannot be valid; `detail` has the MLS or meeting error's code. */
   | 'message-invalid'
@@ -55,7 +55,10 @@ export interface Refusal {
   readonly detail?: string
   /** With `meeting-exists`: the group that won. */
   readonly group?: GroupSummary
-  /** With `epoch-mismatch`: entries from the sender's last known sequence number on. */
+  /**
+   * To a commit that lost, or that left out a removal: entries from the sender's last known
+   * sequence number on, at most one page.
+   */
   readonly missed?: readonly LogEntry[]
 }
 

@@ -70,9 +70,12 @@ export class Connection {
       answer(refuse('request-malformed', 'no such request'))
     } else {
       this.#pending += 1
-      if (event === 'enter') await this.#enter(args[0], answer)
-      else await this.#ask(event, args[0], answer)
-      this.#pending -= 1
+      try {
+        if (event === 'enter') await this.#enter(args[0], answer)
+        else await this.#ask(event, args[0], answer)
+      } finally {
+        this.#pending -= 1
+      }
     }
   }
 

@@ -33,7 +33,7 @@ type Schemas = { readonly [N in RequestName]: z.ZodType<RequestOf<N>> }
 
 /** The shape of every request; fields that this version does not know are left out. */
 export const requestSchemas: Schemas = {
-  enter: z.object({ protocol: z.int(), meetingId }),
+  enter: z.object({ protocol: z.int().min(0), meetingId }),
   create: z.object({ groupInfo: mlsMessage, ratchetTree: mlsMessage }),
   wait: z.object({ groupId: shortBytes, keyPackage: bytes(maxKeyPackageBytes) }),
   resume: z.object({ groupId: shortBytes, after: sequenceNumber }),

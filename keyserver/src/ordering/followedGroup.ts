@@ -6,6 +6,7 @@ import { type LeafIndex, SenderType } from '@conclave/core/wire'
 import type { LogRecord, Snapshot, WelcomePart } from '../store/store.ts'
 import {
   type CommitMessage,
+  type ProposalMessage,
   readCommit,
   readGroupInfo,
   readProposal,
@@ -124,9 +125,12 @@ export class FollowedGroup {
   }
 
   /** @throws CodecError, OrderingError, MlsError or MeetingError */
-  async verifyProposal(bytes: Bytes, now: number): Promise<VerifiedProposal> {
+  async verifyProposal(
+    message: ProposalMessage,
+    bytes: Bytes,
+    now: number,
+  ): Promise<VerifiedProposal> {
     this.#state.judgement.now = now
-    const message = readProposal(bytes)
     const { proposal, sender } = message.content
     const { group } = await this.publicGroup.withProposal(message)
     const sourced = { proposal, sender }
@@ -200,7 +204,7 @@ export class FollowedGroup {
   async replay(record: LogRecord): Promise<FollowedGroup> {
     const verified =
       record.commit === undefined
-        ? await this.verifyProposal(record.message, record.at)
+        ? await this.verifyProposal(readProposal(record.message), record.message, record.at)
         : await this.verifyCommit(
             readCommit(record.message),
             { message: record.message, ...record.commit },

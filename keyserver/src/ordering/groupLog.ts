@@ -17,8 +17,13 @@ import type {
   WaitingEntry,
   WelcomePart,
 } from '../store/store.ts'
-import { type CommitUpload, FollowedGroup, type VerifiedCommit } from './followedGroup.ts'
-import { readCommit } from './messages.ts'
+import {
+  type CommitUpload,
+  FollowedGroup,
+  type VerifiedCommit,
+  type VerifiedProposal,
+} from './followedGroup.ts'
+import { readCommit, readProposal } from './messages.ts'
 import { OrderingError, type PackedRefusal, refuse, refuseFor } from './orderingError.ts'
 
 export interface GroupLogOptions {
@@ -121,10 +126,12 @@ export class GroupLog {
     const own = options.own === true
     const place = this.#followed.placeOf(message)
     if (place !== undefined) return { ok: true, seq: place, fresh: undefined }
-    let verified: Awaited<ReturnType<FollowedGroup['verifyProposal']>>
+    let verified: VerifiedProposal
     const { epoch } = this.#followed
     try {
-      verified = await this.#followed.verifyProposal(message, now())
+      const proposal = readProposal(message)
+      if (proposal.content.epoch !== BigInt(epoch)) return otherEpochThan(epoch)
+      verified = await this.#followed.verifyProposal(proposal, message, now())
       if (!own && verified.sender === undefined) {
         throw new OrderingError('message-kind-unexpected', 'only members propose')
       }
@@ -144,7 +151,7 @@ export class GroupLog {
       }
       case 'epoch-mismatch':
         await this.#catchUp()
-        return refuse('epoch-mismatch', 'the epoch of this proposal is over')
+        return otherEpochThan(this.#followed.epoch)
       default:
         return refuse('group-unknown', 'the group has ended')
     }
@@ -169,7 +176,10 @@ export class GroupLog {
       if (sentIn !== BigInt(epoch)) return await this.#otherEpoch(sentIn, upload)
       verified = await this.#followed.verifyCommit(message, upload, now())
     } catch (error) {
-      return refuseFor('message-invalid', error)
+      const refusal = refuseFor('message-invalid', error)
+      return missesRemoval(error)
+        ? { ...refusal, ...(await this.#missedSince(upload.after)) }
+        : refusal
     }
     const commit = this.#commitAppend(upload, verified)
     const appended = await store.appendCommit(this.key, commit)
@@ -255,13 +265,13 @@ export class GroupLog {
     if (won !== undefined && equalBytes(won.message, message)) {
       return { ok: true, seq: won.seq, fresh: undefined }
     }
+    return { ...otherEpochThan(this.#followed.epoch), ...(await this.#missedSince(after)) }
+  }
+
+  /** What a committer has to see before it tries again. */
+  async #missedSince(after: number): Promise<Pick<PackedRefusal, 'missed'>> {
     const page = await this.page(after)
-    const { epoch } = this.#followed
-    return refuse(
-      'epoch-mismatch',
-      `the commit is of epoch ${sentIn}, the group is in epoch ${epoch}`,
-      page.ok ? { missed: packEntries(page.entries) } : {},
-    )
+    return page.ok ? { missed: packEntries(page.entries) } : {}
   }
 
   /** Another keyserver's proposals may have come between. */
@@ -282,6 +292,17 @@ export class GroupLog {
 
 function encodeTree(group: PublicGroup): Bytes {
   return encode(RatchetTree, group.tree.toRatchetTree())
+}
+
+function otherEpochThan(epoch: number): PackedRefusal {
+  return refuse('epoch-mismatch', `the group is in epoch ${epoch}`)
+}
+
+function missesRemoval(error: unknown): boolean {
+  return (
+    error instanceof OrderingError &&
+    (error.code === 'commit-omits-removal' || error.code === 'commit-lags')
+  )
 }
 
 /** As many as fit a page, and one at least. */

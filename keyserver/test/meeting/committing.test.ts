@@ -80,6 +80,19 @@ describe('committing', () => {
     expect(await bob.client.request('propose', { groupId, message })).toEqual(first)
   })
 
+  test('a proposal of an epoch that is over, or not there yet, is refused as that', async () => {
+    const { groupId } = bob
+    const late = await bob.group.proposeSelfRemove()
+    const seq = await alice.commit()
+    const mismatch = { ok: false, code: 'epoch-mismatch' }
+    expect(await bob.client.request('propose', { groupId, message: late })).toMatchObject(mismatch)
+    await bob.receiveUpTo(seq)
+    const { pending } = await bob.prepareCommit()
+    bob.confirm(pending, bob.seen)
+    const early = await bob.group.proposeSelfRemove()
+    expect(await bob.client.request('propose', { groupId, message: early })).toMatchObject(mismatch)
+  })
+
   test('a member has so many proposals in an epoch and no more', async () => {
     const { groupId } = bob
     const propose = async (text: string) => {
@@ -245,12 +258,15 @@ describe('committing', () => {
       alice.confirm(pending, removal + 1)
 
       const next = await alice.prepareCommit()
-      expect(await commitOf(alice, next.upload)).toMatchObject({
+      const lost = await commitOf(alice, next.upload)
+      expect(lost).toMatchObject({
         code: 'message-invalid',
         detail: 'commit-lags',
+        missed: [{ seq: removal + 2 }],
       })
+      if (lost.ok) throw new Error('it lags')
       next.pending.discard()
-      await alice.receiveUpTo(removal + 2)
+      await alice.receive(lost.missed ?? [])
       const seq = await alice.commit()
       await bob.receiveUpTo(seq)
       expect(bob.group.members.map(({ leafIndex }) => leafIndex)).toEqual([0, 1])

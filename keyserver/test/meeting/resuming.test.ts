@@ -80,6 +80,24 @@ describe('resuming', () => {
     })
   })
 
+  test('a keyserver that comes later takes a group up from its store', async () => {
+    const store = memoryStore()
+    const one = await TestServer.start({ store })
+    const alice = await TestMember.found(one, 'alice')
+    for (let i = 0; i < 40; i++) await alice.commit()
+
+    const two = await TestServer.start({ store, removalSigner: one.removalSigner })
+    const bob = await TestMember.arrive(two, 'bob')
+    expect(bob.summary).toEqual({ groupId: alice.groupId, epoch: 40, head: 40 })
+    const { groupId } = alice
+    const { upload } = await alice.prepareCommit()
+    const { seq } = await bob.client.ask('commit', upload)
+    expect(seq).toBe(41)
+    expect(await bob.client.ask('resume', { groupId, after: 40 })).toMatchObject({
+      entries: [{ seq: 41, message: upload.message }],
+    })
+  })
+
   test('two keyservers over one store never let an epoch end twice', async () => {
     const store = memoryStore()
     const one = await TestServer.start({ store })

@@ -10,15 +10,8 @@ export interface KeyserverLimits {
   readonly pendingRequests: number
   /** KeyPackages that wait in one group. */
   readonly waitingJoiners: number
-  /** Proposals of one leaf, and of all leaves together, in one epoch. */
-  readonly proposalsPerLeaf: number
-  readonly proposalsPerEpoch: number
 }
 
-/**
- * PublicGroup remembers 2048 proposals of an epoch: what members propose leaves room for one
- * Remove of the keyserver's for each of 1024 leaves.
- */
 export const defaultLimits: KeyserverLimits = {
   connections: 10_000,
   groups: 10_000,
@@ -26,8 +19,6 @@ export const defaultLimits: KeyserverLimits = {
   requestBurst: 200,
   pendingRequests: 64,
   waitingJoiners: 256,
-  proposalsPerLeaf: 4,
-  proposalsPerEpoch: 1024,
 }
 
 /** Bytes of one socket.io packet: a commit with its Welcome and GroupInfo, 1 MiB each. */

@@ -60,19 +60,23 @@ export class Connection {
       this.#options.disconnect()
       return
     }
+    const request = isRequestName(event) ? event : undefined
     const answer: Answer = (reply) => {
-      if (!reply.ok) this.#options.logger.debug({ code: reply.code, detail: reply.detail }, event)
+      if (!reply.ok) {
+        const { code, detail } = reply
+        this.#options.logger.debug({ meeting: this.#entered?.meetingId, request, code, detail })
+      }
       acknowledge(reply)
     }
     if (!this.#admit()) {
       answer(refuse('rate-limited', 'too many requests'))
-    } else if (!isRequestName(event) || args.length !== 2) {
+    } else if (request === undefined || args.length !== 2) {
       answer(refuse('request-malformed', 'no such request'))
     } else {
       this.#pending += 1
       try {
-        if (event === 'enter') await this.#enter(args[0], answer)
-        else await this.#ask(event, args[0], answer)
+        if (request === 'enter') await this.#enter(args[0], answer)
+        else await this.#ask(request, args[0], answer)
       } finally {
         this.#pending -= 1
       }
@@ -156,7 +160,8 @@ export class Connection {
     try {
       return await handle()
     } catch (error) {
-      this.#options.logger.error({ err: error }, 'a request failed')
+      const meeting = this.#entered?.meetingId
+      this.#options.logger.error({ meeting, err: error }, 'a request failed')
       return refuse('internal', 'the keyserver failed')
     }
   }

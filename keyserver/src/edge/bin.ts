@@ -7,17 +7,18 @@ import { pino } from 'pino'
 import { accessSecretVariable, readConfiguration } from './configuration.ts'
 import { serve } from './serve.ts'
 
+// From the start, so that a signal during the start is not lost.
+const asked = new Promise<void>((resolve) => {
+  process.once('SIGINT', () => resolve())
+  process.once('SIGTERM', () => resolve())
+})
+
 try {
   const configuration = readConfiguration(process.argv.slice(2), process.env)
   const running = await serve(configuration, pino({ level: configuration.logLevel }))
-  const stop = (): void => {
-    running.close().then(
-      () => process.exit(0),
-      () => process.exit(1),
-    )
-  }
-  process.once('SIGINT', stop)
-  process.once('SIGTERM', stop)
+  await asked
+  await running.close()
+  process.exit(0)
 } catch (error) {
   if (error instanceof CommanderError) process.exit(error.exitCode)
   process.stderr.write(`${explain(error)}\n`)

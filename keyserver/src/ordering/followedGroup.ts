@@ -1,8 +1,14 @@
 import { type Bytes, toHex } from '@conclave/core/codec'
-import type { PublicCrypto } from '@conclave/core/crypto/public'
+import { makeProposalRef, type PublicCrypto } from '@conclave/core/crypto/public'
 import { RemovalLedger } from '@conclave/core/delivery'
 import { type GroupPolicy, PublicGroup } from '@conclave/core/mls/public'
-import { type LeafIndex, SenderType } from '@conclave/core/wire'
+import {
+  type LeafIndex,
+  type ProposalContent,
+  ProposalType,
+  SenderType,
+  WireFormat,
+} from '@conclave/core/wire'
 import type { LogRecord, Snapshot, WelcomePart } from '../store/store.ts'
 import {
   type CommitMessage,
@@ -15,7 +21,6 @@ import {
   readWelcome,
 } from './messages.ts'
 import { OrderingError } from './orderingError.ts'
-import { checkAuthority, removedLeaf } from './proposalAuthority.ts'
 import { welcomeParts } from './welcomeParts.ts'
 
 export interface CommitUpload {
@@ -49,8 +54,8 @@ interface FollowedState {
   readonly publicGroup: PublicGroup
   readonly head: number
   readonly ledger: RemovalLedger
-  /** This epoch's proposals by the hexadecimal digest of their message. */
-  readonly proposals: ReadonlyMap<string, { readonly seq: number; readonly sender?: LeafIndex }>
+  /** Where this epoch's proposals stand, by the hexadecimal form of their ProposalRef. */
+  readonly proposals: ReadonlyMap<string, number>
   readonly commitsSinceSnapshot: number
   readonly judgement: Judgement
 }
@@ -113,30 +118,18 @@ export class FollowedGroup {
     })
   }
 
-  /** Where the very same message already stands in this epoch's log. */
-  placeOf(proposal: Bytes): number | undefined {
-    return this.#state.proposals.get(this.#digest(proposal))?.seq
-  }
-
-  /** How many proposals of this epoch are members', or the member's at `leaf`. */
-  memberProposals(leaf?: LeafIndex): number {
-    const senders = [...this.#state.proposals.values()].map(({ sender }) => sender)
-    return senders.filter((sender) => sender !== undefined && (leaf ?? sender) === sender).length
+  /** Where the same proposal already stands in this epoch's log. */
+  placeOf(message: ProposalMessage): number | undefined {
+    return this.#state.proposals.get(this.#refOf(message))
   }
 
   /** @throws CodecError, OrderingError, MlsError or MeetingError */
-  async verifyProposal(
-    message: ProposalMessage,
-    bytes: Bytes,
-    now: number,
-  ): Promise<VerifiedProposal> {
+  async verifyProposal(message: ProposalMessage, now: number): Promise<VerifiedProposal> {
     this.#state.judgement.now = now
-    const { proposal, sender } = message.content
+    const { sender } = message.content
     const { group } = await this.publicGroup.withProposal(message)
-    const sourced = { proposal, sender }
-    checkAuthority(this.publicGroup, sourced)
     const leaf = sender.senderType === SenderType.member ? sender.leafIndex : undefined
-    const removes = removedLeaf(sourced)
+    const removes = removedLeaf(message.content)
     const { ledger, proposals } = this.#state
     return {
       removes,
@@ -147,10 +140,7 @@ export class FollowedGroup {
           publicGroup: group,
           head: seq,
           ledger: removes === undefined ? ledger : ledger.withRemoval(seq, removes),
-          proposals: new Map(proposals).set(this.#digest(bytes), {
-            seq,
-            ...(leaf === undefined ? {} : { sender: leaf }),
-          }),
+          proposals: new Map(proposals).set(this.#refOf(message), seq),
         }),
     }
   }
@@ -204,7 +194,7 @@ export class FollowedGroup {
   async replay(record: LogRecord): Promise<FollowedGroup> {
     const verified =
       record.commit === undefined
-        ? await this.verifyProposal(readProposal(record.message), record.message, record.at)
+        ? await this.verifyProposal(readProposal(record.message), record.at)
         : await this.verifyCommit(
             readCommit(record.message),
             { message: record.message, ...record.commit },
@@ -213,7 +203,16 @@ export class FollowedGroup {
     return verified.appendedAt(record.seq)
   }
 
-  #digest(message: Bytes): string {
-    return toHex(this.publicGroup.crypto.hash(message))
+  /** Without the membership tag, which is not ours to check: with another it is the same message. */
+  #refOf({ content, auth }: ProposalMessage): string {
+    const authenticated = { wireFormat: WireFormat.publicMessage, content, auth }
+    return toHex(makeProposalRef(this.publicGroup.crypto, authenticated))
   }
+}
+
+/** The leaf that a proposal asks to remove. */
+function removedLeaf({ proposal, sender }: ProposalContent): LeafIndex | undefined {
+  if (proposal.proposalType === ProposalType.remove) return proposal.removed
+  if (proposal.proposalType !== ProposalType.selfRemove) return undefined
+  return sender.senderType === SenderType.member ? sender.leafIndex : undefined
 }

@@ -8,7 +8,7 @@ import {
 } from '@conclave/core/delivery'
 import type { GroupPolicy, PublicGroup } from '@conclave/core/mls/public'
 import { type LeafIndex, RatchetTree } from '@conclave/core/wire'
-import { type KeyserverLimits, snapshotCommits, treeMs, usedRefMs, welcomeMs } from '../limits.ts'
+import { snapshotCommits, treeMs, usedRefMs, welcomeMs } from '../limits.ts'
 import type {
   CommitAppend,
   GroupKey,
@@ -23,14 +23,13 @@ import {
   type VerifiedCommit,
   type VerifiedProposal,
 } from './followedGroup.ts'
-import { readCommit, readProposal } from './messages.ts'
+import { readCommit, readGroupInfo, readProposal, readRatchetTree } from './messages.ts'
 import { OrderingError, type PackedRefusal, refuse, refuseFor } from './orderingError.ts'
 
 export interface GroupLogOptions {
   readonly store: Store
   readonly crypto: PublicCrypto
   readonly policy: GroupPolicy
-  readonly limits: KeyserverLimits
   readonly now: () => number
 }
 
@@ -86,8 +85,8 @@ export class GroupLog {
     let followed: FollowedGroup
     const unhashed = { seq: 0, ...founding, overdue: [] }
     try {
+      checkFounding(founding)
       followed = await FollowedGroup.open(crypto, policy, unhashed, now())
-      checkFounding(followed)
     } catch (error) {
       return refuseFor('message-invalid', error)
     }
@@ -124,22 +123,19 @@ export class GroupLog {
   ): Promise<OrderedProposal | PackedRefusal> {
     const { store, now } = this.#options
     const own = options.own === true
-    const place = this.#followed.placeOf(message)
-    if (place !== undefined) return { ok: true, seq: place, fresh: undefined }
     let verified: VerifiedProposal
     const { epoch } = this.#followed
     try {
       const proposal = readProposal(message)
+      const place = this.#followed.placeOf(proposal)
+      if (place !== undefined) return { ok: true, seq: place, fresh: undefined }
       if (proposal.content.epoch !== BigInt(epoch)) return otherEpochThan(epoch)
-      verified = await this.#followed.verifyProposal(proposal, message, now())
+      verified = await this.#followed.verifyProposal(proposal, now())
       if (!own && verified.sender === undefined) {
         throw new OrderingError('message-kind-unexpected', 'only members propose')
       }
     } catch (error) {
       return refuseFor('message-invalid', error)
-    }
-    if (!own && this.#proposesTooMuch(verified.sender)) {
-      return refuse('rate-limited', 'too many proposals in this epoch')
     }
     const appended = await store.appendProposal(this.key, { epoch, message, now: now() })
     switch (appended.outcome) {
@@ -152,7 +148,7 @@ export class GroupLog {
       case 'epoch-mismatch':
         await this.#catchUp()
         return otherEpochThan(this.#followed.epoch)
-      default:
+      case 'group-unknown':
         return refuse('group-unknown', 'the group has ended')
     }
   }
@@ -222,12 +218,6 @@ export class GroupLog {
     const { publicGroup } = this.#followed
     if (equalBytes(publicGroup.groupContext.treeHash, treeHash)) return encodeTree(publicGroup)
     return await this.#options.store.readTree(this.key, treeHash, this.#options.now())
-  }
-
-  #proposesTooMuch(sender: LeafIndex | undefined): boolean {
-    const { proposalsPerLeaf, proposalsPerEpoch } = this.#options.limits
-    if (this.#followed.memberProposals() >= proposalsPerEpoch) return true
-    return sender !== undefined && this.#followed.memberProposals(sender) >= proposalsPerLeaf
   }
 
   #commitAppend(upload: CommitUpload, verified: VerifiedCommit): CommitAppend {
@@ -319,10 +309,11 @@ function asEntry({ seq, message }: LogRecord): LogEntry {
   return { seq, message }
 }
 
-/** @throws OrderingError `founding-invalid` */
-function checkFounding({ publicGroup, epoch }: FollowedGroup): void {
-  const { groupContext, tree } = publicGroup
-  if (epoch !== 0 || tree.memberCount !== 1 || groupContext.groupId.length !== 16) {
+/** @throws CodecError, OrderingError `founding-invalid` */
+function checkFounding(founding: { readonly groupInfo: Bytes; readonly ratchetTree: Bytes }): void {
+  const { groupContext } = readGroupInfo(founding.groupInfo)
+  const nodes = readRatchetTree(founding.ratchetTree)
+  if (groupContext.epoch !== 0n || nodes.length !== 1 || groupContext.groupId.length !== 16) {
     throw new OrderingError('founding-invalid', 'a group is founded by one member, in epoch 0')
   }
 }

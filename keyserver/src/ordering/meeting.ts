@@ -46,9 +46,9 @@ export class Meeting implements MeetingHandlers {
     this.#meetingId = meetingId
     this.#environment = environment
     this.#host = host
-    const { store, crypto, removalSigner, clock, limits } = environment
+    const { store, crypto, removalSigner, clock } = environment
     const policy = meetingPolicy({ meetingId, externalSender: removalSigner.externalSender })
-    this.#groupLogOptions = { store, crypto, policy, limits, now: () => clock.now() }
+    this.#groupLogOptions = { store, crypto, policy, now: () => clock.now() }
   }
 
   get hasGroup(): boolean {

@@ -80,6 +80,16 @@ describe('committing', () => {
     expect(await bob.client.request('propose', { groupId, message })).toEqual(first)
   })
 
+  test('a proposal with another membership tag is the same proposal', async () => {
+    const message = await bob.group.proposeSelfRemove()
+    const { groupId } = bob
+    const first = await bob.client.ask('propose', { groupId, message })
+    // The tag is the last thing in the message, and only members can check it.
+    const retagged = message.map((byte, at) => (at === message.length - 1 ? byte ^ 1 : byte))
+    expect(await bob.client.request('propose', { groupId, message: retagged })).toEqual(first)
+    expect(await alice.resume()).toMatchObject({ head: first.seq })
+  })
+
   test('a proposal of an epoch that is over, or not there yet, is refused as that', async () => {
     const { groupId } = bob
     const late = await bob.group.proposeSelfRemove()
@@ -99,8 +109,11 @@ describe('committing', () => {
       const message = await bob.group.propose({ proposalType: 10 }, utf8(text))
       return await bob.client.request('propose', { groupId, message })
     }
-    for (const text of ['a', 'b', 'c', 'd']) expect(await propose(text)).toMatchObject({ ok: true })
-    expect(await propose('e')).toMatchObject({ code: 'rate-limited' })
+    for (let i = 0; i < 16; i++) expect(await propose(`${i}`)).toMatchObject({ ok: true })
+    expect(await propose('one more')).toMatchObject({
+      code: 'message-invalid',
+      detail: 'proposals-too-many',
+    })
   })
 
   describe('is refused', () => {

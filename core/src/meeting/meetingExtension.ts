@@ -54,6 +54,8 @@ export type MeetingErrorCode =
   | 'meeting-terms-differ'
   /** A leaf has no `conclave_member`, or its device did not certify the leaf's key for this meeting. */
   | 'member-extension-invalid'
+  /** A leaf is larger than what everyone who joins can be asked to take in for each member. */
+  | 'member-too-large'
   /** A leaf changed what stays the same for as long as it is in the group. */
   | 'member-changed'
   /** The credential is not one that this version can check. */

@@ -12,7 +12,7 @@ import {
   RequiredCapabilities,
 } from '../wire/extension.ts'
 import type { GroupContext } from '../wire/groupContext.ts'
-import type { LeafNode } from '../wire/ratchetTree.ts'
+import { LeafNode } from '../wire/ratchetTree.ts'
 import { CredentialType, ExtensionType, ProposalType, SenderType } from '../wire/registry.ts'
 import {
   AdmissionPolicy,
@@ -129,6 +129,9 @@ function checkConventions(
   }
 }
 
+/** Bytes of one leaf: the names, keys and capabilities of a member, with its ticket, are under 4 KiB. */
+const maxLeafBytes = 8192
+
 /** @throws MeetingError `member-…` */
 async function checkLeaf(
   crypto: PublicSuite,
@@ -136,6 +139,9 @@ async function checkLeaf(
   leafNode: LeafNode,
   previous: LeafNode | undefined,
 ): Promise<void> {
+  if (encode(LeafNode, leafNode).length > maxLeafBytes) {
+    throw new MeetingError('member-too-large', `a leaf has at most ${maxLeafBytes} bytes`)
+  }
   if (leafNode.credential.credentialType !== CredentialType.basic) {
     throw new MeetingError(
       'member-credential-unsupported',

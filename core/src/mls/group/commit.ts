@@ -67,6 +67,9 @@ export async function createCommit(
 ): Promise<PendingCommit> {
   const { crypto, leafIndex } = epoch
   const { groupContext, tree } = epoch.public
+  const { signatureKey, credential, capabilities, extensions } = tree.leafNode(
+    leafIndex,
+  ) as LeafNode
   const { entries, prepared, psks } = await chooseProposals(epoch, proposals ?? [])
   const created = await createPath(crypto, {
     tree: prepared.treeBeforePath,
@@ -76,7 +79,10 @@ export async function createCommit(
       signLeafNode(
         epoch.signer,
         {
-          ...(tree.leafNode(leafIndex) as LeafNode),
+          signatureKey,
+          credential,
+          capabilities,
+          extensions,
           encryptionKey,
           leafNodeSource: LeafNodeSource.commit,
           parentHash,

@@ -131,7 +131,7 @@ export class Group {
   }
 
   /** Signs `content` under a label of the application's with the leaf's key. */
-  sign(label: string, content: Bytes): Promise<Bytes> {
+  async sign(label: string, content: Bytes): Promise<Bytes> {
     return signWithLabel(this.#alive().signer, label, content)
   }
 

@@ -51,6 +51,21 @@ describe('joining', () => {
     expect(carol.member.group.epochAuthenticator).toEqual(alice.group.epochAuthenticator)
   })
 
+  test('a crowd that waits is announced in one packet and added by one commit', async () => {
+    const crowded = await TestServer.start()
+    const founder = await TestMember.found(crowded, 'founder')
+    const crowd = await Promise.all(
+      Array.from({ length: 40 }, (_, i) => TestMember.arrive(crowded, `guest ${i}`)),
+    )
+    const bundles = await Promise.all(crowd.map((guest) => guest.wait()))
+    await founder.client.notice('waiting', ({ joiners }) => joiners.length === 40)
+    await founder.admit(40)
+    await Promise.all(crowd.map((guest, i) => guest.join(bundles[i] as (typeof bundles)[0])))
+    for (const guest of crowd) {
+      expect(guest.group.epochAuthenticator).toEqual(founder.group.epochAuthenticator)
+    }
+  })
+
   test('a joiner gets its own part of the Welcome and nobody else’s', async () => {
     const bob = await waiting('bob')
     await waiting('carol', 2)

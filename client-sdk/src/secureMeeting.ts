@@ -61,11 +61,13 @@ export interface MeetingEvents {
   connectionChanged: (connected: boolean) => void
   /** Something that a peer or server did was refused, or media cannot go on; for a log. */
   problem: (error: ConclaveError) => void
-  /** The last event. Unless we left, `error` says why. */
+  /** The last event; where the session was `closed` or `failed`, `error` says why. */
   ended: (reason: EndReason, error: ConclaveError | undefined) => void
 }
 
 const defaultJoinTimeoutMs = 60_000
+/** The longest that timers of browsers and Node can wait. */
+const maxTimeoutMs = 2 ** 31 - 1
 const maxNameBytes = 256
 
 /**
@@ -124,17 +126,19 @@ export class SecureMeeting {
   static async join(options: JoinOptions): Promise<SecureMeeting> {
     checkName('meetingId', options.meetingId)
     checkName('identity.id', options.identity.id)
-    const meeting = new SecureMeeting(options)
     const { clock = systemClock, joinTimeoutMs = defaultJoinTimeoutMs } = options
+    checkTimeout(joinTimeoutMs)
+    const meeting = new SecureMeeting(options)
     const cancel = clock.setTimer(joinTimeoutMs, () =>
       meeting.#session.abandon(
         new SessionError('join-timeout', `nobody let us in within ${joinTimeoutMs} ms`, {
+          cause: meeting.#session.setback,
           remedy: 'Check that the keyserver can be reached and that somebody is in the meeting.',
         }),
       ),
     )
-    meeting.#session.start()
     try {
+      meeting.#session.start()
       await meeting.#entered.promise
     } finally {
       cancel()
@@ -302,4 +306,10 @@ function checkName(what: string, name: string): void {
       `${what} must be 1 to ${maxNameBytes} bytes of UTF-8`,
     )
   }
+}
+
+/** @throws SessionError `argument-invalid` */
+function checkTimeout(ms: number): void {
+  if (ms > 0 && ms <= maxTimeoutMs) return
+  throw new SessionError('argument-invalid', `joinTimeoutMs must be 1 to ${maxTimeoutMs}`)
 }

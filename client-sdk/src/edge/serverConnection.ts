@@ -32,10 +32,14 @@ export function connectServer(url: string): ServerConnection {
 /** socket.io's `auth` option: the token is asked for again at every attempt. */
 export function authWith(token: TokenSource) {
   return (send: (auth: { token: string }) => void): void => {
-    Promise.resolve(typeof token === 'function' ? token() : token).then(
+    currentToken(token).then(
       (value) => send({ token: value }),
       // Without a token the server refuses, which is reported like any other refusal.
       () => send({ token: '' }),
     )
   }
+}
+
+async function currentToken(token: TokenSource): Promise<string> {
+  return typeof token === 'function' ? await token() : token
 }

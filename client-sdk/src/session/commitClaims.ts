@@ -2,6 +2,7 @@ import { type Bytes, CodecError, decode, toHex } from '@conclave/core/codec'
 import { type CommitClaims, CommitEnvelope } from '@conclave/core/delivery'
 import type { PublicGroup } from '@conclave/core/mls/public'
 import {
+  type CommitContent,
   ContentType,
   MlsMessage,
   ProposalOrRefType,
@@ -13,14 +14,11 @@ import {
 /**
  * What a log entry claims as a commit, for the rule that nobody stalls a removal; undefined for
  * anything that is no commit by a member. Nothing of it is verified.
- * @throws CodecError
+ * @throws CodecError for a commit without a CommitEnvelope
  */
 export function commitClaims(message: Bytes, group: PublicGroup): CommitClaims | undefined {
-  const decoded = decode(MlsMessage, message)
-  if (decoded.wireFormat !== WireFormat.publicMessage) return undefined
-  const { content } = decoded.publicMessage
-  if (content.contentType !== ContentType.commit) return undefined
-  if (content.sender.senderType !== SenderType.member) return undefined
+  const content = commitIn(message)
+  if (content?.sender.senderType !== SenderType.member) return undefined
   const removed = new Set<number>()
   for (const entry of content.commit.proposals) {
     const sourced =
@@ -43,14 +41,17 @@ export function commitClaims(message: Bytes, group: PublicGroup): CommitClaims |
 
 /** Whether a log entry is a commit; false for what cannot be read. */
 export function isCommit(message: Bytes): boolean {
+  return commitIn(message) !== undefined
+}
+
+function commitIn(message: Bytes): CommitContent | undefined {
   try {
     const decoded = decode(MlsMessage, message)
-    return (
-      decoded.wireFormat === WireFormat.publicMessage &&
-      decoded.publicMessage.content.contentType === ContentType.commit
-    )
+    if (decoded.wireFormat !== WireFormat.publicMessage) return undefined
+    const { content } = decoded.publicMessage
+    return content.contentType === ContentType.commit ? content : undefined
   } catch (error) {
-    if (error instanceof CodecError) return false
+    if (error instanceof CodecError) return undefined
     throw error
   }
 }

@@ -38,7 +38,9 @@ export class CommitScheduler {
       return
     }
     const now = this.#clock.now()
-    this.#workSince ??= now
+    // A clock that was set back must not put off what is due.
+    this.#workSince = Math.min(this.#workSince ?? now, now)
+    this.#notBefore = Math.min(this.#notBefore, now + maxBackoffMs)
     // We are there, whatever the keyserver has told us of it so far.
     const order = committersInOrder(group, new Set([...present, ownLeaf]))
     const rank = order.indexOf(ownLeaf)

@@ -12,9 +12,9 @@ import {
   RatchetTree,
   WireFormat,
 } from '@conclave/core/wire'
+import type { DeliveryLink } from './deliveryLink.ts'
 import { lifetimeFrom } from './identity.ts'
 import { refusal, SessionError } from './sessionError.ts'
-import type { DeliveryTransport } from './transport.ts'
 
 /** §17.1's mandatory suite, the default of every Conclave group. */
 const meetingSuite = CipherSuiteId.MLS_128_DHKEMX25519_AES128GCM_SHA256_Ed25519
@@ -47,7 +47,7 @@ export type Founded =
  */
 export async function foundMeeting(
   environment: GroupEnvironment,
-  transport: DeliveryTransport,
+  link: Pick<DeliveryLink, 'request'>,
   meetingId: string,
   trust: MeetingTrust,
   own: OwnLeaf,
@@ -62,7 +62,7 @@ export async function foundMeeting(
     extensions: foundingExtensions(meetingId, trust, readServer(ExternalSender, externalSender)),
   })
   try {
-    const reply = await transport.request('create', {
+    const reply = await link.request('create', {
       groupInfo: await group.groupInfo(),
       ratchetTree: encode(RatchetTree, group.ratchetTree),
     })
@@ -90,7 +90,7 @@ export function encodeKeyPackage({ keyPackage }: KeyPackageBundle) {
  */
 export async function joinByWelcome(
   environment: GroupEnvironment,
-  transport: DeliveryTransport,
+  link: Pick<DeliveryLink, 'request'>,
   bundle: KeyPackageBundle,
   { groupId, welcome }: ServerNotices['welcome'],
 ): Promise<Group> {
@@ -102,7 +102,7 @@ export async function joinByWelcome(
     welcome: message.welcome,
     bundle,
     ratchetTree: async ({ groupContext }) => {
-      const reply = await transport.request('tree', { groupId, treeHash: groupContext.treeHash })
+      const reply = await link.request('tree', { groupId, treeHash: groupContext.treeHash })
       if (!reply.ok) throw refusal(reply)
       return readServer(RatchetTree, reply.ratchetTree)
     },

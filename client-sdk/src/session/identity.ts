@@ -1,4 +1,4 @@
-import type { Clock, RandomBytes } from '@conclave/core'
+import { type Clock, Lane, type RandomBytes } from '@conclave/core'
 import { utf8 } from '@conclave/core/codec'
 import { Secret, type SecretSuite, type Signer, signWithLabel } from '@conclave/core/crypto/secret'
 import {
@@ -26,11 +26,24 @@ export interface MeetingIdentity {
 const deviceKeyName = 'device-key'
 const deviceKeyLength = 32
 
+/** Meetings that are joined at the same time find one device key, not one each. */
+const lanes = new WeakMap<SessionStore, Lane>()
+
 /**
  * The device's persistent signature key, made on first use.
  * @throws SessionError `store-corrupted`
  */
-export async function deviceSigner(
+export function deviceSigner(
+  crypto: SecretSuite,
+  store: SessionStore,
+  random: RandomBytes,
+): Promise<Signer> {
+  const lane = lanes.get(store) ?? new Lane()
+  lanes.set(store, lane)
+  return lane.run(() => readOrMakeSigner(crypto, store, random))
+}
+
+async function readOrMakeSigner(
   crypto: SecretSuite,
   store: SessionStore,
   random: RandomBytes,

@@ -1,19 +1,17 @@
 import type { LogEntry } from '@conclave/core/delivery'
 
-/** Entries kept while an earlier one is missing. */
-const maxAhead = 1024
-
 /**
- * Puts the log's entries, which come as pages, as notices and beside refusals, into one sequence
- * without gaps or repetitions.
+ * Picks the log's entries, which come as pages, as notices and beside refusals, in sequence and
+ * each once. Nothing is kept that comes too early: the log has it and is asked again.
  */
 export class LogFollower {
   #last: number
-  readonly #ahead = new Map<number, LogEntry>()
+  #announced: number
 
   /** `last` is the sequence number of the newest entry that is known already. */
   constructor(last: number) {
     this.#last = last
+    this.#announced = last
   }
 
   get last(): number {
@@ -22,20 +20,19 @@ export class LogFollower {
 
   /** Whether entries have come beyond one that is still missing. */
   get hasGap(): boolean {
-    return this.#ahead.size > 0
+    return this.#announced > this.#last
   }
 
-  offer(entry: LogEntry): void {
-    if (entry.seq <= this.#last || this.#ahead.size >= maxAhead) return
-    this.#ahead.set(entry.seq, entry)
+  /** Whether this is the next entry in sequence, which counts as known from then on. */
+  accepts({ seq }: Pick<LogEntry, 'seq'>): boolean {
+    this.#announced = Math.max(this.#announced, seq)
+    if (seq !== this.#last + 1) return false
+    this.#last = seq
+    return true
   }
 
-  /** The next entry in sequence, which counts as known from then on. */
-  next(): LogEntry | undefined {
-    const entry = this.#ahead.get(this.#last + 1)
-    if (entry === undefined) return undefined
-    this.#ahead.delete(entry.seq)
-    this.#last = entry.seq
-    return entry
+  /** The log has been asked and has nothing more, whatever was announced. */
+  caughtUp(): void {
+    this.#announced = this.#last
   }
 }

@@ -8,8 +8,9 @@ import {
   uint32,
 } from '@conclave/core/codec'
 import type { CommitEffect, Group } from '@conclave/core/mls/group'
+import { MlsError } from '@conclave/core/mls/public'
 import { BASE_KEY_EXPORTER_LABEL } from '@conclave/core/sframe'
-import type { EpochKeys, FrameCryptor } from '../media/index.ts'
+import { type EpochKeys, type FrameCryptor, MediaError } from '../media/index.ts'
 import { SessionError } from './sessionError.ts'
 import type { SessionStore } from './store.ts'
 
@@ -23,11 +24,16 @@ export interface MeetingKeysOptions {
   readonly currentGroup: () => Group | undefined
 }
 
+interface MadeCryptor {
+  readonly cryptor: FrameCryptor
+  readonly incarnation: number
+}
+
 /** Hands each epoch's media key to the frame cryptor, which is made when media is first protected. */
 export class MeetingKeys {
   readonly #options: MeetingKeysOptions
   #making: Promise<FrameCryptor> | undefined
-  #made: { readonly cryptor: FrameCryptor; readonly incarnation: number } | undefined
+  #made: MadeCryptor | undefined
   #closed = false
 
   constructor(options: MeetingKeysOptions) {
@@ -35,15 +41,20 @@ export class MeetingKeys {
   }
 
   /** @throws SessionError `session-ended`, `store-corrupted`, MediaError `media-unsupported-platform` */
-  cryptor(): Promise<FrameCryptor> {
+  async cryptor(): Promise<FrameCryptor> {
     this.#making ??= this.#make()
-    return this.#making
+    const making = this.#making
+    try {
+      return await making
+    } catch (error) {
+      // The next caller tries again.
+      if (this.#making === making) this.#making = undefined
+      throw error
+    }
   }
 
   epochBegan(group: Group, effect: CommitEffect | undefined): void {
-    const made = this.#made
-    if (made === undefined || this.#closed) return
-    made.cryptor.installEpoch(epochKeys(group, effect, made.incarnation))
+    if (this.#made !== undefined && !this.#closed) install(this.#made, group, effect)
   }
 
   close(): void {
@@ -58,16 +69,39 @@ export class MeetingKeys {
     // Epochs may have gone by meanwhile; the cryptor begins with the newest.
     const newest = this.#closed ? undefined : currentGroup()
     if (newest === undefined) throw ended()
-    const cryptor = createFrameCryptor()
-    this.#made = { cryptor, incarnation }
-    cryptor.installEpoch(epochKeys(newest, undefined, incarnation))
-    return cryptor
+    const made = { cryptor: createFrameCryptor(), incarnation }
+    this.#made = made
+    try {
+      install(made, newest, undefined)
+    } catch (error) {
+      // A commit has just ended this epoch: the next one is about to be installed.
+      if (error instanceof MlsError && error.code === 'group-superseded') return made.cryptor
+      this.#made = undefined
+      made.cryptor.close()
+      throw error
+    }
+    return made.cryptor
   }
 
   #current(): Group {
     const group = this.#closed ? undefined : this.#options.currentGroup()
     if (group === undefined) throw ended()
     return group
+  }
+}
+
+/** A cryptor that has failed has said so itself; the meeting goes on without media. */
+function install(
+  { cryptor, incarnation }: MadeCryptor,
+  group: Group,
+  effect: CommitEffect | undefined,
+): void {
+  const keys = epochKeys(group, effect, incarnation)
+  try {
+    cryptor.installEpoch(keys)
+  } catch (error) {
+    keys.baseKey.fill(0)
+    if (!(error instanceof MediaError)) throw error
   }
 }
 

@@ -1,27 +1,14 @@
 import { ConclaveError } from '@conclave/core'
-import { type Bytes, decode, encode, equalBytes, toHex } from '@conclave/core/codec'
-import {
-  CommitEnvelope,
-  type LogEntry,
-  RemovalLedger,
-  type WaitingJoiner,
-} from '@conclave/core/delivery'
-import type { CommitEffect, Group, PendingCommit } from '@conclave/core/mls/group'
-import { checkLifetime, checkProposal } from '@conclave/core/mls/public'
-import {
-  MlsMessage,
-  type Proposal,
-  ProposalType,
-  SenderType,
-  WireFormat,
-} from '@conclave/core/wire'
+import { type Bytes, encode, equalBytes, toHex } from '@conclave/core/codec'
+import { CommitEnvelope, type LogEntry, RemovalLedger } from '@conclave/core/delivery'
+import type { CommitEffect, Group, PendingCommit, Received } from '@conclave/core/mls/group'
+import { ProposalType, SenderType } from '@conclave/core/wire'
 import { commitClaims, isCommit } from './commitClaims.ts'
 import { SessionError } from './sessionError.ts'
+import { type Joiner, WaitingList } from './waitingList.ts'
 
-/** Adds in one commit; more wait for the next, so that a commit stays within the size limits. */
-const maxAddsPerCommit = 256
-/** Joiners remembered as unfit to be added. */
-const maxUnfit = 1024
+/** Entries of one epoch that are no commits: a keyserver that keeps its limits lets fewer through. */
+const maxEntriesPerEpoch = 8192
 
 /** What an entry of the log did. */
 export type EntryOutcome =
@@ -32,19 +19,21 @@ export type EntryOutcome =
   | { readonly kind: 'epoch'; readonly effect: CommitEffect }
   /** A commit has removed us. */
   | { readonly kind: 'removed'; readonly effect: CommitEffect }
-  /** A commit that does not apply here: from here on we cannot follow. */
+  /** An entry that does not apply here: from here on we cannot follow. */
   | { readonly kind: 'inapplicable'; readonly error: ConclaveError }
 
 /**
  * Our place in the meeting's group: takes in the log, entry by entry, and makes commits. Calls must
- * not overlap.
+ * not overlap, except for `close`.
  */
 export class Membership {
+  readonly waitingList = new WaitingList()
   #group: Group
   #ledger = RemovalLedger.empty
   #pending: PendingCommit | undefined
   #lastSeq: number
-  readonly #unfit = new Set<string>()
+  #entriesInEpoch = 0
+  #closed = false
 
   /** `lastSeq` is the newest entry that the group's state includes. */
   constructor(group: Group, lastSeq: number) {
@@ -62,16 +51,81 @@ export class Membership {
     return this.#lastSeq
   }
 
+  /** @throws SessionError `session-ended` where `close` was called meanwhile */
   async apply({ seq, message }: LogEntry): Promise<EntryOutcome> {
     this.#lastSeq = seq
+    this.#entriesInEpoch += 1
     const pending = this.#pending
     if (pending !== undefined && equalBytes(pending.message, message)) {
       this.#pending = undefined
       return this.#advance(this.#group.confirm(pending), pending.effect)
     }
-    const fault = this.#stalledRemoval(message)
+    const fault = this.#stalledRemoval(message) ?? this.#excess()
     if (fault !== undefined) return { kind: 'inapplicable', error: fault }
     const received = await this.#group.receive(message)
+    if (this.#closed) {
+      if (received.kind === 'commit') received.group.close()
+      throw over()
+    }
+    return this.#outcomeOf(received, { seq, message })
+  }
+
+  /** Whether there is anything that a commit should carry. */
+  get hasWork(): boolean {
+    const { public: group } = this.#group
+    return group.proposals.size > 0 || this.waitingList.hasCandidates(group)
+  }
+
+  /**
+   * A commit of this epoch's proposals that adds those who wait, to be sent and then either seen
+   * in the log or discarded; undefined where nobody who waits can be added after all.
+   * @throws ConclaveError
+   */
+  async makeCommit(): Promise<PendingCommit | undefined> {
+    const { public: group, leafIndex } = this.#group
+    let joiners = await this.waitingList.choose(group, leafIndex)
+    while (joiners.length > 0 || group.proposals.size > 0) {
+      try {
+        return await this.#commitWith(joiners)
+      } catch (error) {
+        const [joiner] = joiners
+        if (this.#closed || joiner === undefined || !(error instanceof ConclaveError)) throw error
+        // Somebody cannot stand beside the others, or beside a proposal. Halving finds out who;
+        // those who are left out for now wait for the next commit.
+        if (joiners.length === 1) this.waitingList.refuse(joiner.ref)
+        joiners = joiners.slice(0, joiners.length >> 1)
+      }
+    }
+    return undefined
+  }
+
+  /** Gives up a commit that the log will not have. */
+  discardPending(): void {
+    this.#pending?.discard()
+    this.#pending = undefined
+  }
+
+  /** Wipes every secret. */
+  close(): void {
+    this.#closed = true
+    this.discardPending()
+    this.#group.close()
+  }
+
+  async #commitWith(joiners: readonly Joiner[]): Promise<PendingCommit> {
+    const pending = await this.#group.commit({
+      proposals: joiners.map(({ keyPackage }) => ({ proposalType: ProposalType.add, keyPackage })),
+      authenticatedData: encode(CommitEnvelope, { seenSeq: BigInt(this.#lastSeq) }),
+    })
+    if (this.#closed) {
+      pending.discard()
+      throw over()
+    }
+    this.#pending = pending
+    return pending
+  }
+
+  #outcomeOf(received: Received, { seq, message }: LogEntry): EntryOutcome {
     switch (received.kind) {
       case 'proposal':
         this.#noteRemoval(seq, toHex(received.ref))
@@ -89,45 +143,10 @@ export class Membership {
     }
   }
 
-  /** Whether there is anything that a commit should carry. */
-  hasWork(joiners: readonly WaitingJoiner[]): boolean {
-    return this.#group.public.proposals.size > 0 || this.#addable(joiners).length > 0
-  }
-
-  /**
-   * A commit of this epoch's proposals that adds those who wait, to be sent and then either seen
-   * in the log or discarded.
-   * @throws ConclaveError
-   */
-  async makeCommit(joiners: readonly WaitingJoiner[]): Promise<PendingCommit> {
-    const proposals: Proposal[] = []
-    for (const joiner of this.#addable(joiners)) {
-      const add = await this.#addFor(joiner)
-      if (add !== undefined) proposals.push(add)
-    }
-    this.#pending = await this.#group.commit({
-      proposals,
-      authenticatedData: encode(CommitEnvelope, { seenSeq: BigInt(this.#lastSeq) }),
-    })
-    return this.#pending
-  }
-
-  /** Gives up a commit that the log will not have. */
-  discardPending(): void {
-    this.#pending?.discard()
-    this.#pending = undefined
-  }
-
-  /** Wipes every secret. */
-  close(): void {
-    this.discardPending()
-    this.#group.close()
-  }
-
   #advance(group: Group, effect: CommitEffect): EntryOutcome {
     this.#group = group
     this.#ledger = this.#ledger.withCommit(new Set(effect.removed))
-    this.#unfit.clear()
+    this.#entriesInEpoch = 0
     return { kind: 'epoch', effect }
   }
 
@@ -145,6 +164,11 @@ export class Membership {
     }
   }
 
+  #excess(): ConclaveError | undefined {
+    if (this.#entriesInEpoch <= maxEntriesPerEpoch) return undefined
+    return new SessionError('keyserver-protocol-violated', 'an epoch has no end of proposals')
+  }
+
   #noteRemoval(seq: number, ref: string): void {
     const sourced = this.#group.public.proposals.get(ref)
     if (sourced === undefined) return
@@ -158,35 +182,8 @@ export class Membership {
       this.#ledger = this.#ledger.withRemoval(seq, sender.leafIndex)
     }
   }
-
-  #addable(joiners: readonly WaitingJoiner[]): readonly WaitingJoiner[] {
-    return joiners.filter(({ ref }) => !this.#unfit.has(toHex(ref))).slice(0, maxAddsPerCommit)
-  }
-
-  /** An Add for somebody who waits, unless they cannot be added: they must not block the others. */
-  async #addFor({ ref, keyPackage }: WaitingJoiner): Promise<Proposal | undefined> {
-    const { environment, crypto, groupContext, tree } = this.#group.public
-    const { leafIndex } = this.#group
-    try {
-      const decoded = decode(MlsMessage, keyPackage)
-      if (decoded.wireFormat !== WireFormat.keyPackage) throw unfit('not a KeyPackage')
-      const proposal = { proposalType: ProposalType.add, keyPackage: decoded.keyPackage }
-      const sender = { senderType: SenderType.member, leafIndex }
-      const { signatureKey } = decoded.keyPackage.leafNode
-      if (tree.members().some((m) => equalBytes(m.leafNode.signatureKey, signatureKey))) {
-        throw unfit('already a member')
-      }
-      checkLifetime(decoded.keyPackage.leafNode, environment.clock.now(), 'sender')
-      await checkProposal(environment, crypto, { proposal, sender }, groupContext, tree)
-      return proposal
-    } catch (error) {
-      if (!(error instanceof ConclaveError)) throw error
-      if (this.#unfit.size < maxUnfit) this.#unfit.add(toHex(ref))
-      return undefined
-    }
-  }
 }
 
-function unfit(reason: string): SessionError {
-  return new SessionError('keyserver-protocol-violated', `a waiting KeyPackage is ${reason}`)
+function over(): SessionError {
+  return new SessionError('session-ended', 'the session is over')
 }

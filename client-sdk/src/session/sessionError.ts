@@ -1,5 +1,5 @@
 import { ConclaveError } from '@conclave/core'
-import type { Refusal } from '@conclave/core/delivery'
+import type { Refusal, RefusalCode } from '@conclave/core/delivery'
 
 export type SessionErrorCode =
   /** The keyserver cannot be reached, or did not answer in time. */
@@ -45,4 +45,20 @@ export class SessionError extends ConclaveError<SessionErrorCode> {
 /** A refusal of the keyserver's as an error for the application. */
 export function refusal({ code, message, detail }: Refusal): SessionError {
   return new SessionError('keyserver-refused', message, { detail: detail ?? code })
+}
+
+const transientCodes: readonly (string | undefined)[] = [
+  'rate-limited',
+  'internal',
+  'waiting-list-full',
+  'not-entered',
+] satisfies RefusalCode[]
+
+/** Whether the keyserver refused for now only. */
+export function isTransient(error: ConclaveError): boolean {
+  return (
+    error instanceof SessionError &&
+    error.code === 'keyserver-refused' &&
+    transientCodes.includes(error.detail)
+  )
 }

@@ -1,6 +1,9 @@
 import type { Bytes } from '@conclave/core/codec'
 
-/** Where a session keeps what must survive it. */
+/**
+ * Where a session keeps what must survive it. What is handed in is copied and what is handed out is
+ * a copy: either is wiped after its use.
+ */
 export interface SessionStore {
   read(key: string): Promise<Bytes | undefined>
   /** All changes take effect together or not at all; `undefined` deletes. */

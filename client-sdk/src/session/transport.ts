@@ -15,9 +15,12 @@ export interface DeliveryTransport {
   /** Starts connecting, and reconnecting whenever the connection is lost. */
   start(events: TransportEvents): void
   /**
+   * A request whose answer stays out ends its connection, so that a new one follows.
+   *
    * @throws SessionError `keyserver-unreachable` where the answer stays out; whether the request
    *   had an effect is then unknown
    */
   request<N extends RequestName>(name: N, request: RequestOf<N>): Promise<ReplyTo<N>>
+  /** Ends it for good; may be called before `start` and twice. */
   close(): void
 }

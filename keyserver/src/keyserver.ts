@@ -102,17 +102,34 @@ export function createKeyserver(options: KeyserverOptions): Keyserver {
     logger,
   })
 
+  // socket.io opens "/" to whoever connects.
+  io.use((_socket, next) => next(new ConnectRefusal('unknown-namespace', 'nothing is served here')))
+  const admitted = new WeakSet<object>()
   clients.use((socket, next) => {
+    const { conn } = socket
     if (clients.sockets.size >= limits.connections) {
       next(new ConnectRefusal('rate-limited', 'the keyserver has no room for another connection'))
       return
     }
-    authenticate(socket.handshake.auth, access.verifier).then((claims) => {
-      socket.data.claims = claims
-      next()
-    }, next)
+    // socket.io itself makes as many sockets of a connection as it sends CONNECT packets.
+    if (admitted.has(conn)) {
+      next(new ConnectRefusal('already-connected', 'this connection is on the namespace already'))
+      return
+    }
+    admitted.add(conn)
+    authenticate(socket.handshake.auth, access.verifier).then(
+      (claims) => {
+        socket.data.claims = claims
+        next()
+      },
+      (error: Error) => {
+        admitted.delete(conn)
+        next(error)
+      },
+    )
   })
   clients.on('connection', (socket) => {
+    socket.on('disconnect', () => admitted.delete(socket.conn))
     serve(socket, { meetings, limits, clock, random, logger })
   })
 

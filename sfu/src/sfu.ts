@@ -7,7 +7,7 @@ import type { Logger } from 'pino'
 import { Server } from 'socket.io'
 import { admitClients, ConnectRefusal } from './admission.ts'
 import { authenticate } from './authentication.ts'
-import type { ClientSocket, SfuServer } from './connections.ts'
+import type { ClientNamespace, ClientSocket, SfuServer } from './connections.ts'
 import { defaultLimits, type SfuLimits } from './limits.ts'
 import { SfuObserver } from './observer.ts'
 import { relayDelivery } from './relay/relayNamespace.ts'
@@ -52,6 +52,8 @@ export interface Sfu {
   close(): Promise<void>
 }
 
+/** How long clients may take to receive what they were sent last, in milliseconds. */
+const partingMs = 1_000
 const defaultPortRange = { min: 40_000, max: 49_999 }
 
 /**
@@ -113,10 +115,22 @@ export async function createSfu(options: SfuOptions): Promise<Sfu> {
     async close() {
       await rooms.close('server-closing')
       relay.close()
-      mediaClients.disconnectSockets(true)
-      relayedClients.disconnectSockets(true)
+      await hangUp([mediaClients, relayedClients], clock)
       io.engine.close()
       pool.close()
     },
   }
+}
+
+/** Disconnects every client once it has what it was sent, and waits for that a little while. */
+async function hangUp(namespaces: readonly ClientNamespace[], clock: Clock): Promise<void> {
+  const sockets = namespaces.flatMap((namespace) => [...namespace.sockets.values()])
+  const gone = sockets.map(
+    ({ conn }) => new Promise<void>((resolve) => conn.once('close', () => resolve())),
+  )
+  for (const namespace of namespaces) namespace.disconnectSockets(true)
+  const late = Promise.withResolvers<void>()
+  const cancel = clock.setTimer(partingMs, late.resolve)
+  await Promise.race([Promise.all(gone), late.promise])
+  cancel()
 }

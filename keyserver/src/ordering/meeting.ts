@@ -1,3 +1,4 @@
+import { Lane } from '@conclave/core'
 import { type Bytes, encode, equalBytes } from '@conclave/core/codec'
 import type {
   GroupSummary,
@@ -10,7 +11,6 @@ import { meetingPolicy } from '@conclave/core/meeting'
 import { ExternalSender } from '@conclave/core/wire'
 import type { Participant } from './audience.ts'
 import { GroupLog, type GroupLogOptions } from './groupLog.ts'
-import { Lane } from './lane.ts'
 import type { MeetingEnvironment } from './meetingEnvironment.ts'
 import { OpenGroup } from './openGroup.ts'
 import { type PackedRefusal, refuse } from './orderingError.ts'

@@ -1,7 +1,7 @@
+import { Lane } from '@conclave/core'
 import { describe, expect, test } from 'vitest'
 import { VirtualClock } from '../../../core/test/virtualClock.ts'
 import { TokenBucket } from '../../src/connection/tokenBucket.ts'
-import { Lane } from '../../src/ordering/lane.ts'
 import { PacedNotice } from '../../src/ordering/pacedNotice.ts'
 
 describe('a paced notice', () => {

@@ -27,7 +27,7 @@ export class TestServer {
   readonly clock: Clock
   /** What has been logged, one JSON line each. */
   readonly log: readonly string[]
-  readonly #url: string
+  readonly url: string
   readonly #access: Development
 
   private constructor(
@@ -39,7 +39,7 @@ export class TestServer {
     log: readonly string[],
   ) {
     this.keyserver = keyserver
-    this.#url = url
+    this.url = url
     this.#access = access
     this.removalSigner = removalSigner
     this.clock = clock
@@ -96,7 +96,7 @@ export class TestServer {
   }
 
   async connectWith(auth: Record<string, unknown>): Promise<TestClient> {
-    const client = new TestClient(this.#url, auth)
+    const client = new TestClient(this.url, auth)
     onTestFinished(() => client.disconnect())
     await client.connected()
     return client

@@ -34,7 +34,6 @@ import {
   FramedContentTbs,
   GroupContext,
   type GroupInfo,
-  type GroupInfoTbs,
   type KeyPackage,
   KeyPackageTbs,
   type LeafIndex,
@@ -56,6 +55,7 @@ import {
   SenderType,
   WireFormat,
 } from '../../src/wire/registry.ts'
+import type { Party } from './party.ts'
 
 /*
  * What a member can send that writes its own software: messages that this implementation would
@@ -63,7 +63,7 @@ import {
  * exactly the rule under test stands between them and their effect.
  */
 
-type Change<T> = (value: T) => T
+export type Change<T> = (value: T) => T
 
 /** A member's whole state, as the member itself could read it. */
 export async function epochOf(group: Group): Promise<Epoch> {
@@ -375,6 +375,24 @@ export function resignLeaf(
   return signLeafNode(signer, leafNode, position)
 }
 
+/** An Update of the member's own leaf that says something else. */
+export async function forgeUpdate(
+  { crypto, leafIndex, public: { tree, groupContext }, signer }: Epoch,
+  change: Change<LeafNodeContent> = (leaf) => leaf,
+  position = leafIndex,
+): Promise<Extract<Proposal, { proposalType: typeof ProposalType.update }>> {
+  const seed = new Secret(crypto.random(crypto.suite.Nh))
+  const { publicKey: encryptionKey } = await crypto.deriveKeyPair(seed)
+  const leaf = change({
+    ...(tree.leafNode(leafIndex) as LeafNode),
+    encryptionKey,
+    leafNodeSource: LeafNodeSource.update,
+  })
+  const { groupId } = groupContext
+  const leafNode = await signLeafNode(signer, leaf, { groupId, leafIndex: position })
+  return { proposalType: ProposalType.update, leafNode }
+}
+
 /** A KeyPackage that says something else, with all its signatures made again. */
 export async function forgeKeyPackage(
   signer: Signer,
@@ -391,50 +409,12 @@ export async function forgeKeyPackage(
   return { ...content, signature }
 }
 
-export interface InventedGroup {
-  readonly signer: Signer
-  readonly signerLeaf: LeafIndex
-  readonly context: GroupContext
-  readonly tree: PublicTree
-  readonly newcomer: KeyPackage
-  readonly pathSecret?: Secret
-  readonly psks?: readonly PreSharedKeyId[]
-  readonly pskSecret?: Secret
-  readonly groupInfo?: Change<GroupInfoTbs>
-  readonly confirmationTag?: Change<Bytes>
-  /** After the GroupInfo was signed. */
-  readonly signed?: Change<GroupInfo>
-}
-
-/**
- * A Welcome into a group that its sender has made up: a newcomer has nothing but the rules of
- * §12.4.3.1 to tell it from a real one.
- */
-export async function inventWelcome(crypto: SecretSuite, group: InventedGroup): Promise<Welcome> {
-  const { tree } = group
-  const context = { ...group.context, treeHash: tree.treeHash(crypto) }
-  const plain: GroupInfoTbs = {
-    groupContext: context,
-    extensions: [],
-    confirmationTag: emptyBytes,
-    signer: group.signerLeaf,
-  }
-  const changed = group.groupInfo?.(plain) ?? plain
-  const joinerSecret = new Secret(crypto.random(crypto.suite.Nh))
-  const pskSecret = group.pskSecret ?? new Secret(new Uint8Array(crypto.suite.Nh))
-  const memberSecret = deriveMemberSecret(crypto, joinerSecret, pskSecret)
-  const secrets = deriveEpochSecrets(crypto, memberSecret, changed.groupContext)
-  const tag = confirmationTag(crypto, secrets, changed.groupContext.confirmedTranscriptHash)
-  const groupInfo = await signGroupInfo(group.signer, {
-    ...changed,
-    confirmationTag: group.confirmationTag?.(tag) ?? tag,
-  })
-  return sealWelcome(
-    crypto,
-    [{ keyPackage: group.newcomer, pathSecret: group.pathSecret }],
-    joinerSecret,
-    memberSecret,
-    group.psks ?? [],
-    group.signed?.(groupInfo) ?? groupInfo,
-  )
+/** A KeyPackage of somebody new, made as `forgeKeyPackage` says. */
+export async function forgeNewcomer(
+  party: Party,
+  changes: Parameters<typeof forgeKeyPackage>[2],
+): Promise<KeyPackage> {
+  const person = await party.person('erin')
+  const { keyPackage } = await party.keyPackage(person)
+  return forgeKeyPackage(person.own.signer, keyPackage, changes)
 }

@@ -4,7 +4,8 @@ import type { ConclaveError } from '../../src/error.ts'
 import type { MeetingErrorCode } from '../../src/meeting/index.ts'
 import type { Group } from '../../src/mls/group/index.ts'
 import type { MlsErrorCode, PublicGroup } from '../../src/mls/public/index.ts'
-import { type Party, viewOf } from './party.ts'
+import type { ForgedCommit } from './malformed.ts'
+import { type Party, publicMessageIn, viewOf } from './party.ts'
 
 export type RefusalCode = MlsErrorCode | MeetingErrorCode
 
@@ -35,6 +36,25 @@ export async function expectRejected(
   expect(receivers.length).toBeGreaterThan(0)
   for (const { group } of receivers) expect(await rejectionOf(group, message)).toBe(code)
   await expectAlive(party)
+}
+
+/**
+ * The same for a commit; who follows the group without its secrets refuses it with the same code,
+ * also where all that comes beside it fits.
+ */
+export async function expectCommitRefused(
+  party: Party,
+  from: string,
+  { message, groupInfo, welcome }: ForgedCommit,
+  code: RefusalCode,
+): Promise<void> {
+  const follower = party.others(from)[0]?.group.public
+  if (follower === undefined) throw new Error('nobody follows the group')
+  const before = publicViewOf(follower)
+  const followed = follower.withCommit(publicMessageIn(message), groupInfo, welcome)
+  await expect(followed).rejects.toEqual(refusal(code))
+  expect(publicViewOf(follower)).toEqual(before)
+  await expectRejected(party, from, message, code)
 }
 
 /** Somebody's commit goes through, and all agree. */

@@ -1,9 +1,11 @@
-import { type Bytes, plainBytes } from '@conclave/core/codec'
+import { type Bytes, CodecError, plainBytes } from '@conclave/core/codec'
 import {
-  maxEntriesPerPage,
   maxMessageBytes,
+  maxPackedBytes,
   type RequestName,
   type ServerNotices,
+  unpackEntries,
+  unpackJoiners,
 } from '@conclave/core/delivery'
 import * as z from 'zod/mini'
 
@@ -29,12 +31,28 @@ function bytes(maxLength: number) {
   )
 }
 
+/** A list that travels as one byte string. */
+function packed<T>(unpack: (bytes: Bytes) => T) {
+  return z.pipe(
+    bytes(maxPackedBytes),
+    z.transform((value, context): T => {
+      try {
+        return unpack(value)
+      } catch (error) {
+        if (!(error instanceof CodecError)) throw error
+        context.issues.push({ code: 'custom', input: value, message: error.message })
+        return z.NEVER
+      }
+    }),
+  )
+}
+
 const seq = z.number().check(z.int(), z.minimum(0))
 const id = bytes(256)
 const message = bytes(maxMessageBytes)
 const logEntry = z.object({ seq, message })
-const entries = z.array(logEntry).check(z.maxLength(maxEntriesPerPage))
-const joiners = z.array(z.object({ ref: id, keyPackage: message })).check(z.maxLength(maxListed))
+const entries = packed(unpackEntries)
+const joiners = packed(unpackJoiners)
 const leaves = z.array(seq).check(z.maxLength(maxListed))
 const group = z.object({ groupId: id, epoch: seq, head: seq })
 const text = z.string().check(z.maxLength(1024))

@@ -1,13 +1,12 @@
 import { describe, expect, it } from 'vitest'
 import { type Bytes, emptyBytes, utf8 } from '../../src/codec/bytes.ts'
 import { encode } from '../../src/codec/tls.ts'
-import { Secret } from '../../src/crypto/secret/index.ts'
 import { Group } from '../../src/mls/group/index.ts'
 import { MlsError, PublicGroup } from '../../src/mls/public/index.ts'
 import { LeafNode, RatchetTree } from '../../src/wire/index.ts'
-import { ExtensionType, LeafNodeSource, ProposalType, SenderType } from '../../src/wire/registry.ts'
+import { ExtensionType, SenderType } from '../../src/wire/registry.ts'
 import { inventWelcome } from './inventedGroup.ts'
-import { epochOf, frameProposal, resignLeaf } from './malformed.ts'
+import { epochOf, forgeUpdate, frameProposal } from './malformed.ts'
 import { add, groupInfoIn, Party, remove, viewOf, welcomeIn } from './party.ts'
 import { refusal } from './refusals.ts'
 
@@ -207,8 +206,10 @@ describe('proposals', () => {
 
   it('with an Update replace the leaf and blank its path', async () => {
     const party = await Party.of(names)
-    const leafNode = await updatedLeaf(party, 'bob')
-    await party.propose('bob', { proposalType: ProposalType.update, leafNode })
+    // As other software may do it; here a member renews its leaf by committing.
+    const epoch = await epochOf(party.group('bob'))
+    const { proposalType, leafNode } = await forgeUpdate(epoch)
+    await party.deliver(await frameProposal(epoch, { proposalType, leafNode }))
     party.participants = [...party.others('bob')]
     await party.commit('carol')
     expectAgreement(party)
@@ -419,19 +420,3 @@ describe('entering again', () => {
     }
   })
 })
-
-async function updatedLeaf(party: Party, name: string): Promise<LeafNode> {
-  const group = party.group(name)
-  const { leafNode } = group.members.find(({ leafIndex }) => leafIndex === group.leafIndex) ?? {}
-  if (leafNode === undefined) throw new Error('a member has a leaf')
-  const seed = new Secret(party.suite.random(32))
-  return resignLeaf(
-    party.at(name).person.own.signer,
-    {
-      ...leafNode,
-      leafNodeSource: LeafNodeSource.update,
-      encryptionKey: (await party.suite.deriveKeyPair(seed)).publicKey,
-    },
-    { groupId: group.groupId, leafIndex: group.leafIndex },
-  )
-}

@@ -1,16 +1,17 @@
 import { describe, expect, it } from 'vitest'
 import { emptyBytes, fromHex, utf8 } from '../../src/codec/bytes.ts'
 import { Secret } from '../../src/crypto/secret/index.ts'
+import type { OwnProposal } from '../../src/mls/group/index.ts'
 import { permissivePolicy } from '../../src/mls/public/index.ts'
-import type { KeyPackage, LeafIndex, Proposal } from '../../src/wire/index.ts'
-import { LeafNodeSource, ProposalType, PskType, SenderType } from '../../src/wire/registry.ts'
+import type { KeyPackage, LeafIndex } from '../../src/wire/index.ts'
+import { ProposalType, PskType, SenderType } from '../../src/wire/registry.ts'
 import {
   byValue,
   epochOf,
   forgeCommit,
   forgeKeyPackage,
+  forgeUpdate,
   frameProposal,
-  resignLeaf,
 } from './malformed.ts'
 import { add, Party, remove } from './party.ts'
 import { expectAlive, rejectionOf } from './refusals.ts'
@@ -34,7 +35,7 @@ describe('a proposal that its sender has no right to make', () => {
   const psk = { pskType: PskType.external, pskId: utf8('?'), pskNonce: new Uint8Array(32) }
   const reInit = { groupId: utf8('next'), version: 1, cipherSuite: 1, extensions: [] }
 
-  it.each<[string, (party: Party) => Proposal]>([
+  it.each<[string, (party: Party) => OwnProposal]>([
     ['Remove', (party) => remove(party.leaf('bob'))],
     ['PreSharedKey', () => ({ proposalType: ProposalType.psk, psk })],
     ['ReInit', () => ({ proposalType: ProposalType.reInit, ...reInit })],
@@ -174,15 +175,8 @@ describe('a key that nothing can be sealed to', () => {
   it.each(useless)('does not get into the tree with an Update: %s', async (_, key) => {
     const party = await Party.of(names)
     const epoch = await epochOf(party.group('mallory'))
-    const own = party.group('mallory').members.at(-1)
-    if (own === undefined) throw new Error('mallory is the last member')
-    const { groupId } = party.group('mallory')
-    const leafNode = await resignLeaf(
-      epoch.signer,
-      { ...own.leafNode, encryptionKey: key, leafNodeSource: LeafNodeSource.update },
-      { groupId, leafIndex: own.leafIndex },
-    )
-    const message = await frameProposal(epoch, { proposalType: ProposalType.update, leafNode })
+    const update = await forgeUpdate(epoch, (leaf) => ({ ...leaf, encryptionKey: key }))
+    const message = await frameProposal(epoch, update)
     for (const { group } of party.others('mallory')) {
       expect(await rejectionOf(group, message)).toBe('leaf-key-invalid')
     }

@@ -366,15 +366,6 @@ function pskSecretOf(crypto: SecretSuite, list: ProposalList, plan: CommitPlan):
   )
 }
 
-/** A leaf with a valid signature over what it says now. */
-export function resignLeaf(
-  signer: Signer,
-  leafNode: LeafNodeContent,
-  position?: { readonly groupId: Bytes; readonly leafIndex: LeafIndex },
-): Promise<LeafNode> {
-  return signLeafNode(signer, leafNode, position)
-}
-
 /** An Update of the member's own leaf that says something else. */
 export async function forgeUpdate(
   { crypto, leafIndex, public: { tree, groupContext }, signer }: Epoch,

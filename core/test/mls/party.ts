@@ -22,6 +22,7 @@ import {
 import {
   Group,
   type GroupEnvironment,
+  type OwnProposal,
   type PendingCommit,
   type Received,
 } from '../../src/mls/group/index.ts'
@@ -207,8 +208,20 @@ export class Party {
     }
   }
 
+  /** Everyone receives a proposal; its reference. */
+  async cache(message: Bytes): Promise<Bytes> {
+    let ref = emptyBytes
+    for (const { group } of this.participants) {
+      const received = await group.receive(message)
+      if (received.kind === 'rejected') throw received.error
+      if (received.kind !== 'proposal') throw new Error(`not a proposal but ${received.kind}`)
+      ref = received.ref
+    }
+    return ref
+  }
+
   /** A proposal of `by`'s, received by everyone. */
-  async propose(by: string, proposal: Proposal): Promise<Bytes> {
+  async propose(by: string, proposal: OwnProposal): Promise<Bytes> {
     const message = await this.group(by).propose(proposal)
     await this.deliver(message)
     return message
@@ -236,7 +249,9 @@ export function add(
   return { proposalType: ProposalType.add, keyPackage }
 }
 
-export function remove(removed: LeafIndex): Proposal {
+export function remove(
+  removed: LeafIndex,
+): Extract<Proposal, { proposalType: typeof ProposalType.remove }> {
   return { proposalType: ProposalType.remove, removed }
 }
 

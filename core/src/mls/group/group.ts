@@ -47,6 +47,8 @@ export type Received =
   /** Nothing has changed. */
   | { readonly kind: 'rejected'; readonly error: ConclaveError }
 
+export type OwnProposal = Exclude<Proposal, { proposalType: typeof ProposalType.update }>
+
 /**
  * A member's view of a group in one epoch. Proposals accumulate in it; a commit gives the next
  * epoch's Group and ends this one, whose secrets are then wiped and whose methods throw
@@ -153,10 +155,10 @@ export class Group {
 
   /**
    * MLSMessage with a proposal of ours. It counts here once it comes back from the log, like
-   * everyone's.
+   * everyone's. An Update is none of them: a member renews its leaf by committing.
    * @throws MlsError `group-superseded`, `group-left`
    */
-  async propose(proposal: Proposal, authenticatedData: Bytes = emptyBytes): Promise<Bytes> {
+  async propose(proposal: OwnProposal, authenticatedData: Bytes = emptyBytes): Promise<Bytes> {
     const { signer, crypto, secrets, leafIndex } = this.#alive()
     const { groupContext } = this
     const content: FramedContent = {

@@ -1,0 +1,79 @@
+import {
+  type SecretCrypto,
+  type SecretSuite,
+  type Signer,
+  webCrypto,
+} from '@conclave/core/crypto/secret'
+import { systemRandom } from '../../../src/index.ts'
+
+let underWay = 0
+
+/** Whether no cryptographic operation of any census is under way. */
+export function cryptoIsIdle(): boolean {
+  return underWay === 0
+}
+
+async function counted<T>(work: Promise<T>): Promise<T> {
+  underWay += 1
+  try {
+    return await work
+  } finally {
+    underWay -= 1
+  }
+}
+
+/**
+ * A crypto provider that remembers every secret that came out of it, so that a test can ask what is
+ * left of them, and that shows when it is at work.
+ */
+export class Census {
+  readonly crypto: SecretCrypto
+  readonly #secrets: Uint8Array[] = []
+
+  constructor() {
+    const provider = webCrypto(globalThis.crypto.subtle, systemRandom)
+    const secretSuite = (id: number) => {
+      const suite = provider.secretSuite(id)
+      return suite && this.#watched(suite)
+    }
+    this.crypto = { publicSuite: secretSuite, secretSuite }
+  }
+
+  /** How many secrets there have been. */
+  get taken(): number {
+    return this.#secrets.length
+  }
+
+  /** How many have not been wiped. */
+  get left(): number {
+    return this.#secrets.filter((secret) => secret.some((byte) => byte !== 0)).length
+  }
+
+  #watched(suite: SecretSuite): SecretSuite {
+    const noted = <T extends Uint8Array>(secret: T): T => {
+      this.#secrets.push(secret)
+      return secret
+    }
+    const watchedSigner = (signer: Signer): Signer => ({
+      publicKey: signer.publicKey,
+      sign: (content) => counted(signer.sign(content)),
+    })
+    return {
+      ...suite,
+      verify: (...args) => counted(suite.verify(...args)),
+      extract: (salt, key) => noted(suite.extract(salt, key)),
+      expand: (key, info, length) => noted(suite.expand(key, info, length)),
+      aeadSeal: (...args) => counted(suite.aeadSeal(...args)),
+      aeadOpen: (...args) => counted(suite.aeadOpen(...args)),
+      hpkeSeal: (...args) => counted(suite.hpkeSeal(...args)),
+      hpkeOpen: async (...args) => noted(await counted(suite.hpkeOpen(...args))),
+      deriveKeyPair: async (inputKey) => {
+        const pair = await counted(suite.deriveKeyPair(inputKey))
+        noted(pair.privateKey.expose())
+        return pair
+      },
+      generateSigner: async () => watchedSigner(await counted(suite.generateSigner())),
+      importSigner: async (key) => watchedSigner(await counted(suite.importSigner(key))),
+    }
+  }
+}

@@ -1,0 +1,379 @@
+import { type Clock, ConclaveError, Lane } from '@conclave/core'
+import { type Bytes, decode, encode, equalBytes, toHex } from '@conclave/core/codec'
+import { makeKeyPackageRef, type PublicCrypto } from '@conclave/core/crypto/public'
+import type {
+  LogEntry,
+  Refusal,
+  RefusalCode,
+  ReplyTo,
+  RequestName,
+  RequestOf,
+  ServerNotices,
+  WaitingJoiner,
+} from '@conclave/core/delivery'
+import { meetingPolicy } from '@conclave/core/meeting'
+import { PublicGroup } from '@conclave/core/mls/public'
+import {
+  ContentType,
+  ExternalSender,
+  type LeafIndex,
+  MlsMessage,
+  ProtocolVersion,
+  RatchetTree,
+  WireFormat,
+} from '@conclave/core/wire'
+import { generateRemovalSigner, type RemovalSigner } from '@conclave/keyserver'
+import {
+  type DeliveryTransport,
+  SessionError,
+  systemRandom,
+  type TransportEvents,
+} from '../../../src/index.ts'
+
+type Handlers = {
+  [N in RequestName]: (port: Port, request: RequestOf<N>) => Promise<ReplyTo<N>>
+}
+type Tampering = {
+  [N in RequestName]?: (
+    request: RequestOf<N>,
+    honest: () => Promise<ReplyTo<N>>,
+  ) => Promise<ReplyTo<N>>
+}
+export type AnyNotice = {
+  [N in keyof ServerNotices]: { name: N; notice: ServerNotices[N] }
+}[keyof ServerNotices]
+
+interface OrderedGroup {
+  readonly groupId: Bytes
+  readonly log: LogEntry[]
+  readonly trees: Map<string, Bytes>
+  readonly waiting: Map<string, { readonly joiner: WaitingJoiner; readonly port: Port }>
+  readonly welcomes: Map<string, ServerNotices['welcome']>
+  readonly present: Map<number, Port>
+  public: PublicGroup
+}
+
+/**
+ * The least that orders a meeting: honest towards everybody, but each client's way to it can be made
+ * to lie. It removes nobody by itself and does not judge commits that stall a removal.
+ */
+export class TestDelivery {
+  readonly meetingId = 'standup'
+  readonly ports: Port[] = []
+  group: OrderedGroup | undefined
+  readonly #clock: Clock
+  readonly #crypto: PublicCrypto
+  readonly #signer: Promise<RemovalSigner>
+  readonly #lane = new Lane()
+
+  constructor(clock: Clock, crypto: PublicCrypto) {
+    this.#clock = clock
+    this.#crypto = crypto
+    this.#signer = generateRemovalSigner(globalThis.crypto.subtle)
+  }
+
+  port(): Port {
+    const port = new Port(this)
+    this.ports.push(port)
+    return port
+  }
+
+  handle<N extends RequestName>(port: Port, name: N, request: RequestOf<N>): Promise<ReplyTo<N>> {
+    const handlers: Handlers = this.#handlers
+    return this.#lane.run(() => handlers[name](port, request))
+  }
+
+  /** Puts anything at all on the log, for everybody. */
+  append(message: Bytes): LogEntry {
+    const group = this.#current()
+    const entry = { seq: group.log.length + 1, message }
+    group.log.push(entry)
+    this.#tell('entry', { groupId: group.groupId, entry })
+    return entry
+  }
+
+  /** The keyserver's own proposal. */
+  async remove(leaf: number): Promise<LogEntry> {
+    return await this.#lane.run(async () => {
+      const group = this.#current()
+      const signer = await this.#signer
+      const publicMessage = await signer.signRemoval(group.public.groupContext, leaf as LeafIndex)
+      group.public = (await group.public.withProposal(publicMessage)).group
+      const wireFormat = WireFormat.publicMessage
+      return this.append(
+        encode(MlsMessage, { version: ProtocolVersion.mls10, wireFormat, publicMessage }),
+      )
+    })
+  }
+
+  /** Ends the group, as if everybody had been gone. */
+  end(): void {
+    const { groupId } = this.#current()
+    this.group = undefined
+    for (const port of this.ports) {
+      if (port.entered) port.deliver({ name: 'closed', notice: { groupId, reason: 'empty' } })
+      port.entered = false
+    }
+  }
+
+  async forget(port: Port): Promise<void> {
+    await this.#lane.run(async () => {
+      if (this.group === undefined) return
+      for (const [leaf, attached] of this.group.present) {
+        if (attached === port) this.group.present.delete(leaf)
+      }
+      for (const [ref, { port: owner }] of this.group.waiting) {
+        if (owner === port) this.group.waiting.delete(ref)
+      }
+      this.#tellState()
+    })
+  }
+
+  readonly #handlers: Handlers = {
+    enter: async (port, { meetingId }) => {
+      if (port.entered) return refuse('already-entered')
+      if (meetingId !== this.meetingId) return refuse('not-permitted')
+      port.entered = true
+      const { externalSender } = await this.#signer
+      return {
+        ok: true,
+        group: this.#summary(),
+        externalSender: encode(ExternalSender, externalSender),
+        nonce: systemRandom(16),
+      }
+    },
+    create: async (_, { groupInfo, ratchetTree }) => {
+      const summary = this.#summary()
+      if (summary !== null) return { ...refuse('meeting-exists'), group: summary }
+      const message = decode(MlsMessage, groupInfo)
+      if (message.wireFormat !== WireFormat.groupInfo) return refuse('message-invalid')
+      const environment = {
+        crypto: this.#crypto,
+        policy: meetingPolicy({ meetingId: this.meetingId }),
+        clock: this.#clock,
+      }
+      const tree = decode(RatchetTree, ratchetTree)
+      this.group = {
+        groupId: message.groupInfo.groupContext.groupId,
+        log: [],
+        trees: new Map(),
+        waiting: new Map(),
+        welcomes: new Map(),
+        present: new Map(),
+        public: await PublicGroup.open(environment, message.groupInfo, tree),
+      }
+      return { ok: true, seq: 0, durable: false }
+    },
+    wait: async (port, { groupId, keyPackage }) => {
+      const group = this.#known(groupId)
+      if (group === undefined) return refuse('group-unknown')
+      const message = decode(MlsMessage, keyPackage)
+      if (message.wireFormat !== WireFormat.keyPackage) return refuse('key-package-invalid')
+      const ref = makeKeyPackageRef(group.public.crypto, message.keyPackage)
+      const welcomed = group.welcomes.get(toHex(ref))
+      if (welcomed !== undefined) {
+        port.deliver({ name: 'welcome', notice: welcomed })
+        return { ok: true, position: 0 }
+      }
+      for (const [other, { port: owner }] of group.waiting) {
+        if (owner === port) group.waiting.delete(other)
+      }
+      group.waiting.set(toHex(ref), { joiner: { ref, keyPackage }, port })
+      this.#tellState()
+      return { ok: true, position: group.waiting.size - 1 }
+    },
+    resume: async (_, { groupId, after }) => {
+      const group = this.#known(groupId)
+      if (group === undefined) return refuse('group-unknown')
+      if (after > group.log.length) return refuse('seq-out-of-range')
+      return {
+        ok: true,
+        entries: group.log.slice(after, after + 256),
+        head: group.log.length,
+        waiting: this.#joiners(),
+        present: [...group.present.keys()],
+      }
+    },
+    attach: async (port, { groupId, leafIndex }) => {
+      const group = this.#known(groupId)
+      if (group === undefined) return refuse('group-unknown')
+      group.present.set(leafIndex, port)
+      this.#tellState()
+      return { ok: true }
+    },
+    propose: async (_, { groupId, message }) => {
+      const group = this.#known(groupId)
+      if (group === undefined) return refuse('group-unknown')
+      const decoded = decode(MlsMessage, message)
+      if (decoded.wireFormat !== WireFormat.publicMessage) return refuse('message-invalid')
+      try {
+        group.public = (await group.public.withProposal(decoded.publicMessage)).group
+      } catch (error) {
+        return invalid(error)
+      }
+      return { ok: true, seq: this.append(message).seq, durable: false }
+    },
+    commit: async (_, request) => {
+      const group = this.#known(request.groupId)
+      if (group === undefined) return refuse('group-unknown')
+      return await this.#commit(group, request)
+    },
+    tree: async (_, { treeHash }) => {
+      const ratchetTree = this.#current().trees.get(toHex(treeHash))
+      return ratchetTree === undefined ? refuse('tree-unknown') : { ok: true, ratchetTree }
+    },
+  }
+
+  async #commit(group: OrderedGroup, request: RequestOf<'commit'>): Promise<ReplyTo<'commit'>> {
+    const { message, groupInfo, welcome, after } = request
+    const won = group.log.find((entry) => equalBytes(entry.message, message))
+    if (won !== undefined) return { ok: true, seq: won.seq, durable: false }
+    const commit = decode(MlsMessage, message)
+    const info = decode(MlsMessage, groupInfo)
+    const welcoming = welcome === null ? undefined : decode(MlsMessage, welcome)
+    if (commit.wireFormat !== WireFormat.publicMessage) return refuse('message-invalid')
+    if (info.wireFormat !== WireFormat.groupInfo) return refuse('message-invalid')
+    const { content, auth } = commit.publicMessage
+    if (content.epoch !== group.public.groupContext.epoch) {
+      return { ...refuse('epoch-mismatch'), missed: group.log.slice(after) }
+    }
+    if (content.contentType !== ContentType.commit) return refuse('message-invalid')
+    let accepted: Awaited<ReturnType<PublicGroup['withCommit']>>
+    try {
+      accepted = await group.public.withCommit(
+        { ...commit.publicMessage, content, auth },
+        info.groupInfo,
+        welcoming?.wireFormat === WireFormat.welcome ? welcoming.welcome : undefined,
+      )
+    } catch (error) {
+      return invalid(error)
+    }
+    group.public = accepted.group
+    const { tree, groupContext } = accepted.group
+    group.trees.set(toHex(groupContext.treeHash), encode(RatchetTree, tree.toRatchetTree()))
+    for (const leaf of accepted.removed) group.present.delete(leaf)
+    const { seq } = this.append(message)
+    const { groupId } = group
+    for (const { keyPackageRef: ref } of accepted.added) {
+      const waiting = group.waiting.get(toHex(ref))
+      group.waiting.delete(toHex(ref))
+      if (waiting === undefined || welcome === null) continue
+      const notice = { groupId, ref, welcome, seq }
+      group.welcomes.set(toHex(ref), notice)
+      waiting.port.deliver({ name: 'welcome', notice })
+    }
+    this.#tellState()
+    return { ok: true, seq, durable: false }
+  }
+
+  #tellState(): void {
+    if (this.group === undefined) return
+    const { groupId, present } = this.group
+    this.#tell('waiting', { groupId, joiners: this.#joiners() })
+    this.#tell('present', { groupId, leaves: [...present.keys()] })
+  }
+
+  #tell<N extends keyof ServerNotices>(name: N, notice: ServerNotices[N]): void {
+    for (const port of this.ports) {
+      if (port.entered) port.deliver({ name, notice } as AnyNotice)
+    }
+  }
+
+  #joiners(): WaitingJoiner[] {
+    return [...(this.group?.waiting.values() ?? [])].map(({ joiner }) => joiner)
+  }
+
+  #summary() {
+    if (this.group === undefined) return null
+    const { groupId, log, public: state } = this.group
+    return { groupId, epoch: Number(state.groupContext.epoch), head: log.length }
+  }
+
+  #known(groupId: Bytes): OrderedGroup | undefined {
+    return this.group && equalBytes(this.group.groupId, groupId) ? this.group : undefined
+  }
+
+  #current(): OrderedGroup {
+    if (this.group === undefined) throw new Error('the meeting has no group')
+    return this.group
+  }
+}
+
+/** One client's way to the keyserver, which a test can break or make lie. */
+export class Port implements DeliveryTransport {
+  /** Answers instead of the keyserver, which `honest` asks. */
+  readonly tamper: Tampering = {}
+  /** What becomes of a notice. */
+  notices: (notice: AnyNotice) => readonly AnyNotice[] = (notice) => [notice]
+  readonly requests: { name: RequestName; request: RequestOf<RequestName> }[] = []
+  entered = false
+  closed = false
+  #events: TransportEvents | undefined
+  #connected = false
+  readonly #delivery: TestDelivery
+
+  constructor(delivery: TestDelivery) {
+    this.#delivery = delivery
+  }
+
+  count(name: RequestName): number {
+    return this.requests.filter((request) => request.name === name).length
+  }
+
+  start(events: TransportEvents): void {
+    this.#events = events
+    this.connect()
+  }
+
+  async request<N extends RequestName>(name: N, request: RequestOf<N>): Promise<ReplyTo<N>> {
+    if (!this.#connected) throw new SessionError('keyserver-unreachable', 'not connected')
+    this.requests.push({ name, request })
+    const honest = (): Promise<ReplyTo<N>> =>
+      this.entered || name === 'enter'
+        ? this.#delivery.handle(this, name, request)
+        : Promise.resolve(refuse('not-entered'))
+    const tamper: Tampering[N] = this.tamper[name]
+    return await (tamper === undefined ? honest() : tamper(request, honest))
+  }
+
+  close(): void {
+    this.closed = true
+    this.drop()
+  }
+
+  connect(): void {
+    this.#connected = true
+    this.#events?.connected()
+  }
+
+  drop(): void {
+    if (!this.#connected) return
+    this.#connected = false
+    this.entered = false
+    void this.#delivery.forget(this)
+    this.#events?.disconnected()
+  }
+
+  reject(code: string): void {
+    this.#connected = false
+    this.#events?.rejected(code, `rejected: ${code}`)
+  }
+
+  deliver(notice: AnyNotice): void {
+    for (const passed of this.notices(notice)) this.inject(passed)
+  }
+
+  /** Gives the client a notice that nobody has sent. */
+  inject({ name, notice }: AnyNotice): void {
+    if (this.#connected) this.#events?.notice(name, notice)
+  }
+}
+
+export function refuse(code: RefusalCode): Refusal {
+  return { ok: false, code, message: `refused: ${code}` }
+}
+
+function invalid(error: unknown): Refusal {
+  if (!(error instanceof ConclaveError)) throw error
+  return { ...refuse('message-invalid'), detail: error.code }
+}

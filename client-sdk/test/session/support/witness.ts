@@ -1,0 +1,41 @@
+import type { ConclaveError } from '@conclave/core'
+import type { EndReason, EpochView, MeetingEvents, SecureMeeting } from '../../../src/index.ts'
+
+/** Writes down what a meeting tells its application. */
+export class Witness {
+  readonly epochs: EpochView[] = []
+  readonly joined: string[] = []
+  readonly left: string[] = []
+  readonly connection: boolean[] = []
+  readonly problems: ConclaveError[] = []
+  readonly ended: { reason: EndReason; error: ConclaveError | undefined }[] = []
+  /** Events that came after the last one. */
+  readonly late: string[] = []
+
+  constructor(meeting: SecureMeeting) {
+    const note = <E extends keyof MeetingEvents>(event: E, listener: MeetingEvents[E]) => {
+      const noting = (...args: unknown[]) => {
+        if (this.ended.length > 0) this.late.push(event)
+        ;(listener as (...args: unknown[]) => void)(...args)
+      }
+      meeting.on(event, noting as MeetingEvents[E])
+    }
+    note('epochChanged', (change) => this.epochs.push(change))
+    note('participantJoined', ({ identity }) => this.joined.push(identity))
+    note('participantLeft', ({ identity }) => this.left.push(identity))
+    note('connectionChanged', (connected) => this.connection.push(connected))
+    note('problem', (error) => this.problems.push(error))
+    note('ended', (reason, error) => this.ended.push({ reason, error }))
+  }
+}
+
+export function identities(meeting: SecureMeeting): string[] {
+  return meeting.view.members.map(({ identity }) => identity).sort()
+}
+
+/** Whether all of them are in one epoch with these members. */
+export function agree(meetings: readonly SecureMeeting[], members: readonly string[]): boolean {
+  const views = meetings.map(({ view }) => `${view.epoch} ${view.safetyCode}`)
+  const expected = [...members].sort().join()
+  return new Set(views).size === 1 && meetings.every((m) => identities(m).join() === expected)
+}

@@ -1,7 +1,10 @@
+import { expect } from 'vitest'
 import { type Bytes, emptyBytes } from '../../src/codec/bytes.ts'
 import { Secret, type SecretSuite, type Signer } from '../../src/crypto/secret/index.ts'
 import { signGroupInfo } from '../../src/mls/bootstrap/groupInfo.ts'
+import type { KeyPackageBundle } from '../../src/mls/bootstrap/index.ts'
 import { sealWelcome } from '../../src/mls/bootstrap/welcome.ts'
+import { Group } from '../../src/mls/group/index.ts'
 import {
   confirmationTag,
   deriveEpochSecrets,
@@ -15,9 +18,12 @@ import type {
   KeyPackage,
   LeafIndex,
   PreSharedKeyId,
+  RatchetTree,
   Welcome,
 } from '../../src/wire/index.ts'
 import type { Change } from './malformed.ts'
+import { add, Party, type PartyOptions } from './party.ts'
+import { type RefusalCode, refusal } from './refusals.ts'
 
 export interface InventedGroup {
   readonly signer: Signer
@@ -65,4 +71,77 @@ export async function inventWelcome(crypto: SecretSuite, group: InventedGroup): 
     group.psks ?? [],
     group.signed?.(groupInfo) ?? groupInfo,
   )
+}
+
+/**
+ * A group whose tree has everything: populated parents, a blank leaf (1) and, under the parent of
+ * leaves 4 to 7, a leaf (7) that is unmerged. erin, at leaf 2, has been added and has yet to join.
+ */
+async function build(options: PartyOptions = {}) {
+  const party = await Party.of(
+    ['alice', 'bob', 'carol', 'dave', 'frank', 'grace', 'heidi'],
+    options,
+  )
+  await party.deliver(await party.group('carol').proposeSelfRemove())
+  await party.commit('alice')
+  await party.commit('frank')
+  const bundle = await party.keyPackage(await party.person('erin'))
+  const judy = await party.keyPackage(await party.person('judy'))
+  await party.commit('alice', [add(bundle.keyPackage), add(judy.keyPackage)])
+  await party.deliver(await party.group('bob').proposeSelfRemove())
+  await party.commit('alice')
+  return { party, bundle, alice: party.group('alice') }
+}
+
+export type Scene = Awaited<ReturnType<typeof build>>
+
+let built: Promise<Scene> | undefined
+
+/** A newcomer's first sight of the group. What is refused changes nothing, so one group does. */
+export async function scene(options?: PartyOptions): Promise<Scene> {
+  if (options === undefined) built ??= build()
+  const { bundle, ...rest } = await (options === undefined
+    ? (built as Promise<Scene>)
+    : build(options))
+  const copied = ({ publicKey, privateKey }: KeyPackageBundle['initKey']) => ({
+    publicKey,
+    privateKey: privateKey.copy(),
+  })
+  const own = { ...bundle, initKey: copied(bundle.initKey), leafKey: copied(bundle.leafKey) }
+  return { ...rest, bundle: own }
+}
+
+export async function joins(
+  { party, bundle, alice }: Scene,
+  welcome: Welcome,
+  tree: RatchetTree = alice.ratchetTree,
+): Promise<Group> {
+  return Group.join(party.environment, { welcome, bundle, ratchetTree: async () => tree })
+}
+
+/** alice invites into a group that differs from the real one in what is given. */
+export function invented(
+  { party, bundle, alice }: Scene,
+  change: Partial<InventedGroup> = {},
+): Promise<Welcome> {
+  return inventWelcome(party.suite, {
+    signer: party.at('alice').person.own.signer,
+    signerLeaf: alice.leafIndex,
+    context: alice.groupContext,
+    tree: alice.public.tree,
+    newcomer: bundle.keyPackage,
+    ...change,
+  })
+}
+
+/** The newcomer refuses, with its KeyPackage as good as before: a sound Welcome still opens. */
+export async function expectJoinRefused(
+  of: Scene,
+  welcome: Welcome,
+  code: RefusalCode,
+  tree?: RatchetTree,
+): Promise<void> {
+  await expect(joins(of, welcome, tree)).rejects.toEqual(refusal(code))
+  const joined = await joins(of, await invented(of))
+  expect(joined.groupContext).toEqual(of.alice.groupContext)
 }

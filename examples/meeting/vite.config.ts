@@ -1,9 +1,10 @@
 import { defineConfig } from 'vite'
 
 export default defineConfig({
+  root: 'src/page',
   logLevel: 'warn',
   build: {
-    outDir: 'dist/page',
+    outDir: '../../dist/page',
     emptyOutDir: true,
     target: 'es2024',
     sourcemap: true,

@@ -24,8 +24,6 @@ export interface MeetingServerOptions
   /** The built page. */
   readonly pageFolder: string
   readonly logger: Logger
-  /** How long a member may be without a connection before it is removed, in milliseconds; 10 s. */
-  readonly graceMs?: number
 }
 
 export interface MeetingServer {
@@ -53,7 +51,7 @@ interface Running {
  * @throws SfuError `worker-failed`
  */
 export async function startMeetingServer(options: MeetingServerOptions): Promise<MeetingServer> {
-  const { host, mediaAddress, mediaPorts, logger, graceMs } = options
+  const { host, mediaAddress, mediaPorts, logger } = options
   const access = resolveAccess({
     secret: options.accessSecret,
     host,
@@ -91,7 +89,6 @@ export async function startMeetingServer(options: MeetingServerOptions): Promise
       clock: systemClock,
       random: systemRandom,
       logger,
-      ...(graceMs === undefined ? {} : { graceMs }),
     })
     running.sfu = await createSfu({
       httpServer,

@@ -107,7 +107,7 @@ export class Conversation {
         return
       } catch (cause) {
         const error = shown(cause)
-        const retrying = error.code === 'sfu-unreachable'
+        const retrying = error.code === 'sfu-unreachable' || error.code === 'token-unavailable'
         this.media.set({ kind: 'failed', error, retrying })
         if (!retrying) return
         await new Promise((resolve) => setTimeout(resolve, Math.min(500 * 2 ** attempt, 10_000)))

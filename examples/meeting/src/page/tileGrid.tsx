@@ -18,7 +18,7 @@ export function TileGrid({ conversation, playback }: TileGridProps) {
   const others = members.filter(({ self }) => !self)
   const own = members.find(({ self }) => self)
   return (
-    <div class="tiles" style={{ '--columns': columnsFor(members.length) }}>
+    <div class="tiles" style={gridFor(members.length)}>
       {others.map((participant) => {
         const sources = remote.get(participant.leaf)
         const sound = sources?.microphone
@@ -47,6 +47,7 @@ export function TileGrid({ conversation, playback }: TileGridProps) {
 }
 
 /** As square a grid as the number allows. */
-function columnsFor(tiles: number): number {
-  return Math.ceil(Math.sqrt(tiles))
+function gridFor(tiles: number): Record<string, number> {
+  const columns = Math.ceil(Math.sqrt(tiles))
+  return { '--columns': columns, '--rows': Math.ceil(tiles / columns) }
 }

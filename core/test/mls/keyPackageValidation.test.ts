@@ -24,7 +24,7 @@ describe('a KeyPackage', () => {
     },
     {
       what: 'of another version',
-      check: 'valn0201',
+      check: 'valn0201, valn0205',
       code: 'key-package-version-mismatch',
       outside: (kp) => ({ ...kp, version: 2 }),
     },

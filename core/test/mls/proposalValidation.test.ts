@@ -376,7 +376,7 @@ describe('a list of proposals', () => {
     expect(party.group('carol').groupContext.extensions).toHaveLength(1)
   })
 
-  it('that names a proposal which nobody has seen is refused', async () => {
+  it('that names a proposal which nobody has seen is refused (valn1204)', async () => {
     const party = await Party.of(names)
     const list = [byReference(new Uint8Array(32))]
     await expectListRefused(party, list, 'proposal-unknown-reference')

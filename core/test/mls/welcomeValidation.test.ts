@@ -1,20 +1,25 @@
 import { describe, expect, it } from 'vitest'
 import { emptyBytes, utf8 } from '../../src/codec/bytes.ts'
+import { encode } from '../../src/codec/tls.ts'
 import { Secret } from '../../src/crypto/secret/index.ts'
-import { foundingExtensions } from '../../src/meeting/index.ts'
+import { foundingExtensions, meetingPolicy } from '../../src/meeting/index.ts'
 import type { KeyPackageBundle } from '../../src/mls/bootstrap/index.ts'
 import { Group } from '../../src/mls/group/index.ts'
 import { derivePskSecret } from '../../src/mls/treekem/preSharedKeys.ts'
-import type {
-  GroupContext,
-  GroupInfoTbs,
-  LeafIndex,
-  PreSharedKeyId,
-  Welcome,
+import {
+  type Extensions,
+  type ExternalSender,
+  ExternalSenders,
+  type GroupContext,
+  type GroupInfoTbs,
+  type LeafIndex,
+  type PreSharedKeyId,
+  type Welcome,
 } from '../../src/wire/index.ts'
 import { ExtensionType, PskType, ResumptionPskUsage } from '../../src/wire/registry.ts'
 import { expectJoinRefused, invented, joins, scene } from './inventedGroup.ts'
 import { touched } from './malformed.ts'
+import { meetingId } from './party.ts'
 import { type RefusalCode, refusal } from './refusals.ts'
 
 it('a Welcome that was forged without any fault is accepted, so that each fault counts', async () => {
@@ -220,13 +225,61 @@ describe('a GroupInfo', () => {
     await expectJoinRefused(of, await invented(of, { context }), code)
   })
 
-  it('of a meeting on other terms is refused', async () => {
+  it.each<[string, (sender: ExternalSender) => Extensions, RefusalCode]>([
+    [
+      'another meeting',
+      (sender) => foundingExtensions('elsewhere', { policy: 'open' }, sender),
+      'meeting-terms-differ',
+    ],
+    [
+      'a meeting on other terms',
+      (sender) => foundingExtensions(meetingId, { policy: 'ticket' }, sender),
+      'meeting-terms-differ',
+    ],
+    [
+      'no meeting',
+      (sender) =>
+        foundingExtensions(meetingId, { policy: 'open' }, sender).filter(
+          ({ extensionType }) => extensionType !== 0xf000,
+        ),
+      'meeting-extension-invalid',
+    ],
+    [
+      'a meeting with a second external sender',
+      (sender) => [
+        ...foundingExtensions(meetingId, { policy: 'open' }, sender).filter(
+          ({ extensionType }) => extensionType !== ExtensionType.externalSenders,
+        ),
+        {
+          extensionType: ExtensionType.externalSenders,
+          extensionData: encode(ExternalSenders, [sender, sender]),
+        },
+      ],
+      'group-conventions-violated',
+    ],
+    [
+      'a meeting without required capabilities',
+      (sender) =>
+        foundingExtensions(meetingId, { policy: 'open' }, sender).filter(
+          ({ extensionType }) => extensionType !== ExtensionType.requiredCapabilities,
+        ),
+      'group-conventions-violated',
+    ],
+  ])('of %s is refused', async (_, make, code) => {
     const of = await scene()
-    const { externalSender } = of.party
-    const elsewhere = {
-      ...of.alice.groupContext,
-      extensions: foundingExtensions('elsewhere', { policy: 'open' }, externalSender),
-    }
-    await expectJoinRefused(of, await invented(of, { context: elsewhere }), 'meeting-terms-differ')
+    const context = { ...of.alice.groupContext, extensions: make(of.party.externalSender) }
+    await expectJoinRefused(of, await invented(of, { context }), code)
+  })
+
+  it('of a meeting by ticket is refused even by who expects it, for nothing enforces one', async () => {
+    const of = await scene()
+    const trust = { policy: 'ticket' } as const
+    const extensions = foundingExtensions(meetingId, trust, of.party.externalSender)
+    const welcome = await invented(of, { context: { ...of.alice.groupContext, extensions } })
+    const environment = { ...of.party.environment, policy: meetingPolicy({ meetingId, trust }) }
+    const { bundle } = of
+    await expect(
+      Group.join(environment, { welcome, bundle, ratchetTree: async () => of.alice.ratchetTree }),
+    ).rejects.toEqual(refusal('admission-policy-unsupported'))
   })
 })

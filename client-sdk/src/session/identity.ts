@@ -94,10 +94,10 @@ export async function meetingLeaf(
   }
 }
 
-/** How long a KeyPackage waits to be added, in seconds; the keyserver allows no more. */
+/** How long a KeyPackage may wait to be added, in seconds. */
 const waitingLifetime = 5n * 60n
-/** Clocks that run behind ours still find the KeyPackage valid. */
-const backdating = 60n
+/** A KeyPackage is valid by clocks that are this far off, in seconds; the keyserver allows no more. */
+const clockTolerance = 10n * 60n
 
 export function keyPackageFor(
   crypto: SecretSuite,
@@ -109,5 +109,5 @@ export function keyPackageFor(
 
 export function lifetimeFrom(clock: Pick<Clock, 'now'>): Lifetime {
   const now = BigInt(Math.floor(clock.now() / 1000))
-  return { notBefore: now - backdating, notAfter: now - backdating + waitingLifetime }
+  return { notBefore: now - clockTolerance, notAfter: now + waitingLifetime + clockTolerance }
 }

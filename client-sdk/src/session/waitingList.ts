@@ -26,6 +26,12 @@ interface Listed {
   readonly encoded: Bytes
 }
 
+/** What of a group says how many more it can hold. */
+interface Occupancy {
+  readonly tree: Pick<PublicGroup['tree'], 'memberCount'>
+  readonly pendingRemovals: Pick<ReadonlySet<number>, 'size'>
+}
+
 export interface Joiner {
   readonly ref: string
   readonly keyPackage: KeyPackage
@@ -48,7 +54,7 @@ export class WaitingList {
   }
 
   /** Whether there is anybody whom a commit of this group might add. */
-  hasCandidates(group: PublicGroup): boolean {
+  hasCandidates(group: Occupancy): boolean {
     return this.#candidates(group).length > 0
   }
 
@@ -78,7 +84,7 @@ export class WaitingList {
     this.#unfit.add(ref)
   }
 
-  #candidates({ tree, pendingRemovals }: PublicGroup): readonly Listed[] {
+  #candidates({ tree, pendingRemovals }: Occupancy): readonly Listed[] {
     const room = 2 ** mediaParameters.leafBits - tree.memberCount + pendingRemovals.size
     const fit = this.#listed
       .filter(({ ref, encoded }) => !this.#unfit.has(ref) && encoded.length <= maxKeyPackageBytes)

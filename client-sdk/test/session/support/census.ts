@@ -8,12 +8,13 @@ import { systemRandom } from '../../../src/index.ts'
 
 let underWay = 0
 
-/** Whether no cryptographic operation of any census is under way. */
-export function cryptoIsIdle(): boolean {
+/** Whether nothing of what is `counted` is under way. */
+export function platformIsIdle(): boolean {
   return underWay === 0
 }
 
-async function counted<T>(work: Promise<T>): Promise<T> {
+/** Work of the platform, during which no test's clock may move. */
+export async function counted<T>(work: Promise<T>): Promise<T> {
   underWay += 1
   try {
     return await work

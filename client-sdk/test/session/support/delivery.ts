@@ -29,6 +29,7 @@ import {
   systemRandom,
   type TransportEvents,
 } from '../../../src/index.ts'
+import { counted } from './census.ts'
 
 type Handlers = {
   [N in RequestName]: (port: Port, request: RequestOf<N>) => Promise<ReplyTo<N>>
@@ -69,7 +70,7 @@ export class TestDelivery {
   constructor(clock: Clock, crypto: PublicCrypto) {
     this.#clock = clock
     this.#crypto = crypto
-    this.#signer = generateRemovalSigner(globalThis.crypto.subtle)
+    this.#signer = counted(generateRemovalSigner(globalThis.crypto.subtle))
   }
 
   port(): Port {

@@ -1,7 +1,7 @@
 import { expect, onTestFinished } from 'vitest'
 import { VirtualClock } from '../../../../core/test/virtualClock.ts'
 import { type JoinOptions, SecureMeeting } from '../../../src/index.ts'
-import { Census, cryptoIsIdle } from './census.ts'
+import { Census, platformIsIdle } from './census.ts'
 import { type Port, TestDelivery } from './delivery.ts'
 import { Witness } from './witness.ts'
 
@@ -158,7 +158,7 @@ export class Room {
   async rest(): Promise<void> {
     for (let quiet = 0; quiet < 3; ) {
       await new Promise((resolve) => setImmediate(resolve))
-      quiet = cryptoIsIdle() ? quiet + 1 : 0
+      quiet = platformIsIdle() ? quiet + 1 : 0
     }
   }
 

@@ -71,8 +71,9 @@ export async function startMeetingServer(options: MeetingServerOptions): Promise
   const port = await listen(httpServer, options)
   const url = localUrl(host, port)
   const close = async () => {
-    await running.sfu?.close()
+    // What the keyserver says last still passes the SFU.
     await running.keyserver?.close()
+    await running.sfu?.close()
     const closed = once(httpServer, 'close')
     httpServer.close()
     httpServer.closeAllConnections()

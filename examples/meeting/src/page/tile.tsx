@@ -28,7 +28,11 @@ export function Tile({ participant, video, muted, failure, children }: TileProps
       </span>
       {video !== undefined && <TileVideo key={video.id} track={video} mirrored={self} />}
       <span class="tile-label">
-        {muted && <MicrophoneOffIcon />}
+        {muted && (
+          <span role="img" aria-label="microphone off">
+            <MicrophoneOffIcon />
+          </span>
+        )}
         <span class="tile-name">{identity}</span>
         {self && <span class="quiet">you</span>}
       </span>

@@ -1,0 +1,147 @@
+import type { Browser, Page } from 'playwright-core'
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
+import type { MeetingServer } from '../src/meetingServer.ts'
+import { type BuiltPage, buildPage, productPage } from './support/buildPage.ts'
+import { launchChromium } from './support/chromium.ts'
+import { Participant, patienceMs } from './support/participant.ts'
+import { runMeetingServer } from './support/runMeetingServer.ts'
+
+let browser: Browser
+let built: BuiltPage
+let server: MeetingServer
+const opened: Participant[] = []
+
+beforeAll(async () => {
+  built = await buildPage(productPage)
+  server = await runMeetingServer(built.folder)
+  browser = await launchChromium()
+})
+
+afterEach(async () => {
+  for (const participant of opened.splice(0)) await participant.close()
+})
+
+afterAll(async () => {
+  await browser?.close()
+  await server?.close()
+  await built?.remove()
+})
+
+async function open(name: string, path = ''): Promise<Participant> {
+  const participant = await Participant.open(browser, name, server.url + path)
+  opened.push(participant)
+  return participant
+}
+
+/** Waits until the picture of somebody moves. */
+async function pictureMoves(page: Page, identity: string): Promise<void> {
+  const video = page.locator(`[data-testid=tile][data-identity="${identity}"] video`)
+  const state = () =>
+    video.evaluate((element) => {
+      const { readyState, videoWidth, currentTime } = element as HTMLVideoElement
+      return { readyState, videoWidth, currentTime }
+    })
+  await video.waitFor()
+  await vi.waitFor(async () => expect((await state()).readyState).toBeGreaterThanOrEqual(2), {
+    timeout: patienceMs,
+  })
+  const { currentTime, videoWidth } = await state()
+  expect(videoWidth).toBeGreaterThan(0)
+  await vi.waitFor(
+    async () => expect((await state()).currentTime).toBeGreaterThan(currentTime + 0.5),
+    { timeout: patienceMs },
+  )
+}
+
+describe('the meeting page', () => {
+  it('lets two people who type their names see each other under one safety code', async () => {
+    const alice = await open('Alice')
+    const bob = await open('Bob')
+    const complaints: string[] = []
+    for (const { page } of [alice, bob]) {
+      page.on('pageerror', (error) => complaints.push(error.message))
+      page.on('console', (message) => {
+        if (message.type() === 'error') complaints.push(message.text())
+      })
+    }
+    await alice.join('standup')
+    await bob.join('standup')
+    for (const { page } of [alice, bob]) {
+      await pictureMoves(page, 'Alice')
+      await pictureMoves(page, 'Bob')
+    }
+    const shown = await alice.shown()
+    expect(shown).toMatchObject({ epoch: 1, participants: ['Alice', 'Bob'] })
+    expect(await bob.shown()).toEqual(shown)
+
+    await bob.leave()
+    expect(await bob.page.getByTestId('error').count()).toBe(0)
+    await vi.waitFor(
+      async () => expect(await alice.shown()).toMatchObject({ epoch: 2, participants: ['Alice'] }),
+      { timeout: patienceMs },
+    )
+    expect(complaints).toEqual([])
+  })
+
+  it('turns camera and microphone off for everyone, and on again', async () => {
+    const alice = await open('Alice')
+    const bob = await open('Bob')
+    await alice.join('toggling')
+    await bob.join('toggling')
+    await pictureMoves(bob.page, 'Alice')
+    const tile = bob.page.locator('[data-testid=tile][data-identity=Alice]')
+    expect(await tile.getByLabel('microphone off').count()).toBe(0)
+
+    await alice.page.getByTestId('toggle-camera').click()
+    await alice.page.getByTestId('toggle-microphone').click()
+    await tile.locator('video').waitFor({ state: 'detached' })
+    await tile.getByLabel('microphone off').waitFor()
+
+    await alice.page.getByTestId('toggle-camera').click()
+    await alice.page.getByTestId('toggle-microphone').click()
+    await tile.getByLabel('microphone off').waitFor({ state: 'detached' })
+    await pictureMoves(bob.page, 'Alice')
+  })
+
+  it('lets one join whose camera is not allowed, and says so', async () => {
+    const alice = await open('Alice')
+    const bob = await open('Bob')
+    await bob.page.evaluate(() => {
+      const { mediaDevices } = navigator
+      const ask = mediaDevices.getUserMedia.bind(mediaDevices)
+      mediaDevices.getUserMedia = async (constraints) => {
+        if (constraints?.video) throw new DOMException('denied', 'NotAllowedError')
+        return await ask(constraints)
+      }
+    })
+    await alice.join('no camera')
+    await bob.join('no camera')
+    expect(await bob.text('error-code')).toBe('device-denied')
+    await pictureMoves(bob.page, 'Alice')
+    const tile = alice.page.locator('[data-testid=tile][data-identity=Bob]')
+    await tile.getByLabel('microphone off').waitFor({ state: 'detached' })
+    expect(await tile.locator('video').count()).toBe(0)
+  })
+
+  it('takes name, meeting and token from its address, and keeps the token out of it', async () => {
+    const { page } = await open('', '?meeting=standup&name=Alice#token=not-a-token')
+    expect(await page.getByTestId('name').inputValue()).toBe('Alice')
+    expect(await page.getByTestId('meeting').inputValue()).toBe('standup')
+    expect(page.url()).not.toContain('token')
+    await page.getByTestId('join').click()
+    expect(await page.getByTestId('error-code').innerText()).toBe('keyserver-refused')
+    expect(await page.getByTestId('error-detail').innerText()).toBe('token-malformed')
+    await page.getByTestId('join').waitFor()
+  })
+
+  it('goes back to the start, saying why, when the server ends the meeting', async () => {
+    const ending = await runMeetingServer(built.folder)
+    const alice = await Participant.open(browser, 'Alice', ending.url)
+    opened.push(alice)
+    await alice.join('short')
+    await alice.page.locator('video').waitFor()
+    await ending.close()
+    await alice.page.getByTestId('join').waitFor()
+    expect(await alice.text('error-code')).toBe('meeting-closed')
+  })
+})

@@ -1,0 +1,37 @@
+import type { FrameCryptor } from '@conclave/client/media'
+import { render } from 'preact'
+import { App } from '../../src/page/app.tsx'
+import { Conversation, type ConversationOptions } from '../../src/page/conversation.ts'
+import { readAddress } from '../../src/page/pageAddress.ts'
+import { passThroughFrameCryptor } from './passThroughFrameCryptor.ts'
+import { Probe } from './probe.ts'
+import { recordingFrameCryptor } from './recordingFrameCryptor.ts'
+
+declare global {
+  interface Window {
+    probe: Probe
+  }
+}
+
+/** The product's page with another frame cryptor: `?media=recorded`, or `?media=clear`. */
+const cryptors: Record<string, (probe: Probe) => FrameCryptor> = {
+  recorded: recordingFrameCryptor,
+  clear: passThroughFrameCryptor,
+}
+
+const makeCryptor = cryptors[new URLSearchParams(location.search).get('media') ?? '']
+if (makeCryptor === undefined) throw new Error('the address says no kind of media')
+
+const probe = new Probe()
+window.probe = probe
+
+async function join(options: ConversationOptions): Promise<Conversation> {
+  const conversation = await Conversation.join({
+    ...options,
+    createFrameCryptor: () => (makeCryptor as (probe: Probe) => FrameCryptor)(probe),
+  })
+  probe.conversation = conversation
+  return conversation
+}
+
+render(<App address={readAddress()} join={join} />, document.getElementById('app') as HTMLElement)

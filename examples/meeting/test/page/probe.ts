@@ -1,0 +1,109 @@
+import type { Conversation } from '../../src/page/conversation.ts'
+
+/** What one participant has received of another since the call began. */
+export interface Received {
+  readonly from: string
+  readonly atMs: number
+  readonly framesDecoded: number
+  readonly framesReceived: number
+  readonly samplesReceived: number
+  readonly samplesConcealed: number
+  readonly audioEnergy: number
+}
+
+export interface RecordedKey {
+  readonly epoch: string
+  /** Hexadecimal. */
+  readonly baseKey: string
+}
+
+export interface RecordedFrame {
+  readonly source: string
+  /** Base64. */
+  readonly data: string
+}
+
+interface InboundStats {
+  readonly trackIdentifier: string
+  readonly framesDecoded?: number
+  readonly framesReceived?: number
+  readonly totalSamplesReceived?: number
+  readonly concealedSamples?: number
+  readonly totalAudioEnergy?: number
+}
+
+/** What a test sees of a page from inside. */
+export class Probe {
+  conversation: Conversation | undefined
+  readonly keys: RecordedKey[] = []
+  #frames: RecordedFrame[] = []
+  readonly #connections: RTCPeerConnection[] = []
+
+  constructor() {
+    // The same name as in the worker, whose module is not for pages.
+    new BroadcastChannel('plaintext-frames').onmessage = ({ data }) => {
+      const { source, data: frame } = data as { source: string; data: ArrayBuffer }
+      this.#frames.push({ source, data: toBase64(new Uint8Array(frame)) })
+    }
+    const connections = this.#connections
+    window.RTCPeerConnection = class extends RTCPeerConnection {
+      constructor(configuration?: RTCConfiguration) {
+        super(configuration)
+        connections.push(this)
+      }
+    }
+  }
+
+  takeKey(epoch: bigint, baseKey: Uint8Array): void {
+    const hex = Array.from(baseKey, (byte) => byte.toString(16).padStart(2, '0')).join('')
+    this.keys.push({ epoch: String(epoch), baseKey: hex })
+  }
+
+  /** The frames that were recorded since the last call. */
+  takeFrames(): RecordedFrame[] {
+    const frames = this.#frames
+    this.#frames = []
+    return frames
+  }
+
+  /** One entry for each other participant whose camera and microphone arrive. */
+  async received(): Promise<Received[]> {
+    const { conversation } = this
+    if (conversation === undefined) return []
+    const stats = await this.#inbound()
+    const atMs = performance.now()
+    const received: Received[] = []
+    for (const { leaf, identity } of conversation.view.value.members) {
+      const sources = conversation.remote.sources.value.get(leaf)
+      const video = stats.get(sources?.camera?.track.id ?? '')
+      const audio = stats.get(sources?.microphone?.track.id ?? '')
+      if (video === undefined || audio === undefined) continue
+      received.push({
+        from: identity,
+        atMs,
+        framesDecoded: video.framesDecoded ?? 0,
+        framesReceived: video.framesReceived ?? 0,
+        samplesReceived: audio.totalSamplesReceived ?? 0,
+        samplesConcealed: audio.concealedSamples ?? 0,
+        audioEnergy: audio.totalAudioEnergy ?? 0,
+      })
+    }
+    return received
+  }
+
+  async #inbound(): Promise<Map<string, InboundStats>> {
+    const found = new Map<string, InboundStats>()
+    for (const connection of this.#connections) {
+      for (const stats of (await connection.getStats()).values()) {
+        if (stats.type === 'inbound-rtp') found.set(stats.trackIdentifier, stats)
+      }
+    }
+    return found
+  }
+}
+
+function toBase64(bytes: Uint8Array): string {
+  let binary = ''
+  for (const byte of bytes) binary += String.fromCharCode(byte)
+  return btoa(binary)
+}

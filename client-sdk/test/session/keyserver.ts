@@ -1,58 +1,78 @@
-import { createServer, type Server } from 'node:http'
+import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { type Access, resolveAccess } from '@conclave/core/access'
-import { webCrypto } from '@conclave/core/crypto/secret'
+import { resolveAccess } from '@conclave/core/access'
+import { webPublicCrypto } from '@conclave/core/crypto/public'
 import {
   createKeyserver,
   generateRemovalSigner,
-  type Keyserver,
   memoryStore,
   systemClock,
   systemRandom,
 } from '@conclave/keyserver'
 import { pino } from 'pino'
+import { onTestFinished } from 'vitest'
 import { type JoinOptions, SecureMeeting } from '../../src/index.ts'
+import { Witness } from './support/witness.ts'
 
 export interface TestServer {
   readonly url: string
   tokenFor(identity: string, meeting?: string): Promise<string>
   /** Joins as `identity`; what is left out has the values that a plain test wants. */
   join(identity: string, options?: Partial<JoinOptions>): Promise<SecureMeeting>
-  /** Leaves every meeting that was joined here and closes the servers. */
+  /** What a meeting that was joined here has told since. */
+  witness(meeting: SecureMeeting): Witness
+  /** Members of the meeting's group, present or not, and connections. */
+  readonly connections: number
+  /** Another keyserver that takes this one's tokens and knows nothing of its meetings. */
+  successor(): Promise<TestServer>
+  /** Tells every client, and ends. */
   close(): Promise<void>
 }
 
 export const meetingId = 'standup'
 
-/** A real keyserver with the in-memory store on a free port of this machine. */
-export async function startKeyserver(options: { graceMs?: number } = {}): Promise<TestServer> {
-  const http: Server = createServer()
-  await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve))
-  const { port } = http.address() as AddressInfo
-  const access: Access = resolveAccess({
-    host: '127.0.0.1',
-    clock: systemClock,
-    randomBytes: systemRandom,
-  })
-  if (access.mode !== 'development') throw new Error('no key is configured here')
-  const crypto = webCrypto(globalThis.crypto.subtle, systemRandom)
-  const keyserver: Keyserver = createKeyserver({
-    httpServer: http,
+type Access = Extract<ReturnType<typeof resolveAccess>, { mode: 'development' }>
+
+/** A real keyserver with the in-memory store on a free port, for the duration of a test. */
+export async function startKeyserver(
+  options: { readonly graceMs?: number; readonly access?: Access } = {},
+): Promise<TestServer> {
+  const { access = developmentAccess(), ...settings } = options
+  const httpServer = createServer()
+  await new Promise<void>((resolve) => httpServer.listen(0, '127.0.0.1', resolve))
+  const { port } = httpServer.address() as AddressInfo
+  const url = `http://127.0.0.1:${port}`
+  const keyserver = createKeyserver({
+    httpServer,
     access,
     store: memoryStore(),
     removalSigner: await generateRemovalSigner(globalThis.crypto.subtle),
-    crypto,
+    crypto: webPublicCrypto(globalThis.crypto.subtle),
     clock: systemClock,
     random: systemRandom,
     logger: pino({ level: 'silent' }),
-    ...options,
+    ...settings,
   })
-  const joined: SecureMeeting[] = []
-  const url = `http://127.0.0.1:${port}`
+  const witnesses = new Map<SecureMeeting, Witness>()
+  let closed: Promise<void> | undefined
+  const close = () => {
+    closed ??= keyserver.close()
+    return closed
+  }
+  onTestFinished(async () => {
+    await Promise.all([...witnesses.keys()].map((meeting) => meeting.leave()))
+    await close()
+    httpServer.close()
+    httpServer.closeAllConnections()
+  })
   const tokenFor = (identity: string, meeting = meetingId) => access.mint({ identity, meeting })
   return {
     url,
     tokenFor,
+    close,
+    get connections() {
+      return keyserver.health().connections
+    },
     join: async (identity, overrides = {}) => {
       const meeting = await SecureMeeting.join({
         keyserver: url,
@@ -62,13 +82,24 @@ export async function startKeyserver(options: { graceMs?: number } = {}): Promis
         trust: { policy: 'open' },
         ...overrides,
       })
-      joined.push(meeting)
+      witnesses.set(meeting, new Witness(meeting))
       return meeting
     },
-    close: async () => {
-      await Promise.all(joined.map((meeting) => meeting.leave()))
-      await keyserver.close()
-      http.close()
+    witness: (meeting) => {
+      const witness = witnesses.get(meeting)
+      if (witness === undefined) throw new Error('joined elsewhere')
+      return witness
     },
+    successor: () => startKeyserver({ ...options, access }),
   }
+}
+
+function developmentAccess(): Access {
+  const access = resolveAccess({
+    host: '127.0.0.1',
+    clock: systemClock,
+    randomBytes: systemRandom,
+  })
+  if (access.mode !== 'development') throw new Error('no key is configured here')
+  return access
 }

@@ -4,7 +4,7 @@ import type { MeetingServer } from '../src/meetingServer.ts'
 import { type BuiltPage, buildPage, probedPage } from './support/buildPage.ts'
 import { ByteWindows } from './support/byteWindows.ts'
 import { launchChromium } from './support/chromium.ts'
-import { everyoneReceives, type Flows, flowsDuring, seconds } from './support/flow.ts'
+import { everyoneReceives, type Flow, type Flows, flowsDuring, seconds } from './support/flow.ts'
 import { clearLength, epochBits, SavedKeys } from './support/openFrame.ts'
 import { Participant, patienceMs } from './support/participant.ts'
 import { runMeetingServer } from './support/runMeetingServer.ts'
@@ -58,6 +58,7 @@ beforeAll(async () => {
   bob = second as Participant
   carol = third as Participant
   encrypted = await flowsDuring([alice, bob, carol], () => seconds(measuredSeconds))
+  console.info(flowTable(control, encrypted))
 }, 300_000)
 
 afterAll(async () => {
@@ -65,6 +66,15 @@ afterAll(async () => {
   await server?.close()
   await page?.remove()
 })
+
+function flowTable(control: Flows, encrypted: Flows): string {
+  const row = (pair: string, flow: Flow | undefined, beside: Flow) => {
+    const frames = `${flow?.framesPerSecond.toFixed(1)} frames/s (control ${beside.framesPerSecond.toFixed(1)})`
+    const percent = (share: number | undefined) => `${(100 * (share ?? Number.NaN)).toFixed(1)} %`
+    return `${pair}: ${frames}, concealed ${percent(flow?.concealed)} (control ${percent(beside.concealed)})`
+  }
+  return [...control].map(([pair, beside]) => row(pair, encrypted.get(pair), beside)).join('\n')
+}
 
 /** The epoch that all of them show, once it is a later one than `before`. */
 async function laterEpoch(participants: readonly Participant[], before: number): Promise<number> {
@@ -155,19 +165,22 @@ describe('three browsers in an encrypted meeting', () => {
       expect(plaintext, track).toBeDefined()
       opened.set(track, [...(opened.get(track) ?? []), hex(plaintext as Uint8Array)])
     }
-    await vi.waitFor(async () => {
-      for (const participant of [alice, bob, carol]) {
-        for (const { source, data } of await participant.takeFrames()) {
-          const track = `${participant.name} ${source}`
-          const known = originals.get(track) ?? new Set()
-          originals.set(track, known.add(hex(Buffer.from(data, 'base64'))))
+    await vi.waitFor(
+      async () => {
+        for (const participant of [alice, bob, carol]) {
+          for (const { source, data } of await participant.takeFrames()) {
+            const track = `${participant.name} ${source}`
+            const known = originals.get(track) ?? new Set()
+            originals.set(track, known.add(hex(Buffer.from(data, 'base64'))))
+          }
         }
-      }
-      for (const [track, frames] of opened) {
-        const unknown = frames.filter((frame) => originals.get(track)?.has(frame) !== true)
-        expect(unknown, track).toEqual([])
-      }
-    })
+        for (const [track, frames] of opened) {
+          const unknown = frames.filter((frame) => originals.get(track)?.has(frame) !== true)
+          expect(unknown, track).toEqual([])
+        }
+      },
+      { timeout: patienceMs, interval: 250 },
+    )
     expect(opened.size).toBe(6)
     for (const [track, frames] of opened) {
       expect(new Set(frames).size, track).toBeGreaterThanOrEqual(20)

@@ -251,7 +251,7 @@ describe('joining through a keyserver whose answers are wrong', () => {
         port.inject({ name: 'closed', notice: { groupId, reason: 'empty' } })
         return { ok: true, position: 0 }
       }
-      const pause = () => new Promise((resolve) => room.clock.setTimer(50, () => resolve(0)))
+      const pause = () => new Promise((resolve) => room.clock.setTimer(500, () => resolve(0)))
       port.tamper.enter = async (_, honest) => {
         await pause()
         return honest()

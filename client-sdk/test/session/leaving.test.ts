@@ -33,14 +33,16 @@ describe('leaving', () => {
   it('says goodbye again where the epoch ended meanwhile', async () => {
     const room = Room.open()
     const [alice, bob] = (await room.meetingOf('alice', 'bob')) as [Client, Client]
-    const carol = room.begin('carol')
-    let raced = false
+    const overtaken = Promise.withResolvers<void>()
     bob.port.tamper.propose = async (_, honest) => {
-      if (!raced) await room.until(() => carol.client !== undefined)
-      raced = true
+      await overtaken.promise
       return honest()
     }
+    const carol = room.begin('carol')
+    await room.until(() => carol.port.count('wait') === 1)
     void bob.meeting.leave()
+    await room.until(() => carol.client !== undefined)
+    overtaken.resolve()
     await room.until(() => bob.witness.ended.length === 1)
     expect(bob.port.count('propose')).toBe(2)
     await room.agreed([alice, carol.client as Client], ['alice', 'carol'])

@@ -163,7 +163,7 @@ describe('making a commit', () => {
   it('those who wait are added at once, as many as a commit may hold', async () => {
     const gathering = await Gathering.of(2)
     const membership = new Membership(gathering.group(0), 0)
-    const joiners = await joinerOf(clock, 300)
+    const joiners = await joinerOf(clock, 257)
     membership.waitingList.update(joiners)
     const pending = await membership.makeCommit()
     expect(pending?.effect.added).toHaveLength(256)

@@ -24,14 +24,37 @@ export interface Joining {
 
 /** The real time that something may take on a loaded machine, in milliseconds. */
 const patienceMs = 20_000
-const stepMs = 10
+
+/** A virtual clock that can be moved straight to where something happens. */
+class SteppingClock extends VirtualClock {
+  readonly #due = new Set<{ readonly at: number }>()
+
+  /** Milliseconds until the next timer falls due; undefined where there is none. */
+  get untilNext(): number | undefined {
+    const next = Math.min(...[...this.#due].map(({ at }) => at))
+    return Number.isFinite(next) ? next - this.now() : undefined
+  }
+
+  override setTimer(delayMs: number, callback: () => void): () => void {
+    const due = { at: this.now() + Math.max(0, delayMs) }
+    this.#due.add(due)
+    const cancel = super.setTimer(delayMs, () => {
+      this.#due.delete(due)
+      callback()
+    })
+    return () => {
+      this.#due.delete(due)
+      cancel()
+    }
+  }
+}
 
 /**
  * Sessions on a clock that moves only when nothing else is going on, over a keyserver whose every
  * answer can be changed. Afterwards it checks what holds for every session, however it ended.
  */
 export class Room {
-  readonly clock = new VirtualClock()
+  readonly clock = new SteppingClock()
   readonly census = new Census()
   readonly delivery: TestDelivery
   readonly #joinings: Joining[] = []
@@ -141,17 +164,20 @@ export class Room {
       await this.rest()
       if (condition()) return
       if (Date.now() > deadline) throw new Error('waited in vain')
-      this.clock.advance(stepMs)
+      this.clock.advance(this.clock.untilNext ?? 0)
     }
   }
 
   /** Lets this much time pass. */
   async pass(ms: number): Promise<void> {
-    for (let left = ms; left > 0; left -= stepMs) {
+    const end = this.clock.now() + ms
+    for (;;) {
       await this.rest()
-      this.clock.advance(Math.min(stepMs, left))
+      const { untilNext = ms } = this.clock
+      if (this.clock.now() + untilNext > end) break
+      this.clock.advance(untilNext)
     }
-    await this.rest()
+    this.clock.advance(end - this.clock.now())
   }
 
   /** Waits, with the clock standing still, until nothing goes on any more. */
@@ -163,8 +189,12 @@ export class Room {
   }
 
   async #close(): Promise<void> {
+    const leaving = new Set<Client>()
     await this.until(() => {
-      for (const { client } of this.#joinings) void client?.meeting.leave()
+      for (const { client } of this.#joinings) {
+        if (client !== undefined && !leaving.has(client)) void client.meeting.leave()
+        if (client !== undefined) leaving.add(client)
+      }
       return this.#joinings.every(
         ({ client, failure }) => failure !== undefined || client?.witness.ended.length === 1,
       )

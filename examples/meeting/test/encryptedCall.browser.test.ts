@@ -4,13 +4,20 @@ import type { MeetingServer } from '../src/meetingServer.ts'
 import { type BuiltPage, buildPage, probedPage } from './support/buildPage.ts'
 import { ByteWindows } from './support/byteWindows.ts'
 import { launchChromium } from './support/chromium.ts'
-import { everyoneReceives, type Flow, type Flows, flowsDuring, seconds } from './support/flow.ts'
+import {
+  calmestFlows,
+  everyoneReceives,
+  type Flow,
+  type Flows,
+  flowsDuring,
+  seconds,
+} from './support/flow.ts'
 import { clearLength, epochBits, SavedKeys } from './support/openFrame.ts'
 import { Participant, patienceMs } from './support/participant.ts'
 import { runMeetingServer } from './support/runMeetingServer.ts'
 import { SfuTap, type TappedFrame } from './support/sfuTap.ts'
 
-const measuredSeconds = 10
+const stretches = { count: 3, seconds: 4 }
 const sources = ['camera', 'microphone']
 
 let browser: Browser
@@ -49,7 +56,7 @@ beforeAll(async () => {
   browser = await launchChromium()
 
   const unprotected = await joinAll('control', 'clear')
-  control = await flowsDuring(unprotected, () => seconds(measuredSeconds))
+  control = await calmestFlows(unprotected, stretches)
   for (const participant of unprotected) await participant.close()
 
   callStart = tap.frames.length
@@ -57,7 +64,7 @@ beforeAll(async () => {
   alice = first as Participant
   bob = second as Participant
   carol = third as Participant
-  encrypted = await flowsDuring([alice, bob, carol], () => seconds(measuredSeconds))
+  encrypted = await calmestFlows([alice, bob, carol], stretches)
   console.info(flowTable(control, encrypted))
 }, 300_000)
 

@@ -71,6 +71,11 @@ export class LocalSource {
     })
   }
 
+  /** The user has read why it failed. */
+  dismiss(): void {
+    if (this.state.value.kind === 'failed') this.state.set({ kind: 'off' })
+  }
+
   /** The call gave the publication up. */
   publicationEnded(error: unknown): void {
     this.#publication = undefined

@@ -58,17 +58,20 @@ export class Participant {
     return this.page.getByTestId(testId).innerText()
   }
 
-  /** The epoch and the safety code that the page shows. */
-  async shown(): Promise<{ epoch: number; safetyCode: string; participants: string[] }> {
-    const participants = await this.page.getByTestId('participant').all()
-    const names = await Promise.all(
-      participants.map((participant) => participant.getAttribute('data-identity')),
-    )
-    return {
-      epoch: Number(await this.text('epoch')),
-      safetyCode: await this.text('safety-code'),
-      participants: names.map(String).sort(),
-    }
+  /** What the page shows at one moment. */
+  shown(): Promise<{ epoch: number; safetyCode: string; participants: string[] }> {
+    return this.page.evaluate(() => {
+      const all = (testId: string) => [
+        ...document.querySelectorAll<HTMLElement>(`[data-testid=${testId}]`),
+      ]
+      return {
+        epoch: Number(all('epoch')[0]?.textContent ?? Number.NaN),
+        safetyCode: all('safety-code')[0]?.textContent ?? '',
+        participants: all('participant')
+          .map(({ dataset }) => dataset['identity'] ?? '')
+          .sort(),
+      }
+    })
   }
 
   received(): Promise<Received[]> {

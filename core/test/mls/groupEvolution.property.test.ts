@@ -192,7 +192,7 @@ it('members, joiners and a follower agree through any history, and the tree stay
       await evolution.take({ kind: 'add', by: 0, newcomers: 4 })
       for (const each of steps) await evolution.take(each)
     }),
-    { numRuns: 10, seed: 9420, endOnFailure: true },
+    { numRuns: 8, seed: 9420, endOnFailure: true },
   )
   for (const [what, times] of Object.entries(met)) {
     expect(times, `histories with ${what}`).toBeGreaterThan(3)

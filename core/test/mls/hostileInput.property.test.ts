@@ -61,7 +61,7 @@ class Outcomes {
     for (const code of codes) {
       expect(this.#counts.get(code) ?? 0, `${code} of ${this.#summary}`).toBeGreaterThan(0)
     }
-    expect(this.#slowest, 'the slowest attempt in milliseconds').toBeLessThan(2000)
+    expect(this.#slowest, 'the slowest attempt in milliseconds').toBeLessThan(10_000)
   }
 
   get #summary(): string {
@@ -126,7 +126,7 @@ it('a message damaged on its way is rejected and changes nothing', async () => {
       })
       expect(['proposal', 'commit', 'removed']).not.toContain(outcome)
     }),
-    { numRuns: 2000, seed },
+    { numRuns: 1500, seed },
   )
   expect(viewOf(alice)).toEqual(before)
   outcomes.expectMet(
@@ -159,7 +159,7 @@ it('a commit that a member damages before signing it is rejected and changes not
       })
       expect(['proposal', 'commit', 'removed']).not.toContain(outcome)
     }),
-    { numRuns: 2000, seed },
+    { numRuns: 1200, seed },
   )
   expect(viewOf(alice)).toEqual(before)
   outcomes.expectMet(
@@ -189,14 +189,14 @@ it('a proposal that a member damages before signing it is refused', async () => 
       })
       expect(outcome).not.toBe('accepted')
     }),
-    { numRuns: 2000, seed },
+    { numRuns: 1200, seed },
   )
   expect(publicViewOf(follower)).toEqual(before)
   outcomes.expectMet(
     'proposal-not-authorised',
     'key-package-signature-invalid',
     'leaf-signature-invalid',
-    'key-package-suite-mismatch',
+    'leaf-version-unsupported',
   )
 })
 
@@ -221,7 +221,7 @@ it('a leaf that its owner damages before signing it is judged, and harms no comm
         return 'accepted'
       })
     }),
-    { numRuns: 600, seed },
+    { numRuns: 450, seed },
   )
   expect(publicViewOf(follower)).toEqual(before)
   outcomes.expectMet(
@@ -267,7 +267,7 @@ it('what a committer uploads beside its commit is refused wherever it is damaged
         return 'accepted'
       })
     }),
-    { numRuns: 2000, seed },
+    { numRuns: 1200, seed },
   )
   expect(publicViewOf(follower)).toEqual(before)
   outcomes.expectMet(
@@ -307,7 +307,7 @@ it('a damaged tree is never opened, and a damaged GroupInfo is judged, though a 
       })
       expect(outcome).not.toBe('damaged tree accepted')
     }),
-    { numRuns: 1500, seed },
+    { numRuns: 1000, seed },
   )
   outcomes.expectMet(
     'tree-parent-hash-invalid',
@@ -359,7 +359,7 @@ it('a Welcome that is damaged, outside or inside, is refused and leaves the KeyP
         throw new Error(`a damaged ${part} was accepted`)
       })
     }),
-    { numRuns: 600, seed },
+    { numRuns: 400, seed },
   )
   outcomes.expectMet(
     'welcome-not-for-us',
@@ -385,7 +385,7 @@ it('noise is rejected and changes nothing', async () => {
         : noise.slice()
       expect(await alice.receive(bytes)).toMatchObject({ kind: 'rejected' })
     }),
-    { numRuns: 600, seed },
+    { numRuns: 500, seed },
   )
   expect(viewOf(alice)).toEqual(before)
   await expectAlive(party)

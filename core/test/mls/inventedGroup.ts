@@ -36,6 +36,8 @@ export interface InventedGroup {
   readonly pskSecret?: Secret
   readonly groupInfo?: Change<GroupInfoTbs>
   readonly confirmationTag?: Change<Bytes>
+  /** What the GroupInfo is sealed under instead of what the newcomer derives. */
+  readonly sealedUnder?: Secret
   /** After the GroupInfo was signed. */
   readonly signed?: Change<GroupInfo>
 }
@@ -67,7 +69,7 @@ export async function inventWelcome(crypto: SecretSuite, group: InventedGroup): 
     crypto,
     [{ keyPackage: group.newcomer, pathSecret: group.pathSecret }],
     joinerSecret,
-    memberSecret,
+    group.sealedUnder ?? memberSecret,
     group.psks ?? [],
     group.signed?.(groupInfo) ?? groupInfo,
   )

@@ -37,7 +37,7 @@ import {
   type Welcome,
 } from '../../src/wire/index.ts'
 import { CredentialType, ProposalType, WireFormat } from '../../src/wire/registry.ts'
-import { seededRandom } from '../crypto/suite.ts'
+import { seededRandom, suiteWith } from '../crypto/suite.ts'
 import { VirtualClock } from '../virtualClock.ts'
 
 export const meetingId = 'standup'
@@ -74,6 +74,7 @@ export class Party {
   readonly keyserver: Signer
   readonly extensions: Extensions
   participants: Participant[] = []
+  readonly #people: string[] = []
 
   private constructor(environment: GroupEnvironment, keyserver: Signer, options: PartyOptions) {
     this.environment = {
@@ -122,12 +123,14 @@ export class Party {
     return { notBefore: now - 60n, notAfter: now + BigInt(seconds) }
   }
 
-  async person(name: string, certifiedFor = meetingId): Promise<Person> {
-    const [device, signer] = await Promise.all([
-      this.suite.generateSigner(),
-      this.suite.generateSigner(),
-    ])
-    return { name, device, own: await ownLeaf(name, device, signer, certifiedFor) }
+  /** Somebody with this name; somebody else each time. */
+  person(name: string): Promise<Person> {
+    const namesakes = this.#people.filter((known) => known === name).length
+    this.#people.push(name)
+    const key = `${name} ${namesakes}`
+    const known = people.get(key) ?? newPerson(name, key)
+    people.set(key, known)
+    return known
   }
 
   keyPackage(person: Person, lifetime = this.lifetime()): Promise<KeyPackageBundle> {
@@ -285,13 +288,17 @@ export function sameBytes(a: readonly Bytes[], b: readonly Bytes[]): boolean {
   return a.length === b.length && a.every((bytes, i) => equalBytes(bytes, b[i] as Bytes))
 }
 
-async function ownLeaf(
-  name: string,
-  device: Signer,
-  signer: Signer,
-  certifiedFor: string,
-): Promise<OwnLeaf> {
-  const certified = memberTbs(certifiedFor, signer.publicKey)
+/** Making keys is most of the work of a party, and who they belong to makes no difference. */
+const people = new Map<string, Promise<Person>>()
+
+async function newPerson(name: string, key: string): Promise<Person> {
+  const suite = suiteWith(seededRandom(key))
+  const [device, signer] = await Promise.all([suite.generateSigner(), suite.generateSigner()])
+  return { name, device, own: await ownLeaf(name, device, signer) }
+}
+
+async function ownLeaf(name: string, device: Signer, signer: Signer): Promise<OwnLeaf> {
+  const certified = memberTbs(meetingId, signer.publicKey)
   const member = memberExtension({
     deviceKey: device.publicKey,
     deviceSignature: await signWithLabel(device, memberLabel, certified),

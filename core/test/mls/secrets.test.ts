@@ -189,6 +189,10 @@ describe('nothing is left but what the epoch needs', () => {
         'welcome-undecryptable',
       ],
       [
+        { welcome: await invented({ sealedUnder: pathSecret(32) }), ...tree },
+        'welcome-undecryptable',
+      ],
+      [
         { welcome: await invented({ confirmationTag: touched }), ...tree },
         'commit-confirmation-tag-invalid',
       ],

@@ -77,6 +77,12 @@ describe('a Welcome', () => {
     await expectJoinRefused(of, welcome, 'welcome-undecryptable')
   })
 
+  it('whose GroupInfo is sealed under another key is refused', async () => {
+    const of = await scene()
+    const sealedUnder = new Secret(new Uint8Array(32).fill(7))
+    await expectJoinRefused(of, await invented(of, { sealedUnder }), 'welcome-undecryptable')
+  })
+
   const psk = (usage: number): PreSharedKeyId => ({
     pskType: PskType.resumption,
     usage,

@@ -36,14 +36,13 @@ interface InboundStats {
 export class Probe {
   conversation: Conversation | undefined
   readonly keys: RecordedKey[] = []
-  #frames: RecordedFrame[] = []
+  #frames: { readonly source: string; readonly data: ArrayBuffer }[] = []
   readonly #connections: RTCPeerConnection[] = []
 
   constructor() {
     // The same name as in the worker, whose module is not for pages.
     new BroadcastChannel('plaintext-frames').onmessage = ({ data }) => {
-      const { source, data: frame } = data as { source: string; data: ArrayBuffer }
-      this.#frames.push({ source, data: toBase64(new Uint8Array(frame)) })
+      this.#frames.push(data)
     }
     const connections = this.#connections
     window.RTCPeerConnection = class extends RTCPeerConnection {
@@ -63,7 +62,7 @@ export class Probe {
   takeFrames(): RecordedFrame[] {
     const frames = this.#frames
     this.#frames = []
-    return frames
+    return frames.map(({ source, data }) => ({ source, data: toBase64(new Uint8Array(data)) }))
   }
 
   /** One entry for each other participant whose camera and microphone arrive. */

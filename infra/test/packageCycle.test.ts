@@ -23,6 +23,10 @@ describe('the build', () => {
         await cp(join(repository, project, 'tsconfig.json'), join(root, project, 'tsconfig.json'))
       }
     }
+    const page = 'examples/meeting/src/page'
+    await mkdir(join(root, page))
+    await writeFile(join(root, page, 'index.ts'), 'export const name = 1\n')
+    await cp(join(repository, page, 'tsconfig.json'), join(root, page, 'tsconfig.json'))
     await symlink(join(repository, 'node_modules'), join(root, 'node_modules'))
   })
   afterAll(() => rm(root, { recursive: true, force: true }))

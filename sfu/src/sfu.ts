@@ -54,6 +54,12 @@ export interface Sfu {
 
 /** How long clients may take to receive what they were sent last, in milliseconds. */
 const partingMs = 1_000
+/**
+ * A connection that the network dropped is noticed within these two, in milliseconds. The keyserver
+ * learns of a relayed member's absence no sooner.
+ */
+const pingInterval = 10_000
+const pingTimeout = 10_000
 const defaultPortRange = { min: 40_000, max: 49_999 }
 
 /**
@@ -83,6 +89,8 @@ export async function createSfu(options: SfuOptions): Promise<Sfu> {
     path: options.path ?? '/socket.io',
     serveClient: false,
     transports: ['websocket'],
+    pingInterval,
+    pingTimeout,
     maxHttpBufferSize: limits.payloadBytes,
     allowRequest: (_request, decide) => {
       const full = io.engine.clientsCount >= limits.connections

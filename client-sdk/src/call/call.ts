@@ -98,7 +98,11 @@ class SfuCall implements Call {
       early.push({ name, payload })
     }
     signalling.onEvent((name, payload) => receive(name, payload))
-    signalling.onDisconnected(() => this.#end('connection-lost'))
+    signalling.onDisconnected(() => {
+      // Why the room closed may have come just before, and wait with the early events.
+      const closing = early.find(({ name }) => name === 'roomClosed')
+      this.#end(closing === undefined ? 'connection-lost' : readRoomClosed(closing.payload))
+    })
     const joined = readJoined(
       await signalling.request('join', meeting === undefined ? {} : { meeting }),
     )

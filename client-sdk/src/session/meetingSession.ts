@@ -187,17 +187,22 @@ export class MeetingSession {
     const entered = await this.#link.request('enter', { protocol: protocolVersion, meetingId })
     if (!entered.ok) throw refusal(entered)
     this.#entered = entered
+    this.#waitingFor = undefined
+    this.#cancelRetry?.()
+    this.#cancelRetry = undefined
+    const { group } = entered
+    const current = this.#participation?.group.groupId
+    if (current !== undefined && (group === null || !equalBytes(group.groupId, current))) {
+      return this.#end('closed', closedByKeyserver())
+    }
     await this.#goOn()
   }
 
+  /** Does what comes next on a connection that has entered. */
   async #goOn(): Promise<void> {
     const { group, nonce } = this.#entered as Entered
-    const participation = this.#participation
-    if (participation === undefined) return this.#join(group?.groupId)
-    if (group === null || !equalBytes(group.groupId, participation.group.groupId)) {
-      return this.#end('closed', closedByKeyserver())
-    }
-    await participation.follow(nonce)
+    if (this.#participation !== undefined) return this.#participation.follow(nonce)
+    await this.#join(this.#waitingFor ?? group?.groupId)
   }
 
   async #join(groupId: Bytes | undefined): Promise<void> {
@@ -318,8 +323,11 @@ export class MeetingSession {
     this.#notices.clear()
     this.#place.forget()
     this.#participation?.close()
-    this.#link.close()
-    this.#events.ended(reason, error)
+    try {
+      this.#link.close()
+    } finally {
+      this.#events.ended(reason, error)
+    }
   }
 
   async #newLeaf(): Promise<OwnLeaf> {

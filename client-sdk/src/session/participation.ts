@@ -36,6 +36,8 @@ export class Participation {
   readonly #scheduler: CommitScheduler
   readonly #link: Pick<DeliveryLink, 'request'>
   readonly #host: ParticipationHost
+  /** The commit whose answer is out: of two answers to one commit the wrong one might come first. */
+  #sent: PendingCommit | undefined
   #present: ReadonlySet<number> = new Set()
   #closed = false
 
@@ -72,7 +74,7 @@ export class Participation {
     const attached = await this.#link.request('attach', { groupId, leafIndex, signature })
     if (!attached.ok) throw refusal(attached)
     const { pending } = this.#membership
-    if (pending !== undefined) this.#send(pending)
+    if (pending !== undefined && pending !== this.#sent) this.#send(pending)
     this.reconsider()
   }
 
@@ -195,7 +197,11 @@ export class Participation {
     const { lastSeq: after, group } = this.#membership
     const { message, groupInfo, welcome = null } = pending
     const upload = { groupId: group.groupId, after, message, welcome, groupInfo }
-    this.#link.request('commit', upload).then(
+    this.#sent = pending
+    const answer = this.#link.request('commit', upload).finally(() => {
+      if (this.#sent === pending) this.#sent = undefined
+    })
+    answer.then(
       (reply) => this.#host.run(() => this.#answered(pending, reply)),
       // The log decides: after reconnecting it is there, or it is sent again.
       (error: unknown) => this.#host.run(() => Promise.reject(error)),

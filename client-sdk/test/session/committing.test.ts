@@ -112,6 +112,27 @@ describe('a commit whose answer is wrong or stays out', () => {
     expect(alice.port.count('commit')).toBe(1)
   })
 
+  it('a commit whose answer is still out is not sent again on the same connection', async () => {
+    const { room, alice, groupId } = await alone()
+    const answer = Promise.withResolvers<void>()
+    alice.port.tamper.commit = async (_, honest) => {
+      await answer.promise
+      return honest()
+    }
+    const bob = room.begin('bob')
+    await room.until(() => alice.port.count('commit') === 1)
+    alice.port.tamper.resume = () => {
+      delete alice.port.tamper.resume
+      return Promise.resolve(refuse('rate-limited'))
+    }
+    const entry = { seq: 1_000, message: new Uint8Array() }
+    alice.port.inject({ name: 'entry', notice: { groupId, entry } })
+    await room.until(() => alice.port.count('attach') === 2)
+    answer.resolve()
+    await room.until(() => bob.client !== undefined)
+    expect(alice.port.count('commit')).toBe(1)
+  })
+
   it('a commit that did not arrive is sent again after reconnecting', async () => {
     const { room, alice } = await alone()
     alice.port.tamper.commit = () => {

@@ -1,5 +1,5 @@
 import { decode, emptyBytes } from '@conclave/core/codec'
-import type { Group } from '@conclave/core/mls/group'
+import type { Group, PendingCommit } from '@conclave/core/mls/group'
 import { type KeyPackage, MlsMessage, ProposalType, WireFormat } from '@conclave/core/wire'
 import { describe, expect, it } from 'vitest'
 import { Membership } from '../../src/session/membership.ts'
@@ -199,18 +199,47 @@ describe('making a commit', () => {
 })
 
 describe('closing', () => {
-  it('while a commit is being taken in wipes the epoch that it leads to', async () => {
-    for (let moment = 0; moment < 30; moment++) {
-      const gathering = await Gathering.of(2)
-      const membership = new Membership(gathering.group(1), 0)
-      const message = await commitBy(gathering.group(0), 0)
-      const applying = membership.apply({ seq: 1, message })
-      for (let tick = 0; tick < moment; tick++) await Promise.resolve()
-      if (moment > 15) await new Promise((resolve) => setImmediate(resolve))
+  it('just when a commit has been taken in wipes the epoch that it leads to', async () => {
+    const gathering = await Gathering.of(2)
+    const real = gathering.group(1)
+    let next: Group | undefined
+    const receive = async (message: Uint8Array<ArrayBuffer>) => {
+      const received = await real.receive(message)
+      if (received.kind === 'commit') next = received.group
       membership.close()
-      await applying.catch(() => {})
-      expect(exporterOf(membership.group)).toThrow()
+      return received
     }
+    const watched = { public: real.public, receive, close: () => real.close() }
+    const membership = new Membership(watched as unknown as Group, 0)
+    const message = await commitBy(gathering.group(0), 0)
+    await expect(membership.apply({ seq: 1, message })).rejects.toMatchObject({
+      code: 'session-ended',
+    })
+    if (next === undefined) throw new Error('the commit was not taken in')
+    expect(exporterOf(next)).toThrow(expect.objectContaining({ code: 'group-left' }))
+  })
+
+  it('just when a commit has been made discards it', async () => {
+    const gathering = await Gathering.of(2)
+    const real = gathering.group(0)
+    let made: PendingCommit | undefined
+    const commit = async (options: Parameters<Group['commit']>[0]) => {
+      made = await real.commit(options)
+      membership.close()
+      return made
+    }
+    const watched = {
+      public: real.public,
+      leafIndex: real.leafIndex,
+      commit,
+      close: () => real.close(),
+    }
+    const membership = new Membership(watched as unknown as Group, 0)
+    membership.waitingList.update(await joinerOf(clock, 1))
+    await expect(membership.makeCommit()).rejects.toMatchObject({ code: 'session-ended' })
+    expect(() => made?.discard()).toThrow(
+      expect.objectContaining({ code: 'pending-commit-settled' }),
+    )
   })
 
   it('while a commit is being made discards it', async () => {

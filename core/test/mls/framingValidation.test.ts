@@ -168,6 +168,9 @@ describe('a message', () => {
     expect(await rejectionOf(alice, version2)).toBe('codec-unknown-case')
     expect(await rejectionOf(alice, emptyBytes)).toBe('codec-truncated')
     expect(await rejectionOf(alice, new Uint8Array(100_000).fill(255))).toBe('codec-unknown-case')
+    // A group id that claims to have a gibibyte.
+    const huge = Uint8Array.of(0, 1, 0, 1, 0xbf, 0xff, 0xff, 0xff, 7)
+    expect(await rejectionOf(alice, huge)).toBe('codec-truncated')
     pending.discard()
     await expectAlive(party)
   })

@@ -1,8 +1,9 @@
 import type { Server } from 'node:http'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import { buildPage, launchChromium, originOf, serveFiles } from './chromium.ts'
+import { launchChromium } from '../chromium.ts'
 import type { LoopbackOptions, MediaReport } from './page/loopback.ts'
+import { buildPage, originOf, serveFiles } from './servedPage.ts'
 
 const PATIENCE_MS = 30_000
 
@@ -13,7 +14,7 @@ let page: Page
 beforeAll(async () => {
   const files = await buildPage(new URL('./page/', import.meta.url))
   server = await serveFiles(files)
-  browser = await launchChromium()
+  browser = await launchChromium({ fps: 30 })
 }, 120_000)
 
 afterAll(async () => {
@@ -33,7 +34,12 @@ async function call(
   const context = await browser.newContext({ permissions: ['camera', 'microphone'] })
   page = await context.newPage()
   await page.goto(originOf(server))
-  const defaults: LoopbackOptions = { protect: true, unprotect: true, videoCodec: 'video/VP8' }
+  const defaults: LoopbackOptions = {
+    protect: true,
+    unprotect: true,
+    videoCodec: 'video/VP8',
+    connect: true,
+  }
   await page.evaluate(
     async ({ options, keys }) => {
       window.call = new window.Loopback(options)
@@ -210,7 +216,7 @@ describe('the frame cryptor in Chromium', { timeout: 2 * PATIENCE_MS }, () => {
     })
     expect((await report()).video.packetsSent).toBe(0)
     await page.context().close()
-    await call({ videoCodec: 'video/VP9', protect: false, unprotect: false })
+    await call({ videoCodec: 'video/VP9', protect: false, unprotect: false, connect: false })
     const code = await page.evaluate(() => window.call.protectAgain())
     expect(code).toBe('media-unsupported-codec')
     const [, cameraHasTrack] = await page.evaluate(() => window.call.sendersHaveTracks())

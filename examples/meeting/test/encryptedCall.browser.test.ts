@@ -1,9 +1,9 @@
 import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { launchChromium } from '../../../client-sdk/test/chromium.ts'
 import type { MeetingServer } from '../src/meetingServer.ts'
 import { type BuiltPage, buildPage, probedPage } from './support/buildPage.ts'
 import { ByteWindows } from './support/byteWindows.ts'
-import { launchChromium } from './support/chromium.ts'
 import {
   calmestFlows,
   everyoneReceives,
@@ -31,8 +31,6 @@ let dave: Participant
 /** The same call without transforms. */
 let control: Flows
 let encrypted: Flows
-/** Where the encrypted call begins in the tap's recording. */
-let callStart: number
 
 async function join(name: string, meeting: string, media: string): Promise<Participant> {
   const participant = await Participant.open(browser, name, `${server.url}?media=${media}`)
@@ -53,13 +51,12 @@ beforeAll(async () => {
   page = await buildPage(probedPage)
   server = await runMeetingServer(page.folder)
   tap = new SfuTap(server.sfu)
-  browser = await launchChromium()
+  browser = await launchChromium({ fps: 20 })
 
   const unprotected = await joinAll('control', 'clear')
   control = await calmestFlows(unprotected, stretches)
   for (const participant of unprotected) await participant.close()
 
-  callStart = tap.frames.length
   const [first, second, third] = await joinAll('standup', 'recorded')
   alice = first as Participant
   bob = second as Participant
@@ -112,7 +109,7 @@ async function framesFrom(
       senders.flatMap(({ name }) =>
         sources.flatMap((source) => {
           const frames = tap
-            .since(callStart)
+            .framesOf('standup')
             .filter((frame) => frame.from === name && frame.source === source)
           const first = frames.findIndex((frame) => epochBits(frame) === epoch % 256)
           const later = first < 0 ? [] : frames.slice(first)
@@ -162,7 +159,7 @@ describe('three browsers in an encrypted meeting', () => {
   })
 
   it('send frames that open, with the right keys, to what the encoders gave, byte by byte', async () => {
-    const tapped = tap.since(callStart)
+    const tapped = tap.framesOf('standup').slice()
     const keys = await keysOf(alice)
     const originals = new Map<string, Set<string>>()
     const opened = new Map<string, string[]>()
@@ -195,7 +192,7 @@ describe('three browsers in an encrypted meeting', () => {
   })
 
   it('let no eight bytes of a frame through the SFU beyond the clear prefix', async () => {
-    const tapped = tap.since(callStart)
+    const tapped = tap.framesOf('standup').slice()
     const keys = await keysOf(alice)
     const windows = new ByteWindows()
     const plaintexts: Uint8Array[] = []
@@ -217,7 +214,7 @@ describe('three browsers in an encrypted meeting', () => {
   it('go on without one who leaves, whose saved keys open no later frame', async () => {
     const { epoch: before } = await carol.shown()
     const keys = await keysOf(carol)
-    expect(await keys.countOpened(tap.frames.slice(-60))).toBe(60)
+    expect(await keys.countOpened(tap.framesOf('standup').slice(-60))).toBe(60)
 
     let epoch = before
     const flows = await flowsDuring([alice, bob], async () => {
@@ -238,7 +235,7 @@ describe('three browsers in an encrypted meeting', () => {
 
   it('admit one whose keys open no frame that was sent before', async () => {
     const { epoch: before } = await alice.shown()
-    const earlier = tap.since(callStart)
+    const earlier = tap.framesOf('standup').slice()
     dave = await join('Dave', 'standup', 'recorded')
     const epoch = await laterEpoch([alice, bob, dave], before)
 
@@ -254,7 +251,7 @@ describe('three browsers in an encrypted meeting', () => {
   it('go on without one whose page was killed, whose saved keys open no later frame', async () => {
     const { epoch: before } = await bob.shown()
     const keys = await keysOf(bob)
-    expect(await keys.countOpened(tap.frames.slice(-60))).toBe(60)
+    expect(await keys.countOpened(tap.framesOf('standup').slice(-60))).toBe(60)
 
     let epoch = before
     const flows = await flowsDuring([alice, dave], async () => {

@@ -1,8 +1,8 @@
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
+import { launchChromium } from '../../../client-sdk/test/chromium.ts'
 import type { MeetingServer } from '../src/meetingServer.ts'
 import { type BuiltPage, buildPage, productPage } from './support/buildPage.ts'
-import { launchChromium } from './support/chromium.ts'
 import { Participant, patienceMs } from './support/participant.ts'
 import { runMeetingServer } from './support/runMeetingServer.ts'
 
@@ -14,7 +14,7 @@ const opened: Participant[] = []
 beforeAll(async () => {
   built = await buildPage(productPage)
   server = await runMeetingServer(built.folder)
-  browser = await launchChromium()
+  browser = await launchChromium({ fps: 20 })
 })
 
 afterEach(async () => {

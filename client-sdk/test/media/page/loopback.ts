@@ -30,6 +30,8 @@ export interface LoopbackOptions {
   readonly protect: boolean
   readonly unprotect: boolean
   readonly videoCodec: string
+  /** Whether the two ends find each other after they have negotiated. */
+  readonly connect: boolean
   readonly standIn?: keyof typeof standIns
 }
 
@@ -65,8 +67,8 @@ function epochKeys(epoch: number, ownLeaf: number, seed: number, leaves: number[
 /** A camera and a microphone sent from one peer connection to another of the same page. */
 export class Loopback {
   readonly #options: LoopbackOptions
-  readonly #sending = new RTCPeerConnection()
-  readonly #receiving = new RTCPeerConnection()
+  readonly #sending: RTCPeerConnection
+  readonly #receiving: RTCPeerConnection
   readonly #senderCryptor: FrameCryptor
   readonly #receiverCryptor: FrameCryptor
   readonly failures: string[] = []
@@ -75,6 +77,10 @@ export class Loopback {
 
   constructor(options: LoopbackOptions) {
     this.#options = options
+    // Without a TURN server there is no relay, so two that insist on one never meet.
+    const iceTransportPolicy = options.connect ? 'all' : 'relay'
+    this.#sending = new RTCPeerConnection({ iceTransportPolicy })
+    this.#receiving = new RTCPeerConnection({ iceTransportPolicy })
     const onFailure = (error: { code: string }) => this.failures.push(error.code)
     const standIn = options.standIn && standIns[options.standIn]
     const cryptor = standIn

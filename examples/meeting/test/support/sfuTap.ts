@@ -12,7 +12,7 @@ type DirectTransport = Awaited<ReturnType<ObservedRoom['router']['createDirectTr
 
 /** What a malicious SFU could do: takes every frame of every producer out of it, in order. */
 export class SfuTap {
-  readonly frames: TappedFrame[] = []
+  readonly #frames = new Map<string, TappedFrame[]>()
   readonly #identities = new Map<string, string>()
   readonly #transports = new Map<ObservedRoom['router'], Promise<DirectTransport>>()
 
@@ -25,13 +25,13 @@ export class SfuTap {
     })
   }
 
-  /** The frames recorded from the `start`th on. */
-  since(start: number): TappedFrame[] {
-    return this.frames.slice(start)
+  /** The frames recorded so far in a meeting's room. */
+  framesOf(meeting: string): readonly TappedFrame[] {
+    return this.#frames.get(meeting) ?? []
   }
 
   async #follow(
-    { router }: ObservedRoom,
+    { meeting, router }: ObservedRoom,
     producerId: string,
     from: string,
     source: string,
@@ -42,11 +42,13 @@ export class SfuTap {
       producerId,
       rtpCapabilities: router.rtpCapabilities,
     })
+    const frames = this.#frames.get(meeting) ?? []
+    this.#frames.set(meeting, frames)
     const depacketizer = consumer.kind === 'video' ? vp8Depacketizer() : opusDepacketizer()
     consumer.on('rtp', (bytes) => {
       const packet = parseRtp(bytes)
       const frame = packet && depacketizer.push(packet)
-      if (frame !== undefined) this.frames.push({ from, source, data: new Uint8Array(frame) })
+      if (frame !== undefined) frames.push({ from, source, data: new Uint8Array(frame) })
     })
   }
 }

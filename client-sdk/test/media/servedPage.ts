@@ -1,28 +1,6 @@
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { type Browser, chromium } from 'playwright-core'
 import { build, defaultClientConditions } from 'vite'
-
-const FLAGS = [
-  '--no-sandbox',
-  '--disable-gpu',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-  '--use-fake-ui-for-media-stream',
-  '--use-fake-device-for-media-stream=fps=30',
-  '--allow-loopback-in-peer-connection',
-  '--autoplay-policy=no-user-gesture-required',
-  '--disable-features=WebRtcHideLocalIpsWithMdns',
-]
-
-/** The system's Chromium with a fake camera and microphone. */
-export function launchChromium(): Promise<Browser> {
-  const executablePath = process.env['CONCLAVE_CHROMIUM'] ?? '/usr/bin/chromium'
-  return chromium.launch({ executablePath, args: FLAGS })
-}
 
 /** The files of a page, built as an embedder's bundler would, the worker a file of its own. */
 export async function buildPage(root: URL): Promise<Map<string, string>> {

@@ -63,6 +63,7 @@ export interface MeetingExpectation {
 /** The rules of a Conclave group, enforced alike by every member and by the keyserver. */
 export function meetingPolicy(expected: MeetingExpectation): GroupPolicy {
   return {
+    pathAlwaysRequired: true,
     checkGroup: (context, tree) => checkGroup(expected, context, tree),
     checkLeaf: (crypto, leafNode, _context, previous) =>
       checkLeaf(crypto, expected.meetingId, leafNode, previous),

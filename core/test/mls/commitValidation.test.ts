@@ -60,8 +60,15 @@ describe('a commit', () => {
     }
   })
 
-  it('that only adds may go without a path (valn1206)', async () => {
-    const party = await Party.of(names)
+  it('that only adds may go without a path where the policy allows it (valn1206)', async () => {
+    const strict = await Party.of(names)
+    const bare = await forgeCommit(await mallorys(strict), {
+      proposals: [byValue(add(await forgeNewcomer(strict, {})))],
+      path: () => undefined,
+    })
+    await expectCommitRefused(strict, 'mallory', bare, 'commit-path-missing')
+
+    const party = await Party.of(names, { policy: permissivePolicy, extensions: [] })
     const { message } = await forgeCommit(await mallorys(party), {
       proposals: [byValue(add(await forgeNewcomer(party, {})))],
       path: () => undefined,

@@ -159,9 +159,6 @@ export class FollowedGroup {
     const seenSeq = readSeenSeq(message, this.head)
     const welcome = upload.welcome === null ? undefined : readWelcome(upload.welcome)
     const groupInfo = readGroupInfo(upload.groupInfo)
-    if (message.content.commit.path === undefined) {
-      throw new OrderingError('commit-path-required', 'every commit carries a path')
-    }
     const accepted = await this.publicGroup.withCommit(message, groupInfo, welcome)
     const { group, committer, added, removed } = accepted
     if (welcome !== undefined && added.length === 0) {

@@ -9,8 +9,6 @@ export type OrderingErrorCode =
   | 'founding-invalid'
   /** A commit's authenticated_data is no CommitEnvelope, or claims to have seen the future. */
   | 'commit-envelope-invalid'
-  /** Every commit brings new keys for its sender. */
-  | 'commit-path-required'
   | RemovalFault
   /** A KeyPackage whose validity is longer than a joiner can wait. */
   | 'key-package-lifetime-too-long'

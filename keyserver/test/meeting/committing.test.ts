@@ -187,7 +187,7 @@ describe('committing', () => {
 
     test('when it has no path', async () => {
       const upload = await forged(({ proposals }) => ({ proposals, path: undefined }))
-      expect(await brokenRule(upload)).toBe('commit-path-required')
+      expect(await brokenRule(upload)).toBe('commit-path-missing')
     })
 
     test('when it removes a member on its sender’s own authority', async () => {

@@ -3,6 +3,7 @@ import { decode, encode } from '../../codec/tls.ts'
 import type { Secret } from '../../crypto/secret/secret.ts'
 import { signWithLabel } from '../../crypto/secret/sign.ts'
 import { ConclaveError } from '../../error.ts'
+import { Lane } from '../../lane.ts'
 import {
   type AuthenticatedContent,
   type FramedContent,
@@ -60,7 +61,7 @@ export type OwnProposal = Exclude<Proposal, { proposalType: typeof ProposalType.
 export class Group {
   #epoch: Epoch
   #ended: 'superseded' | 'left' | undefined
-  #lastTurn: Promise<unknown> = Promise.resolve()
+  readonly #lane = new Lane()
 
   private constructor(epoch: Epoch) {
     this.#epoch = epoch
@@ -193,7 +194,7 @@ export class Group {
    * @throws MlsError, or what the policy throws
    */
   commit(options: CommitOptions): Promise<PendingCommit> {
-    return this.#inTurn(async () => {
+    return this.#lane.run(async () => {
       const pending = await this.#whileAlive(createCommit(this.#alive(), options))
       if (this.#ended !== undefined) pending.discard()
       this.#alive()
@@ -217,7 +218,7 @@ export class Group {
 
   /** Takes in a message of the group's log; the result says what came of it. */
   receive(message: Bytes): Promise<Received> {
-    return this.#inTurn(async () => {
+    return this.#lane.run(async () => {
       try {
         return await this.#whileAlive(this.#receive(message))
       } catch (error) {
@@ -257,12 +258,6 @@ export class Group {
     wipeEpoch(epoch, next)
     this.#ended = 'superseded'
     return { kind: 'commit', group: new Group(next), effect }
-  }
-
-  #inTurn<T>(task: () => Promise<T>): Promise<T> {
-    const turn = this.#lastTurn.then(task)
-    this.#lastTurn = turn.catch(() => {})
-    return turn
   }
 
   /** Where the group has ended meanwhile, that is why something failed: its secrets are gone. */

@@ -10,6 +10,8 @@ import type { ProposalList, SourcedProposal } from './proposalList.ts'
  * service. A refusal is a thrown ConclaveError; it becomes the refusal of the whole message.
  */
 export interface GroupPolicy {
+  /** Whether every commit must have a path, also one that RFC 9420 §12.4 lets go without. */
+  readonly pathAlwaysRequired: boolean
   /** The group's parameters, when it is entered and whenever its extensions change. */
   checkGroup(context: GroupContext, tree: PublicTree): void
   /**
@@ -33,6 +35,7 @@ export interface GroupPolicy {
 
 /** Judges nothing: for groups whose application checks elsewhere. */
 export const permissivePolicy: GroupPolicy = {
+  pathAlwaysRequired: false,
   checkGroup: () => {},
   checkLeaf: async () => {},
   checkProposal: () => {},

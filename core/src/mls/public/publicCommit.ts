@@ -90,7 +90,8 @@ export async function mergeReceivedPath(
 ): Promise<PublicTree> {
   const { proposals, treeBeforePath } = prepared
   if (path === undefined) {
-    if (!needsPath(proposals)) return treeBeforePath
+    const required = environment.policy.pathAlwaysRequired || needsPath(proposals)
+    if (!required) return treeBeforePath
     throw new MlsError('commit-path-missing', 'these proposals must be committed with a path')
   }
   const merged = mergePath(

@@ -1,8 +1,6 @@
 import { ConclaveError } from '../error.ts'
 
 export type CryptoErrorCode =
-  /** The provider does not offer this cipher suite. */
-  | 'crypto-unsupported-suite'
   /** A key has the wrong length or form, or is a low-order point. */
   | 'crypto-invalid-key'
   /** A ciphertext did not authenticate. */

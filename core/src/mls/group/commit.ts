@@ -1,13 +1,11 @@
 import { type Bytes, fromHex } from '../../codec/bytes.ts'
 import { encode } from '../../codec/tls.ts'
 
-import { signWithLabel } from '../../crypto/secret/sign.ts'
 import { ConclaveError } from '../../error.ts'
 import type { Commit, ProposalOrRef } from '../../wire/commit.ts'
 import {
   type AuthenticatedContent,
   type FramedContent,
-  FramedContentTbs,
   MlsMessage,
   type Sender,
 } from '../../wire/framing.ts'
@@ -25,7 +23,6 @@ import {
 import { signGroupInfo } from '../bootstrap/groupInfo.ts'
 import { signLeafNode } from '../bootstrap/keyPackageBundle.ts'
 import { sealWelcome } from '../bootstrap/welcome.ts'
-import { framedContentLabel, framedContentTbs } from '../public/contentSignature.ts'
 import { checkLifetime } from '../public/keyPackage.ts'
 import { checkProposal } from '../public/proposal.ts'
 import { resolveProposals, sortProposals } from '../public/proposalList.ts'
@@ -36,7 +33,7 @@ import {
   effectOf,
   prepareCommit,
 } from '../public/publicCommit.ts'
-import { protectPublic } from '../treedem/publicMessage.ts'
+import { protectPublic, signPublic } from '../treedem/publicMessage.ts'
 import {
   confirmationTag,
   deriveEpochSecrets,
@@ -153,11 +150,7 @@ async function sealCommit(
     commit,
   }
   const wireFormat = WireFormat.publicMessage
-  const signature = await signWithLabel(
-    epoch.signer,
-    framedContentLabel,
-    encode(FramedContentTbs, framedContentTbs(wireFormat, content, groupContext)),
-  )
+  const signature = await signPublic(epoch.signer, content, groupContext)
   const signed = { wireFormat, content, signature }
   const context = committedContext(crypto, effect, interimTranscriptHash, signed)
 

@@ -7,7 +7,6 @@ import { Lane } from '../../lane.ts'
 import {
   type AuthenticatedContent,
   type FramedContent,
-  FramedContentTbs,
   MlsMessage,
 } from '../../wire/framing.ts'
 import type { GroupContext } from '../../wire/groupContext.ts'
@@ -22,14 +21,10 @@ import {
 } from '../../wire/registry.ts'
 import { signGroupInfo } from '../bootstrap/groupInfo.ts'
 import { MlsError } from '../mlsError.ts'
-import {
-  checkGroupAndEpoch,
-  framedContentLabel,
-  framedContentTbs,
-} from '../public/contentSignature.ts'
+import { checkGroupAndEpoch } from '../public/contentSignature.ts'
 import type { CommitEffect } from '../public/publicCommit.ts'
 import type { PublicGroup } from '../public/publicGroup.ts'
-import { protectPublic, unprotectPublic } from '../treedem/publicMessage.ts'
+import { protectPublic, signPublic, unprotectPublic } from '../treedem/publicMessage.ts'
 import { exportSecret } from '../treekem/keySchedule.ts'
 import type { Member } from '../treesync/publicTree.ts'
 import { type CommitOptions, createCommit } from './commit.ts'
@@ -171,8 +166,7 @@ export class Group {
       proposal,
     }
     const wireFormat = WireFormat.publicMessage
-    const tbs = encode(FramedContentTbs, framedContentTbs(wireFormat, content, groupContext))
-    const signature = await signWithLabel(signer, framedContentLabel, tbs)
+    const signature = await signPublic(signer, content, groupContext)
     this.#alive()
     const publicMessage = protectPublic(
       crypto,
@@ -286,9 +280,6 @@ function unprotect(
   encoded: Bytes,
 ): AuthenticatedContent {
   const message = decode(MlsMessage, encoded)
-  if (message.version !== ProtocolVersion.mls10) {
-    throw new MlsError('message-version-unsupported', 'the message is of another version')
-  }
   if (message.wireFormat !== WireFormat.publicMessage) {
     throw new MlsError('message-wire-format-unexpected', 'the message is not a PublicMessage')
   }

@@ -110,6 +110,23 @@ export class PublicGroup {
     return leaves
   }
 
+  /** An epoch in which nothing has been proposed yet. */
+  static #beginning(
+    state: Omit<PublicState, 'interimTranscriptHash' | 'proposals'>,
+    confirmationTag: Bytes,
+  ): PublicGroup {
+    const { crypto, groupContext } = state
+    return new PublicGroup({
+      ...state,
+      interimTranscriptHash: interimTranscriptHash(
+        crypto,
+        groupContext.confirmedTranscriptHash,
+        confirmationTag,
+      ),
+      proposals: new Map(),
+    })
+  }
+
   /**
    * The group that a GroupInfo and its tree describe, all of it verified (RFC 9420 §12.4.3.1).
    * @throws MlsError, or what the policy throws
@@ -141,18 +158,10 @@ export class PublicGroup {
         .members()
         .map(({ leafNode }) => environment.policy.checkLeaf(crypto, leafNode, groupContext)),
     )
-    return new PublicGroup({
-      environment,
-      crypto,
-      groupContext,
-      tree,
-      interimTranscriptHash: interimTranscriptHash(
-        crypto,
-        groupContext.confirmedTranscriptHash,
-        groupInfo.confirmationTag,
-      ),
-      proposals: new Map(),
-    })
+    return PublicGroup.#beginning(
+      { environment, crypto, groupContext, tree },
+      groupInfo.confirmationTag,
+    )
   }
 
   /**
@@ -172,18 +181,7 @@ export class PublicGroup {
     for (const { leafNode } of tree.members()) {
       await environment.policy.checkLeaf(crypto, leafNode, groupContext)
     }
-    return new PublicGroup({
-      environment,
-      crypto,
-      groupContext,
-      tree,
-      interimTranscriptHash: interimTranscriptHash(
-        crypto,
-        groupContext.confirmedTranscriptHash,
-        confirmationTag,
-      ),
-      proposals: new Map(),
-    })
+    return PublicGroup.#beginning({ environment, crypto, groupContext, tree }, confirmationTag)
   }
 
   /**
@@ -291,17 +289,8 @@ export class PublicGroup {
       content: content.content,
       signature: content.auth.signature,
     })
-    return new PublicGroup({
-      ...this.#state,
-      groupContext,
-      tree: effect.tree,
-      interimTranscriptHash: interimTranscriptHash(
-        crypto,
-        groupContext.confirmedTranscriptHash,
-        confirmationTag(content),
-      ),
-      proposals: new Map(),
-    })
+    const { tree } = effect
+    return PublicGroup.#beginning({ ...this.#state, groupContext, tree }, confirmationTag(content))
   }
 }
 

@@ -4,11 +4,7 @@ import type { Secret } from '../../crypto/secret/secret.ts'
 import { signWithLabel } from '../../crypto/secret/sign.ts'
 import { ConclaveError } from '../../error.ts'
 import { Lane } from '../../lane.ts'
-import {
-  type AuthenticatedContent,
-  type FramedContent,
-  MlsMessage,
-} from '../../wire/framing.ts'
+import { type AuthenticatedContent, type FramedContent, MlsMessage } from '../../wire/framing.ts'
 import type { GroupContext } from '../../wire/groupContext.ts'
 import type { Proposal } from '../../wire/proposal.ts'
 import type { LeafIndex, RatchetTree } from '../../wire/ratchetTree.ts'

@@ -189,6 +189,7 @@ describe('three browsers in an encrypted meeting', () => {
     for (const [track, frames] of opened) {
       expect(new Set(frames).size, track).toBeGreaterThanOrEqual(20)
     }
+    console.info(`tap: ${tapped.length} frames of ${opened.size} tracks, all open to originals`)
   })
 
   it('let no eight bytes of a frame through the SFU beyond the clear prefix', async () => {
@@ -209,6 +210,7 @@ describe('three browsers in an encrypted meeting', () => {
       windows.occurIn(frame.data.subarray(clearLength(frame))),
     )
     expect(leaking).toEqual([])
+    console.info(`tap: ${windows.size} plaintext windows looked for in ${tapped.length} frames`)
   })
 
   it('go on without one who leaves, whose saved keys open no later frame', async () => {
@@ -227,6 +229,7 @@ describe('three browsers in an encrypted meeting', () => {
     const later = await framesFrom(epoch, [alice, bob])
     expect(await keys.countOpened(later)).toBe(0)
     expect(await (await keysOf(alice)).countOpened(later)).toBe(later.length)
+    console.info(`left: ${keys.count} saved keys open none of ${later.length} later frames`)
     for (const pair of ['Alice ← Bob', 'Bob ← Alice']) {
       const unencrypted = control.get(pair)?.framesPerSecond ?? Number.NaN
       expect(flows.get(pair)?.framesPerSecond, pair).toBeGreaterThan(0.8 * unencrypted)
@@ -245,6 +248,7 @@ describe('three browsers in an encrypted meeting', () => {
     expect(await keys.countOpened(earlier)).toBe(0)
     expect(await (await keysOf(alice)).countOpened(earlier)).toBe(earlier.length)
     expect(await keys.countOpened(later)).toBe(later.length)
+    console.info(`joined later: ${keys.count} keys open none of ${earlier.length} earlier frames`)
     await everyoneReceives([alice, bob, dave])
   })
 
@@ -263,6 +267,7 @@ describe('three browsers in an encrypted meeting', () => {
     const later = await framesFrom(epoch, [alice, dave])
     expect(await keys.countOpened(later)).toBe(0)
     expect(await (await keysOf(alice)).countOpened(later)).toBe(later.length)
+    console.info(`killed: ${keys.count} saved keys open none of ${later.length} later frames`)
     for (const pair of ['Alice ← Dave', 'Dave ← Alice']) {
       const unencrypted = control.get('Alice ← Bob')?.framesPerSecond ?? Number.NaN
       expect(flows.get(pair)?.framesPerSecond, pair).toBeGreaterThan(0.8 * unencrypted)

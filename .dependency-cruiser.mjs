@@ -59,10 +59,10 @@ function publicHalf() {
   ]
 }
 
-/** Matches a layer's folder, or the file of that name. @param {readonly string[]} layers */
 /** What every layer may import: small files that import nothing themselves. */
 const everywhere = ['error', 'lane', 'runtime']
 
+/** Matches a layer's folder, or the file of that name. @param {readonly string[]} layers */
 function inCore(layers) {
   return `^core/src/(${layers.join('|')})(/|[.]ts$)`
 }

@@ -47,6 +47,9 @@ export async function types(prepared) {
   }
 }
 
+/** Everything that must hold before a change is merged, besides the tests. */
+export const allChecks = [build, lint, layers, types]
+
 /**
  * Runs Vitest.
  *

@@ -1,6 +1,6 @@
 import { runMain } from './setupError.mjs'
-import { build, layers, lint, types } from './steps.mjs'
+import { allChecks } from './steps.mjs'
 import { verify } from './verification.mjs'
 
 /** `npm run verify`: everything that must hold before a change is merged. */
-await runMain(() => verify([build, lint, layers, types]))
+await runMain(() => verify(allChecks))

@@ -3,11 +3,11 @@ import { equalBytes, fromUtf8, utf8 } from '@conclave/core/codec'
 import type { SecretCrypto } from '@conclave/core/crypto/secret'
 import type { MeetingTrust } from '@conclave/core/meeting'
 import type { CommitEffect, Group } from '@conclave/core/mls/group'
-import { EventEmitter } from 'eventemitter3'
 import { type Call, connectCall, type MediaProtection } from './call/index.ts'
 import { platformCrypto, systemClock, systemRandom } from './edge/platform.ts'
 import { connectServer, type TokenSource } from './edge/serverConnection.ts'
 import { socketTransport } from './edge/socketTransport.ts'
+import { IsolatedEmitter } from './isolatedEmitter.ts'
 import { createWorkerFrameCryptor, type FrameCryptor, type MediaSource } from './media/index.ts'
 import type { MeetingIdentity } from './session/identity.ts'
 import { MeetingKeys } from './session/meetingKeys.ts'
@@ -79,7 +79,7 @@ const maxNameBytes = 256
  *     await meeting.leave()
  */
 export class SecureMeeting {
-  readonly #events = new EventEmitter<MeetingEvents>()
+  readonly #events = new IsolatedEmitter<MeetingEvents>()
   readonly #session: MeetingSession
   readonly #keys: MeetingKeys
   readonly #entered = Promise.withResolvers<void>()
@@ -97,7 +97,10 @@ export class SecureMeeting {
       createFrameCryptor:
         options.createFrameCryptor ??
         (() =>
-          createWorkerFrameCryptor({ clock, onFailure: (error) => this.#emit('problem', error) })),
+          createWorkerFrameCryptor({
+            clock,
+            onFailure: (error) => this.#events.emit('problem', error),
+          })),
       currentGroup: () => (this.#ended === undefined ? this.#session.group : undefined),
     })
     const { meetingId, identity, trust } = options
@@ -107,8 +110,8 @@ export class SecureMeeting {
       this.#directTransport(),
       {
         epochBegan: (group, effect) => this.#epochBegan(group, effect),
-        connectionChanged: (connected) => this.#emit('connectionChanged', connected),
-        problem: (error) => this.#emit('problem', error),
+        connectionChanged: (connected) => this.#events.emit('connectionChanged', connected),
+        problem: (error) => this.#events.emit('problem', error),
         ended: (reason, error) => this.#sessionEnded(reason, error),
       },
     )
@@ -157,12 +160,12 @@ export class SecureMeeting {
   }
 
   on<E extends keyof MeetingEvents>(event: E, listener: MeetingEvents[E]): this {
-    this.#events.on(event, listener as (...args: unknown[]) => void)
+    this.#events.on(event, listener)
     return this
   }
 
   off<E extends keyof MeetingEvents>(event: E, listener: MeetingEvents[E]): this {
-    this.#events.off(event, listener as (...args: unknown[]) => void)
+    this.#events.off(event, listener)
     return this
   }
 
@@ -268,10 +271,10 @@ export class SecureMeeting {
     this.#entered.resolve()
     const replaced = new Set(effect?.removed)
     const { joined, left } = rosterChange(before, members, replaced)
-    for (const participant of left) this.#emit('participantLeft', participant)
-    for (const participant of joined) this.#emit('participantJoined', participant)
+    for (const participant of left) this.#events.emit('participantLeft', participant)
+    for (const participant of joined) this.#events.emit('participantJoined', participant)
     const committer = members.find(({ leaf }) => leaf === effect?.proposals.committer)
-    this.#emit('epochChanged', { ...this.#view, committer })
+    this.#events.emit('epochChanged', { ...this.#view, committer })
   }
 
   #sessionEnded(reason: EndReason, error: ConclaveError | undefined): void {
@@ -279,20 +282,7 @@ export class SecureMeeting {
     for (const call of this.#calls) void call.close()
     this.#keys.close()
     this.#entered.reject(this.#ended)
-    this.#emit('ended', reason, error)
-  }
-
-  /** A listener that throws is its author's affair: it stops neither the session nor the others. */
-  #emit<E extends keyof MeetingEvents>(event: E, ...args: Parameters<MeetingEvents[E]>): void {
-    for (const listener of this.#events.listeners(event)) {
-      try {
-        ;(listener as (...args: unknown[]) => void)(...args)
-      } catch (error) {
-        queueMicrotask(() => {
-          throw error
-        })
-      }
-    }
+    this.#events.emit('ended', reason, error)
   }
 }
 

@@ -1,8 +1,9 @@
 import { type MediaSource, mediaKindOf } from '@conclave/core/mediaSignalling'
 import type { types } from 'mediasoup-client'
 import { connectServer, type ServerConnection } from '../edge/serverConnection.ts'
+import { IsolatedEmitter } from '../isolatedEmitter.ts'
 import { CallError } from './callError.ts'
-import { CallEmitter, type CallEvents, type RemoteTrack } from './callEvents.ts'
+import type { CallEvents, RemoteTrack } from './callEvents.ts'
 import { readId, readJoined, readProducer, readRoomClosed } from './claims.ts'
 import type { MediaProtection } from './mediaProtection.ts'
 import { MediaTransports } from './mediaTransports.ts'
@@ -74,7 +75,7 @@ export async function connectCall(options: CallOptions): Promise<Call> {
 class SfuCall implements Call {
   readonly #signalling: Signalling
   readonly #protection: MediaProtection
-  readonly #emitter = new CallEmitter()
+  readonly #emitter = new IsolatedEmitter<CallEvents>()
   readonly #publications = new Map<MediaSource, PublishedTrack>()
   #transports: MediaTransports | undefined
   #subscriptions: Subscriptions | undefined

@@ -1,5 +1,4 @@
 import type { MediaSource, RoomClosed } from '@conclave/core/mediaSignalling'
-import { EventEmitter } from 'eventemitter3'
 import type { Participant } from '../session/roster.ts'
 
 /** A track that is received and decrypted. */
@@ -31,32 +30,4 @@ export interface CallEvents {
   closed: (end: {
     readonly code: 'left' | 'connection-lost' | 'transport-failed' | RoomClosed['code']
   }) => void
-}
-
-/**
- * A call's listeners. One that throws is the application's bug: it is reported as an uncaught error,
- * and stops neither the call nor the other listeners.
- */
-export class CallEmitter {
-  readonly #emitter = new EventEmitter<CallEvents>()
-
-  on<Name extends keyof CallEvents>(name: Name, listener: CallEvents[Name]): void {
-    this.#emitter.on(name, listener as (...args: unknown[]) => void)
-  }
-
-  off<Name extends keyof CallEvents>(name: Name, listener: CallEvents[Name]): void {
-    this.#emitter.off(name, listener as (...args: unknown[]) => void)
-  }
-
-  emit<Name extends keyof CallEvents>(name: Name, ...args: Parameters<CallEvents[Name]>): void {
-    for (const listener of this.#emitter.listeners(name)) {
-      try {
-        ;(listener as (...args: unknown[]) => void)(...args)
-      } catch (error) {
-        queueMicrotask(() => {
-          throw error
-        })
-      }
-    }
-  }
 }

@@ -1,8 +1,9 @@
 import type { ProducerInfo } from '@conclave/core/mediaSignalling'
 import type { types } from 'mediasoup-client'
+import type { IsolatedEmitter } from '../isolatedEmitter.ts'
 import type { Participant } from '../session/roster.ts'
 import { CallError } from './callError.ts'
-import type { CallEmitter, RemoteTrack } from './callEvents.ts'
+import type { CallEvents, RemoteTrack } from './callEvents.ts'
 import { isConsumerOf } from './claims.ts'
 import type { MediaProtection } from './mediaProtection.ts'
 import type { MediaTransports } from './mediaTransports.ts'
@@ -20,7 +21,7 @@ export interface SubscriptionsOptions {
   readonly signalling: Signalling
   readonly transports: MediaTransports
   readonly protection: MediaProtection
-  readonly emitter: CallEmitter
+  readonly emitter: IsolatedEmitter<CallEvents>
 }
 
 /** More than any meeting has; an SFU that announces more is not believed. */

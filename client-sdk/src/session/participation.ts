@@ -108,13 +108,13 @@ export class Participation {
   }
 
   /**
-   * Tells the group that we leave, unless nobody is there to be told.
+   * Tells the group that we leave. Where nobody else is in it, the keyserver closes it at once
+   * instead of after the grace period, and whoever comes next need not wait.
    * @throws SessionError
    */
   async sayGoodbye(): Promise<void> {
     for (let attempt = 0; attempt < goodbyeAttempts && !this.#closed; attempt++) {
       const { group } = this
-      if (group.members.length === 1) return
       const message = await group.proposeSelfRemove()
       const reply = await this.#link.request('propose', { groupId: group.groupId, message })
       if (reply.ok) return

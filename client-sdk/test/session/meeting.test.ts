@@ -61,6 +61,15 @@ describe('a meeting over a real keyserver', () => {
     expect(bob.view.epoch).toBe(epoch)
   })
 
+  it('ends with the last who leaves, and whoever comes next need not wait for the grace', async () => {
+    const server = await startKeyserver({ graceMs: 3_600_000 })
+    const alice = await server.join('alice')
+    await alice.leave()
+    const bob = await server.join('bob')
+    expect(bob.view.epoch).toBe(0n)
+    expect(identities(bob)).toEqual(['bob'])
+  })
+
   it('goes on while people come and go at once', async () => {
     const server = await startKeyserver()
     const staying = await Promise.all(['alice', 'bob'].map((name) => server.join(name)))

@@ -1,6 +1,6 @@
 export { CryptoError, type CryptoErrorCode } from '../cryptoError.ts'
 export { type CipherSuite, cipherSuites } from './cipherSuite.ts'
-export type { PublicCrypto, PublicSuite } from './publicSuite.ts'
+export type { PublicCrypto, PublicSuite, SignedBytes } from './publicSuite.ts'
 export { makeKeyPackageRef, makeProposalRef, refHash } from './refHash.ts'
 export { signContent, verifyWithLabel } from './verifyWithLabel.ts'
 export { webPublicCrypto } from './webCrypto.ts'

@@ -1,12 +1,23 @@
 import type { Bytes } from '../../codec/bytes.ts'
 import type { CipherSuite } from './cipherSuite.ts'
 
+export interface SignedBytes {
+  readonly publicKey: Uint8Array
+  readonly message: Uint8Array
+  readonly signature: Uint8Array
+}
+
 /** A cipher suite's operations that need no secret: all that a delivery service ever does. */
 export interface PublicSuite {
   readonly suite: CipherSuite
   hash(data: Uint8Array): Bytes
   /** False for a bad signature and for a key or signature that is malformed; never throws for either. */
   verify(publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): Promise<boolean>
+  /**
+   * `verify` for many at once, side by side where the platform can: a joiner checks a signature for
+   * every leaf. The results follow the order of `signed`.
+   */
+  verifyAll(signed: readonly SignedBytes[]): Promise<readonly boolean[]>
 }
 
 /** Where suites come from: a platform's implementation of all that it supports. */

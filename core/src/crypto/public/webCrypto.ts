@@ -18,20 +18,23 @@ export function webPublicCrypto(subtle: SubtleCrypto): PublicCrypto {
 }
 
 export function webPublicSuite(suite: CipherSuite, subtle: SubtleCrypto): PublicSuite {
+  const verify: PublicSuite['verify'] = async (publicKey, message, signature) => {
+    if (isSmallOrder(publicKey) || isSmallOrder(signature.subarray(0, 32))) return false
+    try {
+      const algorithm = { name: suite.signature }
+      const key = await subtle.importKey('raw', plainBytes(publicKey), algorithm, false, ['verify'])
+      return await subtle.verify(algorithm, key, plainBytes(signature), plainBytes(message))
+    } catch {
+      return false
+    }
+  }
   return {
     suite,
     hash: (data) => plainBytes(sha256(data)),
-    verify: async (publicKey, message, signature) => {
-      if (isSmallOrder(publicKey) || isSmallOrder(signature.subarray(0, 32))) return false
-      try {
-        const algorithm = { name: suite.signature }
-        const key = await subtle.importKey('raw', plainBytes(publicKey), algorithm, false, [
-          'verify',
-        ])
-        return await subtle.verify(algorithm, key, plainBytes(signature), plainBytes(message))
-      } catch {
-        return false
-      }
-    },
+    verify,
+    verifyAll: (signed) =>
+      Promise.all(
+        signed.map(({ publicKey, message, signature }) => verify(publicKey, message, signature)),
+      ),
   }
 }

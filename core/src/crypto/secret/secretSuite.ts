@@ -35,6 +35,28 @@ export interface SecretSuite extends PublicSuite {
    * @throws CryptoError `crypto-open-failed`
    */
   hpkeOpen(key: HpkeKeyPair, info: Bytes, ciphertext: HpkeCiphertext): Promise<Bytes>
+  /**
+   * RFC 9180 SendExportBase, with which an external commit agrees on a secret with the group
+   * (RFC 9420 §8.3).
+   * @throws CryptoError `crypto-invalid-key`
+   */
+  hpkeSealExport(
+    publicKey: Uint8Array,
+    info: Bytes,
+    exporterContext: Bytes,
+    length: number,
+  ): Promise<{ kemOutput: Bytes; exported: Secret }>
+  /**
+   * RFC 9180 ReceiveExportBase.
+   * @throws CryptoError `crypto-open-failed` where `kemOutput` is no public key
+   */
+  hpkeOpenExport(
+    key: HpkeKeyPair,
+    kemOutput: Uint8Array,
+    info: Bytes,
+    exporterContext: Bytes,
+    length: number,
+  ): Promise<Secret>
   generateSigner(): Promise<Signer>
   /** @throws CryptoError `crypto-invalid-key` */
   importSigner(privateKey: Secret): Promise<Signer>

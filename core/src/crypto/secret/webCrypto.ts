@@ -95,6 +95,35 @@ function webSecretSuite(
         throw openFailed(cause)
       }
     },
+    hpkeSealExport: async (publicKey, info, exporterContext, length) => {
+      const ephemeral = random(suite.Nsk)
+      try {
+        const recipientPublicKey = await hpke.kem.deserializePublicKey(plainBytes(publicKey))
+        const context = await hpke.createSenderContext({ recipientPublicKey, info, ekm: ephemeral })
+        return {
+          kemOutput: new Uint8Array(context.enc),
+          exported: new Secret(new Uint8Array(await context.export(exporterContext, length))),
+        }
+      } catch (cause) {
+        throw new CryptoError('crypto-invalid-key', 'the public key cannot be sealed to', { cause })
+      } finally {
+        ephemeral.fill(0)
+      }
+    },
+    hpkeOpenExport: async ({ privateKey }, kemOutput, info, exporterContext, length) => {
+      const serialized = privateKey.expose()
+      try {
+        const recipientKey = await hpke.kem.deserializePrivateKey(serialized)
+        const context = await hpke.createRecipientContext({
+          recipientKey,
+          enc: plainBytes(kemOutput),
+          info,
+        })
+        return new Secret(new Uint8Array(await context.export(exporterContext, length)))
+      } catch (cause) {
+        throw openFailed(cause)
+      }
+    },
     generateSigner: async () => {
       const seed = new Secret(random(32))
       try {

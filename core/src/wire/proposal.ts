@@ -1,4 +1,7 @@
+import type { Bytes } from '../codec/bytes.ts'
+import { CodecError } from '../codec/codecError.ts'
 import {
+  type Codec,
   empty,
   extend,
   type Infer,
@@ -69,7 +72,7 @@ export const ReInit = struct({
 export const ExternalInit = struct({ kemOutput: opaque() })
 export const GroupContextExtensions = struct({ extensions: Extensions })
 
-export const Proposal = variant('proposalType', uint16, {
+const bodies = {
   [ProposalType.add]: Add,
   [ProposalType.update]: Update,
   [ProposalType.remove]: Remove,
@@ -78,5 +81,44 @@ export const Proposal = variant('proposalType', uint16, {
   [ProposalType.externalInit]: ExternalInit,
   [ProposalType.groupContextExtensions]: GroupContextExtensions,
   [ProposalType.selfRemove]: empty,
-})
-export type Proposal = Infer<typeof Proposal>
+} as const
+const RegisteredProposal = variant('proposalType', uint16, bodies)
+
+/**
+ * A proposal of a type that the application has registered. A Proposal has no length of its own, so
+ * that all of these have one layout: `opaque proposal_data<V>`.
+ */
+export interface CustomProposal {
+  readonly proposalType: typeof ProposalType.custom
+  readonly customType: number
+  readonly proposalData: Bytes
+}
+const customBody = opaque()
+
+export type Proposal = Infer<typeof RegisteredProposal> | CustomProposal
+export const Proposal: Codec<Proposal> = {
+  write: (value, to) => {
+    if (value.proposalType !== ProposalType.custom) return RegisteredProposal.write(value, to)
+    if (value.customType in bodies) {
+      throw new CodecError('codec-unencodable', `proposal type ${value.customType} is not custom`)
+    }
+    uint16.write(value.customType, to)
+    customBody.write(value.proposalData, to)
+  },
+  read: (from) => {
+    const type = uint16.read(from)
+    const body: Codec<object> | undefined = (bodies as Record<number, Codec<object>>)[type]
+    return body === undefined
+      ? {
+          proposalType: ProposalType.custom,
+          customType: type,
+          proposalData: customBody.read(from),
+        }
+      : ({ proposalType: type, ...body.read(from) } as Proposal)
+  },
+}
+
+/** The type by which a member says in its capabilities that it supports this proposal. */
+export function proposalCodePoint(proposal: Proposal): number {
+  return proposal.proposalType === ProposalType.custom ? proposal.customType : proposal.proposalType
+}

@@ -30,6 +30,11 @@ export const ProposalType = {
   groupContextExtensions: 7,
   /** draft-ietf-mls-extensions, "SelfRemove Proposal" */
   selfRemove: 0x000a,
+  /**
+   * Not a code point, which are uint16s: stands for every type that the RFC leaves to applications.
+   * `CustomProposal.customType` is the code point.
+   */
+  custom: 0x10000,
 } as const
 
 export const ProposalOrRefType = { proposal: 1, reference: 2 } as const

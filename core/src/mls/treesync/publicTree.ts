@@ -117,18 +117,28 @@ export class PublicTree {
     return steps.reverse()
   }
 
-  /** RFC 9420 §7.7, §12.1.1: takes the leftmost blank leaf, doubling a full tree. */
-  withAddedLeaf(leafNode: LeafNode): { tree: PublicTree; leafIndex: LeafIndex } {
+  /**
+   * The leftmost blank leaf (RFC 9420 §12.1.1), in a tree that was doubled (§7.7) if it was full.
+   * It stays blank: an external committer's path puts its leaf there (§12.4.3.2).
+   */
+  withFreeLeaf(): { tree: PublicTree; leafIndex: LeafIndex } {
     const full = this.root.memberCount === this.leafCount
-    const grown = full
-      ? new ParentSubtree(
-          undefined,
-          this.root,
-          blankSubtree(this.root.level, this.leafCount as LeafIndex),
+    const tree = full
+      ? new PublicTree(
+          new ParentSubtree(
+            undefined,
+            this.root,
+            blankSubtree(this.root.level, this.leafCount as LeafIndex),
+          ),
         )
-      : this.root
-    const leafIndex = leftmostBlank(grown)
-    const root = replaceLeaf(grown, leafIndex, leafNode, ({ parentNode }) =>
+      : this
+    return { tree, leafIndex: leftmostBlank(tree.root) }
+  }
+
+  /** RFC 9420 §12.1.1: takes the leftmost blank leaf. */
+  withAddedLeaf(leafNode: LeafNode): { tree: PublicTree; leafIndex: LeafIndex } {
+    const { tree, leafIndex } = this.withFreeLeaf()
+    const root = replaceLeaf(tree.root, leafIndex, leafNode, ({ parentNode }) =>
       parentNode === undefined
         ? undefined
         : { ...parentNode, unmergedLeaves: inserted(parentNode.unmergedLeaves, leafIndex) },

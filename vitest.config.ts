@@ -1,5 +1,8 @@
+import { playwright } from '@vitest/browser-playwright'
 import { defaultClientConditions, defaultServerConditions } from 'vite'
 import { defineConfig } from 'vitest/config'
+import { vectorServer } from './core/test/browser/vectorServer.ts'
+import { chromium, findProgram } from './infra/entry/programs.mjs'
 
 // Workspace packages run from their sources: a test never sees a stale build.
 const source = 'conclave:source'
@@ -38,6 +41,28 @@ export default defineConfig({
           fileParallelism: false,
           testTimeout: 300_000,
           hookTimeout: 120_000,
+        },
+      },
+      {
+        extends: true,
+        plugins: [vectorServer()],
+        test: {
+          name: 'core in Chromium',
+          include: ['core/test/**/*.vectors.test.ts'],
+          sequence: { groupOrder: 2 },
+          testTimeout: 60_000,
+          browser: {
+            enabled: true,
+            headless: true,
+            screenshotFailures: false,
+            provider: playwright({
+              launchOptions: {
+                executablePath: findProgram(chromium) ?? '/usr/bin/chromium',
+                args: ['--no-sandbox', '--disable-gpu'],
+              },
+            }),
+            instances: [{ browser: 'chromium' }],
+          },
         },
       },
     ],

@@ -1,20 +1,5 @@
-import {
-  CodecError,
-  decode,
-  encode,
-  fromHex,
-  opaque,
-  toHex,
-  uint8,
-  vector,
-} from '@conclave/core/codec'
+import { CodecError, decode, fromHex, opaque, uint8, vector } from '@conclave/core/codec'
 import { describe, expect, it } from 'vitest'
-import { describeVector } from '../vectors.ts'
-
-interface HeaderVector {
-  readonly vlbytes_header: string
-  readonly length: number
-}
 
 function codeOf(action: () => unknown): string {
   try {
@@ -25,28 +10,6 @@ function codeOf(action: () => unknown): string {
   }
   return 'no error'
 }
-
-/** The length that a header states, found by asking which limits it exceeds. */
-function exceeds(header: string, limit: number): boolean {
-  return codeOf(() => decode(opaque(limit), fromHex(header))) === 'codec-too-long'
-}
-
-describeVector<readonly HeaderVector[]>('mls/deserialization.json', (vectors) => {
-  it.each(vectors)('$vlbytes_header states a length of $length', ({ vlbytes_header, length }) => {
-    expect(exceeds(vlbytes_header, length)).toBe(false)
-    if (length > 0) expect(exceeds(vlbytes_header, length - 1)).toBe(true)
-  })
-
-  it.each(vectors.filter(({ length }) => length < 2 ** 20))(
-    '$length bytes are headed by $vlbytes_header',
-    ({ vlbytes_header, length }) => {
-      const encoded = encode(opaque(), new Uint8Array(length).fill(7))
-      expect(toHex(encoded.subarray(0, vlbytes_header.length / 2))).toBe(vlbytes_header)
-      expect(encoded).toHaveLength(vlbytes_header.length / 2 + length)
-      expect(decode(opaque(), encoded)).toHaveLength(length)
-    },
-  )
-})
 
 describe('a vector header (RFC 9420 §2.1.2)', () => {
   it.each(['4000', '4001', '403f', '80000000', '80000001', '8000003f', '80000040', '80003fff'])(

@@ -1,6 +1,7 @@
-import { createHash } from 'node:crypto'
 import type { RandomBytes } from '@conclave/core'
+import { utf8 } from '@conclave/core/codec'
 import { type SecretSuite, webCrypto } from '@conclave/core/crypto/secret'
+import { sha256 } from '@noble/hashes/sha2.js'
 
 /** A stream of bytes that is the same for every run with this seed. */
 export function seededRandom(seed: string): RandomBytes {
@@ -8,7 +9,7 @@ export function seededRandom(seed: string): RandomBytes {
   return (length) => {
     const bytes = new Uint8Array(length)
     for (let at = 0; at < length; at += 32) {
-      const next = createHash('sha256').update(`${seed} ${block++}`).digest()
+      const next = sha256(utf8(`${seed} ${block++}`))
       bytes.set(next.subarray(0, Math.min(32, length - at)), at)
     }
     return bytes

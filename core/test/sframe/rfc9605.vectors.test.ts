@@ -8,13 +8,13 @@ import {
   SFrameKey,
   webCryptoAead,
 } from '@conclave/core/sframe'
-import { describe, expect, it } from 'vitest'
-import { readRfc9605Vectors } from './vectors.ts'
+import { expect, it } from 'vitest'
+import { describeVector } from '../vectors.ts'
+import { parseRfc9605Vectors, type Rfc9605Vectors } from './vectors.ts'
 
-const vectors = readRfc9605Vectors()
 const aead = webCryptoAead(crypto.subtle)
 
-describe('RFC 9605 vectors', () => {
+function rfc9605(vectors: Rfc9605Vectors): void {
   it('covers every header, AES-CTR-HMAC and whole-frame vector of the file', () => {
     expect(vectors.header).toHaveLength(289)
     expect(vectors.aes_ctr_hmac.map((v) => v.cipher_suite)).toEqual([1, 2, 3])
@@ -62,4 +62,6 @@ describe('RFC 9605 vectors', () => {
     )
     expect(toHex(opened ?? new Uint8Array())).toBe(v.pt)
   })
-})
+}
+
+describeVector('sframe/rfc9605.json', rfc9605, parseRfc9605Vectors)

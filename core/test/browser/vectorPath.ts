@@ -1,0 +1,2 @@
+/** Where the server of tests in a browser has the vector files. */
+export const vectorPath = '/conclave-vectors'

@@ -37,9 +37,15 @@ export type MlsErrorCode =
   | 'message-sender-not-allowed'
   | 'message-signature-invalid'
   | 'message-membership-tag-invalid'
+  | 'message-undecryptable'
+  | 'message-padding-invalid'
+  | 'message-own'
+  | 'message-key-consumed'
+  | 'message-generation-too-far'
   // Proposals, §12.1 and §12.2
   | 'proposal-unknown-reference'
   | 'proposal-type-unsupported'
+  | 'proposal-sender-not-allowed'
   | 'proposal-removes-blank-leaf'
   | 'proposal-psk-invalid'
   | 'proposal-update-key-unchanged'
@@ -57,6 +63,12 @@ export type MlsErrorCode =
   | 'proposals-reinit-not-alone'
   | 'proposals-external-init-misplaced'
   | 'proposals-too-many'
+  // External commits, §12.2 and §12.4.3.2
+  | 'external-commit-init-count'
+  | 'external-commit-several-removes'
+  | 'external-commit-proposal-not-allowed'
+  | 'external-commit-reference'
+  | 'external-pub-missing'
   // Commits, §7.6 and §12.4
   | 'commit-path-missing'
   | 'commit-path-length-wrong'
@@ -86,11 +98,17 @@ export type MlsErrorCode =
   | 'extension-malformed'
   | 'extension-duplicate'
   | 'extension-misplaced'
+  // Groups that continue another, §11.2 and §11.3
+  | 'group-reinitialised'
+  | 'continuation-mismatch'
+  | 'continuation-members-differ'
   // The caller's own mistakes
   | 'group-superseded'
   | 'group-left'
   | 'pending-commit-settled'
   | 'secret-tree-exhausted'
+  | 'secret-tree-limits-invalid'
+  | 'secret-tree-state-invalid'
 
 export class MlsError extends ConclaveError<MlsErrorCode> {
   override readonly name = 'MlsError'

@@ -19,6 +19,7 @@ export const SenderType = {
   newMemberProposal: 3,
   newMemberCommit: 4,
 } as const
+export type SenderType = (typeof SenderType)[keyof typeof SenderType]
 
 export const ProposalType = {
   add: 1,

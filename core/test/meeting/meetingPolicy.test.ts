@@ -196,6 +196,7 @@ describe('a proposal', () => {
       adds: [],
       preSharedKeys: [],
       reInit: undefined,
+      externalInit: undefined,
       all,
       ...counts,
     }

@@ -117,15 +117,19 @@ describe('a message', () => {
     await expectRejected(party, 'mallory', proposal, 'message-sender-unknown')
   })
 
-  it('of an external joiner is refused, whatever it contains (valn0401, valn0402, valn0404-0408)', async () => {
+  it('of an external joiner is refused by a meeting, which admits by Add alone', async () => {
     const party = await Party.of(names)
     const erin = await party.person('erin')
     const sender = { senderType: SenderType.newMemberCommit }
-    for (const proposals of [
-      [byValue({ proposalType: ProposalType.externalInit, kemOutput: new Uint8Array(32) })],
-      [byValue(remove(party.leaf('mallory')))],
-      [],
-    ]) {
+    const kemOutput = new Uint8Array(32)
+    for (const [proposals, code] of [
+      [
+        [byValue({ proposalType: ProposalType.externalInit, kemOutput })],
+        'proposal-not-authorised',
+      ],
+      [[byValue(remove(party.leaf('mallory')))], 'proposal-not-authorised'],
+      [[], 'external-commit-init-count'],
+    ] as const) {
       const forged = await forgeCommit(await mallorys(party), {
         proposals,
         content: (content) => ({ ...content, sender }),
@@ -133,7 +137,7 @@ describe('a message', () => {
         leafSigner: erin.own.signer,
         signer: erin.own.signer,
       })
-      await expectCommitRefused(party, 'mallory', forged, 'message-sender-not-allowed')
+      await expectCommitRefused(party, 'mallory', forged, code)
     }
   })
 

@@ -353,7 +353,14 @@ function listed(epoch: Epoch, entries: readonly ProposalOrRef[]): ProposalList {
         break
     }
   }
-  return { committer, all, reInit: undefined, groupContextExtensions, ...list }
+  return {
+    committer,
+    all,
+    reInit: undefined,
+    externalInit: undefined,
+    groupContextExtensions,
+    ...list,
+  }
 }
 
 function pskSecretOf(crypto: SecretSuite, list: ProposalList, plan: CommitPlan): Secret {

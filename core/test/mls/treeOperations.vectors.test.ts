@@ -2,7 +2,7 @@ import { expect, it } from 'vitest'
 import { fromHex, toHex } from '../../src/codec/bytes.ts'
 import { decode, encode } from '../../src/codec/tls.ts'
 import { applyProposals } from '../../src/mls/public/applyProposals.ts'
-import { sortProposals } from '../../src/mls/public/proposalList.ts'
+import { sortProposals } from '../../src/mls/public/proposalRules.ts'
 import { PublicTree } from '../../src/mls/treesync/publicTree.ts'
 import { type LeafIndex, Proposal, RatchetTree } from '../../src/wire/index.ts'
 import { SenderType } from '../../src/wire/registry.ts'
@@ -31,7 +31,10 @@ describeVector<TreeOperationVector[]>('mls/tree-operations.json', (vectors) => {
     }
     const proposal = decode(Proposal, fromHex(vector.proposal))
     // Somebody else commits: nobody may commit its own Update.
-    const committer = (vector.proposal_sender === 0 ? 1 : 0) as LeafIndex
+    const committer = {
+      senderType: SenderType.member,
+      leafIndex: (vector.proposal_sender === 0 ? 1 : 0) as LeafIndex,
+    }
     const list = sortProposals([{ proposal, sender }], committer, before)
     const { tree } = applyProposals(before, [], list)
 

@@ -25,7 +25,8 @@ import { signLeafNode } from '../bootstrap/keyPackageBundle.ts'
 import { sealWelcome } from '../bootstrap/welcome.ts'
 import { checkLifetime } from '../public/keyPackage.ts'
 import { checkProposal } from '../public/proposal.ts'
-import { resolveProposals, sortProposals } from '../public/proposalList.ts'
+import { resolveProposals } from '../public/proposalList.ts'
+import { sortProposals } from '../public/proposalRules.ts'
 import {
   type CommitEffect,
   checkMembersAfter,
@@ -118,7 +119,12 @@ async function chooseProposals(epoch: Epoch, byValue: readonly Proposal[]) {
       ...refs.map((ref) => ({ type: ProposalOrRefType.reference, reference: fromHex(ref) })),
       ...byValue.map((proposal) => ({ type: ProposalOrRefType.proposal, proposal })),
     ]
-    const sorted = sortProposals(resolveProposals(entries, sender, cached), leafIndex, tree)
+    const sorted = sortProposals(
+      resolveProposals(entries, sender, cached),
+      sender,
+      tree,
+      environment.policy,
+    )
     const prepared = prepareCommit(environment, groupContext, tree, sorted)
     checkMembersAfter(prepared, prepared.treeBeforePath)
     return { entries, prepared, psks: preSharedKeys(environment, sorted.preSharedKeys) }

@@ -2,6 +2,7 @@ import type { PublicCrypto, PublicSuite } from '../../crypto/public/publicSuite.
 import type { Clock } from '../../runtime.ts'
 import type { GroupContext } from '../../wire/groupContext.ts'
 import type { LeafNode } from '../../wire/ratchetTree.ts'
+import type { SenderType } from '../../wire/registry.ts'
 import type { PublicTree } from '../treesync/publicTree.ts'
 import type { ProposalList, SourcedProposal } from './proposalList.ts'
 
@@ -29,8 +30,16 @@ export interface GroupPolicy {
    * and commits what everyone would refuse.
    */
   checkProposal(proposal: SourcedProposal, tree: PublicTree, context: GroupContext): void
-  /** Whether these may be committed together. */
+  /**
+   * Whether these may be committed together, and whether this newcomer may commit: an external
+   * commit has `external` set.
+   */
   checkProposals(proposals: ProposalList, tree: PublicTree, context: GroupContext): void
+  /**
+   * Who a leaf belongs to: leaves of one client have equal names, and a group has a client only
+   * once (§12.2). A leaf's client is its signature key where this is left out.
+   */
+  clientOf?(leafNode: LeafNode): string
 }
 
 /** Judges nothing: for groups whose application checks elsewhere. */
@@ -42,9 +51,25 @@ export const permissivePolicy: GroupPolicy = {
   checkProposals: () => {},
 }
 
+/**
+ * The rules of a proposal type that the application has registered under a code point of its own.
+ * All members have to list the type in their capabilities. What the proposal means is for the
+ * application, which finds it in the commit's effect.
+ */
+export interface CustomProposalRules {
+  /** Whether a commit that covers one needs a path (§12.4). */
+  readonly needsPath: boolean
+  /** Who may send one; never a newcomer's commit. */
+  readonly senders: readonly SenderType[]
+  /** Throws a ConclaveError to refuse. */
+  check(proposal: SourcedProposal, tree: PublicTree, context: GroupContext): void
+}
+
 /** What public state depends on besides its own content. */
 export interface PublicEnvironment {
   readonly crypto: PublicCrypto
   readonly policy: GroupPolicy
+  /** By proposal type. */
+  readonly customProposals?: ReadonlyMap<number, CustomProposalRules>
   readonly clock: Pick<Clock, 'now'>
 }

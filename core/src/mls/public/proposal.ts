@@ -1,5 +1,6 @@
 import { equalBytes } from '../../codec/bytes.ts'
 import type { PublicSuite } from '../../crypto/public/publicSuite.ts'
+import type { Sender } from '../../wire/framing.ts'
 import type { GroupContext } from '../../wire/groupContext.ts'
 import type { LeafIndex, LeafNode } from '../../wire/ratchetTree.ts'
 import {
@@ -27,6 +28,13 @@ const externalTypes: readonly number[] = [
   ProposalType.groupContextExtensions,
 ]
 
+/** RFC 9420 §12.2: what a newcomer may commit; SelfRemoves come by reference. */
+const newcomersTypes: readonly number[] = [
+  ProposalType.externalInit,
+  ProposalType.remove,
+  ProposalType.psk,
+]
+
 /**
  * RFC 9420 §12.1: a proposal by itself, whoever commits it later.
  * @throws MlsError `proposal-…`, `leaf-…`, `key-package-…`, or what the policy throws
@@ -40,6 +48,12 @@ export async function checkProposal(
 ): Promise<void> {
   if (sender.senderType === SenderType.external && !externalTypes.includes(proposal.proposalType)) {
     throw new MlsError('proposal-not-external', 'an external sender may not propose this')
+  }
+  if (
+    sender.senderType === SenderType.newMemberCommit &&
+    !newcomersTypes.includes(proposal.proposalType)
+  ) {
+    throw new MlsError('external-commit-proposal-not-allowed', 'not for a newcomer to commit')
   }
   environment.policy.checkProposal({ proposal, sender }, tree, context)
   switch (proposal.proposalType) {
@@ -74,9 +88,12 @@ export async function checkProposal(
       return
     case ProposalType.psk: {
       const { psk } = proposal
-      const reserved =
+      const continues =
         psk.pskType === PskType.resumption && psk.usage !== ResumptionPskUsage.application
-      if (reserved || psk.pskNonce.length !== crypto.suite.Nh) {
+      if (
+        (continues && !mayContinue(sender, context, tree)) ||
+        psk.pskNonce.length !== crypto.suite.Nh
+      ) {
         throw new MlsError('proposal-psk-invalid', 'not a pre-shared key for an ordinary commit')
       }
       return
@@ -93,8 +110,30 @@ export async function checkProposal(
       return
     }
     case ProposalType.externalInit:
-      throw new MlsError('proposals-external-init-misplaced', 'only an external commit has one')
+      if (sender.senderType !== SenderType.newMemberCommit) {
+        throw new MlsError('proposals-external-init-misplaced', 'only an external commit has one')
+      }
+      return
+    case ProposalType.custom: {
+      const rules = environment.customProposals?.get(proposal.customType)
+      if (rules === undefined) {
+        throw new MlsError('proposal-type-unsupported', `no proposal type ${proposal.customType}`)
+      }
+      if (!rules.senders.includes(sender.senderType)) {
+        throw new MlsError('proposal-sender-not-allowed', 'this kind of sender may not propose it')
+      }
+      rules.check({ proposal, sender }, tree, context)
+      return
+    }
   }
+}
+
+/**
+ * §11.2, §11.3: a founder links a group to the one that it continues before anybody else is there.
+ * Everyone else learns of it in the Welcome, never by a proposal.
+ */
+function mayContinue(sender: Sender, { epoch }: GroupContext, tree: PublicTree): boolean {
+  return sender.senderType === SenderType.member && epoch === 0n && tree.memberCount === 1
 }
 
 /** §12.1.2 */

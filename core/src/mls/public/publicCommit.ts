@@ -5,7 +5,7 @@ import type { PublicSuite } from '../../crypto/public/publicSuite.ts'
 import { makeKeyPackageRef } from '../../crypto/public/refHash.ts'
 import type { Commit } from '../../wire/commit.ts'
 import { GroupContext } from '../../wire/groupContext.ts'
-import type { LeafIndex, UpdatePath } from '../../wire/ratchetTree.ts'
+import type { LeafIndex, LeafNode, UpdatePath } from '../../wire/ratchetTree.ts'
 import { ProposalType } from '../../wire/registry.ts'
 import type { GroupInfo, Welcome } from '../../wire/welcome.ts'
 import { MlsError } from '../mlsError.ts'
@@ -23,6 +23,8 @@ import { confirmedTranscriptHash, type SignedCommit } from './transcript.ts'
 /** A commit's proposals, judged and applied; its path is still to come. */
 export interface PreparedCommit {
   readonly proposals: ProposalList
+  /** What the committer's new leaf succeeds: its leaf so far, or the one that its resync removes. */
+  readonly replaced: LeafNode | undefined
   readonly added: readonly AddedMember[]
   readonly removed: readonly LeafIndex[]
   /** After the proposals and before the path: what path secrets are sealed to. */
@@ -38,7 +40,7 @@ export interface CommitEffect extends PreparedCommit {
   readonly provisionalContext: GroupContext
 }
 
-/** §12.4: types whose commit must have a path. */
+/** §12.4: types whose commit must have a path; a custom type's rules say so for it. */
 const pathRequired: readonly number[] = [
   ProposalType.update,
   ProposalType.remove,
@@ -47,11 +49,31 @@ const pathRequired: readonly number[] = [
   ProposalType.selfRemove,
 ]
 
-export function needsPath(proposals: ProposalList): boolean {
+export function needsPath(
+  { policy, customProposals }: PublicEnvironment,
+  { all }: ProposalList,
+): boolean {
   return (
-    proposals.all.length === 0 ||
-    proposals.all.some(({ proposal }) => pathRequired.includes(proposal.proposalType))
+    policy.pathAlwaysRequired ||
+    all.length === 0 ||
+    all.some(({ proposal }) =>
+      proposal.proposalType === ProposalType.custom
+        ? customProposals?.get(proposal.customType)?.needsPath
+        : pathRequired.includes(proposal.proposalType),
+    )
   )
+}
+
+/** The leaf that a path's leaf succeeds: the committer's own, or the one that a resync removes. */
+function replacedLeaf(
+  { externalInit, committer, removes }: ProposalList,
+  tree: PublicTree,
+): LeafNode | undefined {
+  const leafIndex =
+    externalInit === undefined
+      ? committer
+      : removes.find(({ kind }) => kind === 'remove')?.leafIndex
+  return leafIndex === undefined ? undefined : tree.leafNode(leafIndex)
 }
 
 /**
@@ -71,9 +93,12 @@ export function prepareCommit(
   if (proposals.groupContextExtensions !== undefined) policy.checkGroup(changed, applied.tree)
   return {
     proposals,
+    replaced: replacedLeaf(proposals, tree),
     added: applied.added,
     removed: proposals.removes.map(({ leafIndex }) => leafIndex),
-    treeBeforePath: applied.tree,
+    // A newcomer's leaf has to have its place before its path can be laid.
+    treeBeforePath:
+      proposals.externalInit === undefined ? applied.tree : applied.tree.withFreeLeaf().tree,
     context: changed,
   }
 }
@@ -90,8 +115,7 @@ export async function mergeReceivedPath(
 ): Promise<PublicTree> {
   const { proposals, treeBeforePath } = prepared
   if (path === undefined) {
-    const required = environment.policy.pathAlwaysRequired || needsPath(proposals)
-    if (!required) return treeBeforePath
+    if (!needsPath(environment, proposals)) return treeBeforePath
     throw new MlsError('commit-path-missing', 'these proposals must be committed with a path')
   }
   const merged = mergePath(
@@ -140,13 +164,18 @@ export function effectOf(
 async function checkPathLeaf(
   { policy }: PublicEnvironment,
   crypto: PublicSuite,
-  { context, proposals, treeBeforePath }: PreparedCommit,
+  { context, proposals, replaced }: PreparedCommit,
   { leafNode }: UpdatePath,
 ): Promise<void> {
   const leafIndex = proposals.committer
+  // §12.2: a resync's leaf meets what an Update's would. A member's own was compared in mergePath.
+  const resynced = proposals.externalInit === undefined ? undefined : replaced
+  if (resynced !== undefined && equalBytes(resynced.encryptionKey, leafNode.encryptionKey)) {
+    throw new MlsError('commit-path-key-unchanged', 'a resync must bring a new leaf key')
+  }
   checkLeafNode(leafNode, leafRequirements(context))
   await verifyLeafNodeSignature(crypto, leafNode, { groupId: context.groupId, leafIndex })
-  await policy.checkLeaf(crypto, leafNode, context, treeBeforePath.leafNode(leafIndex))
+  await policy.checkLeaf(crypto, leafNode, context, replaced)
 }
 
 /** The new epoch's GroupContext, once the commit is signed. */

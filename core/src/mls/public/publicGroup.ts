@@ -22,7 +22,8 @@ import { leafRequirements } from './groupExtensions.ts'
 import { verifyGroupInfoSignature } from './groupInfo.ts'
 import type { PublicEnvironment } from './policy.ts'
 import { checkProposal } from './proposal.ts'
-import { resolveProposals, type SourcedProposal, sortProposals } from './proposalList.ts'
+import { type ReInitProposal, resolveProposals, type SourcedProposal } from './proposalList.ts'
+import { checkClientsOnce, sortProposals } from './proposalRules.ts'
 import {
   type CommitEffect,
   checkGroupInfo,
@@ -61,6 +62,7 @@ interface PublicState {
   readonly tree: PublicTree
   readonly interimTranscriptHash: Bytes
   readonly proposals: ReadonlyMap<string, SourcedProposal>
+  readonly reInit: ReInitProposal | undefined
 }
 
 /**
@@ -95,6 +97,11 @@ export class PublicGroup {
     return this.#state.proposals
   }
 
+  /** §11.2: what the group is to be founded anew as; it takes no handshake messages any more. */
+  get reInit(): ReInitProposal | undefined {
+    return this.#state.reInit
+  }
+
   /** Leaves that a proposal of this epoch would remove. */
   get pendingRemovals(): ReadonlySet<LeafIndex> {
     const leaves = new Set<LeafIndex>()
@@ -112,8 +119,9 @@ export class PublicGroup {
 
   /** An epoch in which nothing has been proposed yet. */
   static #beginning(
-    state: Omit<PublicState, 'interimTranscriptHash' | 'proposals'>,
+    state: Omit<PublicState, 'interimTranscriptHash' | 'proposals' | 'reInit'>,
     confirmationTag: Bytes,
+    reInit?: ReInitProposal,
   ): PublicGroup {
     const { crypto, groupContext } = state
     return new PublicGroup({
@@ -124,6 +132,7 @@ export class PublicGroup {
         confirmationTag,
       ),
       proposals: new Map(),
+      reInit,
     })
   }
 
@@ -247,10 +256,13 @@ export class PublicGroup {
 
   /**
    * RFC 9420 §6.1 for a handshake message of this epoch.
-   * @throws MlsError `message-…`
+   * @throws MlsError `message-…`, `group-reinitialised`
    */
   async verifyFraming(content: AuthenticatedContent): Promise<void> {
     checkGroupAndEpoch(content.content, this.groupContext)
+    if (this.reInit !== undefined) {
+      throw new MlsError('group-reinitialised', 'the group is to be founded anew')
+    }
     await verifyContentSignature(this.crypto, content, this.groupContext, this.tree)
   }
 
@@ -263,9 +275,6 @@ export class PublicGroup {
       throw new MlsError('message-wire-format-unexpected', 'the message is not a commit')
     }
     const { sender, commit } = content
-    if (sender.senderType !== SenderType.member) {
-      throw new MlsError('message-sender-not-allowed', 'only a member can send this commit')
-    }
     const { environment, crypto, groupContext, tree } = this.#state
     const resolved = resolveProposals(commit.proposals, sender, this.proposals)
     await Promise.all(
@@ -274,7 +283,11 @@ export class PublicGroup {
         .filter((_, i) => commit.proposals[i]?.type === ProposalOrRefType.proposal)
         .map((proposal) => checkProposal(environment, crypto, proposal, groupContext, tree)),
     )
-    const proposals = sortProposals(resolved, sender.leafIndex, tree)
+    const proposals = sortProposals(resolved, sender, tree, environment.policy)
+    if (sender.senderType === SenderType.newMemberCommit && commit.path !== undefined) {
+      const { policy } = environment
+      checkClientsOnce([commit.path.leafNode], proposals.removes, tree, policy)
+    }
     const prepared = prepareCommit(environment, groupContext, tree, proposals)
     const merged = await mergeReceivedPath(environment, crypto, prepared, commit.path)
     checkMembersAfter(prepared, merged)
@@ -289,8 +302,13 @@ export class PublicGroup {
       content: content.content,
       signature: content.auth.signature,
     })
-    const { tree } = effect
-    return PublicGroup.#beginning({ ...this.#state, groupContext, tree }, confirmationTag(content))
+    const { tree, proposals } = effect
+    const { environment } = this.#state
+    return PublicGroup.#beginning(
+      { environment, crypto, groupContext, tree },
+      confirmationTag(content),
+      proposals.reInit,
+    )
   }
 }
 

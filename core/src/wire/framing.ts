@@ -1,3 +1,4 @@
+import type { Bytes } from '../codec/bytes.ts'
 import {
   type Codec,
   empty,
@@ -235,11 +236,28 @@ export type PrivateMessage = Infer<typeof PrivateMessage>
  *     ContentType content_type;
  * } SenderDataAAD;
  */
-export function privateMessageContent<T extends ContentType>(contentType: T) {
-  const content: Codec<object> = contentCases[contentType]
-  return extend(content as Codec<Infer<(typeof contentCases)[T]>>, () =>
-    struct({ auth: framedContentAuthData(contentType) }),
+export function privateMessageContent(contentType: ContentType): Codec<PrivateMessageContent> {
+  const body: Codec<object> = contentCases[contentType]
+  return extend(
+    extend(tagged(contentType), () => body as Codec<Infer<typeof TypedContent>>),
+    () => struct({ auth: framedContentAuthData(contentType), padding: remainder }),
   )
+}
+export type PrivateMessageContent = Infer<typeof TypedContent> & {
+  readonly auth: FramedContentAuthData
+  /** Whatever follows; whether it is zero is for the receiver to check. */
+  readonly padding: Bytes
+}
+
+/** The content type, which is not encoded: the PrivateMessage says it. */
+function tagged(contentType: ContentType): Codec<{ readonly contentType: ContentType }> {
+  return { write: () => {}, read: () => ({ contentType }) }
+}
+
+/** All bytes that are left. */
+const remainder: Codec<Bytes> = {
+  write: (value, to) => to.raw(value),
+  read: (from) => from.raw(from.remaining),
 }
 
 /*

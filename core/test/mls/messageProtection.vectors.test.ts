@@ -1,27 +1,27 @@
 import { expect, it } from 'vitest'
 import { fromHex, toHex } from '../../src/codec/bytes.ts'
 import { type Codec, decode, encode } from '../../src/codec/tls.ts'
-import { Secret, type Signer, signWithLabel } from '../../src/crypto/secret/index.ts'
-import {
-  framedContentLabel,
-  framedContentTbs,
-  verifyContentSignature,
-} from '../../src/mls/public/contentSignature.ts'
+import { Secret, type Signer } from '../../src/crypto/secret/index.ts'
+import { verifyContentSignature } from '../../src/mls/public/contentSignature.ts'
+import { padToMultipleOf } from '../../src/mls/treedem/padding.ts'
+import { protectPrivate, unprotectPrivate } from '../../src/mls/treedem/privateMessage.ts'
 import {
   membershipTag,
   protectPublic,
   unprotectPublic,
 } from '../../src/mls/treedem/publicMessage.ts'
+import { SecretTree } from '../../src/mls/treedem/secretTree.ts'
+import { signFramedContent } from '../../src/mls/treedem/signFramedContent.ts'
 import { PublicTree } from '../../src/mls/treesync/publicTree.ts'
 import {
   type AuthenticatedContent,
   Commit,
   type FramedContent,
-  FramedContentTbs,
   type GroupContext,
   type LeafIndex,
   type LeafNode,
   MlsMessage,
+  type PrivateMessage,
   Proposal,
   type PublicMessage,
 } from '../../src/wire/index.ts'
@@ -44,12 +44,17 @@ interface MessageProtectionVector {
   confirmed_transcript_hash: string
   signature_priv: string
   signature_pub: string
+  encryption_secret: string
+  sender_data_secret: string
   membership_key: string
   proposal: string
   proposal_pub: string
+  proposal_priv: string
   commit: string
   commit_pub: string
+  commit_priv: string
   application: string
+  application_priv: string
 }
 
 const empty = new Uint8Array(0)
@@ -73,14 +78,7 @@ describeVector<MessageProtectionVector[]>('mls/message-protection.json', (vector
     'suite $cipher_suite protects a proposal or a commit so that it verifies again',
     async (vector) => {
       const { frame, protect, open } = await partiesOf(vector)
-      const contents: FramedContent[] = [
-        frame({
-          contentType: ContentType.proposal,
-          proposal: decode(Proposal, fromHex(vector.proposal)),
-        }),
-        frame({ contentType: ContentType.commit, commit: decode(Commit, fromHex(vector.commit)) }),
-      ]
-      for (const content of contents) {
+      for (const content of contentsOf(vector).slice(0, 2).map(frame)) {
         const reread = publicMessageIn(toHex(await protect(content)))
         expect((await open(reread)).content).toEqual(content)
       }
@@ -122,12 +120,48 @@ describeVector<MessageProtectionVector[]>('mls/message-protection.json', (vector
       await expect(open(forged)).rejects.toEqual(refusal)
     },
   )
+
+  it.each(implemented(vectors))(
+    'suite $cipher_suite opens a PrivateMessage with a proposal, a commit or application data',
+    async (vector) => {
+      const { openPrivate } = await partiesOf(vector)
+      const proposal = await openPrivate(privateMessageIn(vector.proposal_priv))
+      if (proposal.contentType !== ContentType.proposal) throw new Error('not a proposal')
+      expect(encoded(Proposal, proposal.proposal)).toBe(vector.proposal)
+      const commit = await openPrivate(privateMessageIn(vector.commit_priv))
+      if (commit.contentType !== ContentType.commit) throw new Error('not a commit')
+      expect(encoded(Commit, commit.commit)).toBe(vector.commit)
+      const application = await openPrivate(privateMessageIn(vector.application_priv))
+      if (application.contentType !== ContentType.application) throw new Error('not application')
+      expect(toHex(application.applicationData)).toBe(vector.application)
+    },
+  )
+
+  it.each(implemented(vectors))(
+    'suite $cipher_suite protects all three as PrivateMessages that open again',
+    async (vector) => {
+      const { frame, protectPrivate, openPrivate } = await partiesOf(vector)
+      const contents = contentsOf(vector).map(frame)
+      for (const content of [...contents, ...contents]) {
+        const reread = privateMessageIn(toHex(await protectPrivate(content)))
+        expect(await openPrivate(reread)).toEqual(content)
+      }
+    },
+  )
 })
 
 type Body =
   | Pick<Extract<FramedContent, { contentType: 1 }>, 'contentType' | 'applicationData'>
   | Pick<Extract<FramedContent, { contentType: 2 }>, 'contentType' | 'proposal'>
   | Pick<Extract<FramedContent, { contentType: 3 }>, 'contentType' | 'commit'>
+
+function contentsOf(vector: MessageProtectionVector): Body[] {
+  return [
+    { contentType: ContentType.proposal, proposal: decode(Proposal, fromHex(vector.proposal)) },
+    { contentType: ContentType.commit, commit: decode(Commit, fromHex(vector.commit)) },
+    { contentType: ContentType.application, applicationData: fromHex(vector.application) },
+  ]
+}
 
 /** The vector's member at leaf 1 as a sender, and anybody who knows the group as a receiver. */
 async function partiesOf(vector: MessageProtectionVector) {
@@ -147,12 +181,17 @@ async function partiesOf(vector: MessageProtectionVector) {
     leafOf(fromHex(vector.signature_pub)),
   ).tree
   const wireFormat = WireFormat.publicMessage
-  const sign = (content: FramedContent) =>
-    signWithLabel(
-      signer,
-      framedContentLabel,
-      encode(FramedContentTbs, framedContentTbs(wireFormat, content, context)),
-    )
+  const sign = (content: FramedContent) => signFramedContent(signer, wireFormat, content, context)
+  const secretsAt = (ownLeaf: number) => ({
+    senderDataSecret: new Secret(fromHex(vector.sender_data_secret)),
+    secretTree: SecretTree.create(crypto, new Secret(fromHex(vector.encryption_secret)), {
+      leafCount: 2,
+      ownLeaf: ownLeaf as LeafIndex,
+    }),
+  })
+  const [receiver, sender] = [secretsAt(0), secretsAt(1)]
+  const confirmation = ({ contentType }: FramedContent) =>
+    contentType === ContentType.commit ? { confirmationTag: new Uint8Array(crypto.suite.Nh) } : {}
   return {
     context,
     sign,
@@ -164,11 +203,7 @@ async function partiesOf(vector: MessageProtectionVector) {
       ...body,
     }),
     protect: async (content: FramedContent) => {
-      const isCommit = content.contentType === ContentType.commit
-      const auth = {
-        signature: await sign(content),
-        ...(isCommit ? { confirmationTag: new Uint8Array(crypto.suite.Nh) } : {}),
-      }
+      const auth = { signature: await sign(content), ...confirmation(content) }
       const publicMessage = protectPublic(
         crypto,
         membershipKey,
@@ -187,6 +222,25 @@ async function partiesOf(vector: MessageProtectionVector) {
       const authenticated = unprotectPublic(crypto, membershipKey, message, context)
       await verifyContentSignature(crypto, authenticated, context, tree)
       return authenticated
+    },
+    protectPrivate: async (content: FramedContent) => {
+      const wireFormat = WireFormat.privateMessage
+      const signature = await signFramedContent(signer, wireFormat, content, context)
+      const auth = { signature, ...confirmation(content) }
+      const privateMessage = await protectPrivate(
+        crypto,
+        sender,
+        { wireFormat, content, auth },
+        padToMultipleOf(64),
+      )
+      return encode(MlsMessage, { version: ProtocolVersion.mls10, wireFormat, privateMessage })
+    },
+    /** The vector's own messages are all of generation 0, so each finds the ratchets unused. */
+    openPrivate: async (message: PrivateMessage): Promise<FramedContent> => {
+      const opened = await unprotectPrivate(crypto, receiver, message, tree)
+      await verifyContentSignature(crypto, opened.authenticated, context, tree)
+      opened.accept()
+      return opened.authenticated.content
     },
   }
 }
@@ -213,6 +267,12 @@ function publicMessageIn(hex: string): PublicMessage {
   const message = decode(MlsMessage, fromHex(hex))
   if (message.wireFormat !== WireFormat.publicMessage) throw new Error('not a PublicMessage')
   return message.publicMessage
+}
+
+function privateMessageIn(hex: string): PrivateMessage {
+  const message = decode(MlsMessage, fromHex(hex))
+  if (message.wireFormat !== WireFormat.privateMessage) throw new Error('not a PrivateMessage')
+  return message.privateMessage
 }
 
 function encoded<T>(codec: Codec<T>, value: T): string {

@@ -3,7 +3,6 @@ import { fromHex, toHex } from '../../src/codec/bytes.ts'
 import { decode, encode } from '../../src/codec/tls.ts'
 import { Secret } from '../../src/crypto/secret/index.ts'
 import { confirmedTranscriptHash, interimTranscriptHash } from '../../src/mls/public/transcript.ts'
-import { type RatchetType, SecretTree } from '../../src/mls/treedem/secretTree.ts'
 import {
   deriveEpochSecrets,
   deriveJoinerSecret,
@@ -12,7 +11,7 @@ import {
   exportSecret,
 } from '../../src/mls/treekem/keySchedule.ts'
 import { derivePskSecret } from '../../src/mls/treekem/preSharedKeys.ts'
-import { AuthenticatedContent, GroupContext, type LeafIndex } from '../../src/wire/index.ts'
+import { AuthenticatedContent, GroupContext } from '../../src/wire/index.ts'
 import { ProtocolVersion, PskType } from '../../src/wire/registry.ts'
 import { describeVector } from '../vectors.ts'
 import { implemented, suite } from './testCrypto.ts'
@@ -124,42 +123,5 @@ describeVector<TranscriptVector[]>('mls/transcript-hashes.json', (vectors) => {
     expect(crypto.mac(fromHex(vector.confirmation_key), confirmed)).toEqual(confirmationTag)
     const interim = interimTranscriptHash(crypto, confirmed, confirmationTag)
     expect(toHex(interim)).toBe(vector.interim_transcript_hash_after)
-  })
-})
-
-interface SecretTreeVector {
-  cipher_suite: number
-  encryption_secret: string
-  leaves: {
-    generation: number
-    handshake_key: string
-    handshake_nonce: string
-    application_key: string
-    application_nonce: string
-  }[][]
-}
-
-describeVector<SecretTreeVector[]>('mls/secret-tree.json', (vectors) => {
-  it.each(implemented(vectors))('every leaf of secret tree %# derives its keys', (vector) => {
-    const crypto = suite(vector.cipher_suite)
-    const secret = new Secret(fromHex(vector.encryption_secret))
-    const tree = new SecretTree(crypto, secret, vector.leaves.length)
-    vector.leaves.forEach((generations, leaf) => {
-      const take = (type: RatchetType, generation: number) => {
-        const { key, nonce } = tree.take(leaf as LeafIndex, type, generation)
-        return [hexOf(key), hexOf(nonce)]
-      }
-      for (const entry of generations) {
-        expect(take('handshake', entry.generation)).toEqual([
-          entry.handshake_key,
-          entry.handshake_nonce,
-        ])
-        expect(take('application', entry.generation)).toEqual([
-          entry.application_key,
-          entry.application_nonce,
-        ])
-      }
-    })
-    expect(secret.wiped).toBe(true)
   })
 })

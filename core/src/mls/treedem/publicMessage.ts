@@ -2,18 +2,18 @@ import { type Bytes, equalBytes } from '../../codec/bytes.ts'
 import { encode } from '../../codec/tls.ts'
 import type { Secret } from '../../crypto/secret/secret.ts'
 import type { SecretSuite } from '../../crypto/secret/secretSuite.ts'
-import { type Signer, signWithLabel } from '../../crypto/secret/sign.ts'
+import type { Signer } from '../../crypto/secret/sign.ts'
 import {
   type AuthenticatedContent,
   AuthenticatedContentTbm,
   type FramedContent,
-  FramedContentTbs,
   type PublicMessage,
 } from '../../wire/framing.ts'
 import type { GroupContext } from '../../wire/groupContext.ts'
 import { ContentType, SenderType, WireFormat } from '../../wire/registry.ts'
 import { MlsError } from '../mlsError.ts'
-import { framedContentLabel, framedContentTbs } from '../public/contentSignature.ts'
+import { framedContentTbs } from '../public/contentSignature.ts'
+import { signFramedContent } from './signFramedContent.ts'
 
 /** RFC 9420 §6.1: signs content that goes out as a PublicMessage. */
 export function signPublic(
@@ -21,8 +21,7 @@ export function signPublic(
   content: FramedContent,
   context: GroupContext,
 ): Promise<Bytes> {
-  const tbs = framedContentTbs(WireFormat.publicMessage, content, context)
-  return signWithLabel(signer, framedContentLabel, encode(FramedContentTbs, tbs))
+  return signFramedContent(signer, WireFormat.publicMessage, content, context)
 }
 
 /** RFC 9420 §6.2: proves to members that the sender is one too. */

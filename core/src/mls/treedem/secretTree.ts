@@ -1,23 +1,45 @@
-import { utf8 } from '../../codec/bytes.ts'
-import { deriveTreeSecret, expandWithLabel } from '../../crypto/secret/labels.ts'
+import { type Bytes, emptyBytes } from '../../codec/bytes.ts'
+import { expandWithLabel } from '../../crypto/secret/labels.ts'
 import type { Secret } from '../../crypto/secret/secret.ts'
 import type { SecretSuite } from '../../crypto/secret/secretSuite.ts'
 import type { LeafIndex } from '../../wire/ratchetTree.ts'
 import { MlsError } from '../mlsError.ts'
-import { ancestorOf, left, level, type NodeIndex, right, root } from '../treeMath.ts'
+import { root } from '../treeMath.ts'
+import { NodeSecrets } from './nodeSecrets.ts'
+import { discard, type MessageKey, Ratchet, type RatchetLimits, wipeKey } from './ratchet.ts'
+import { decodeSecretTree, encodeSecretTree } from './secretTreeState.ts'
 
 export type RatchetType = 'handshake' | 'application'
 
-export interface MessageKey {
-  readonly generation: number
-  readonly key: Secret
-  readonly nonce: Secret
+/**
+ * The defaults let a receiver miss a thousand messages of a sender in a row, and bound the work that
+ * one message can ask for.
+ */
+export const defaultSecretTreeLimits: RatchetLimits = {
+  maxForwardGenerations: 1024,
+  maxKeptKeys: 256,
 }
 
-/** How far a sender may be ahead of what we last saw of it, in generations. */
-const maxForwardSteps = 1024
-/** Keys kept per ratchet for messages that come out of order. */
-const maxKeptKeys = 256
+export interface SecretTreeShape {
+  /** Of the ratchet tree, blank leaves included: a power of two. */
+  readonly leafCount: number
+  /** The only leaf whose ratchets give keys for sending, and none for receiving. */
+  readonly ownLeaf: LeafIndex
+}
+
+/** The key of a message that has not proved genuine yet; one of `accept` and `refuse` must follow. */
+export interface KeyOpening {
+  readonly key: MessageKey
+  /**
+   * The message was genuine: its key is wiped and the ratchet stands behind it.
+   * @throws MlsError `message-key-consumed` where another message has used the key meanwhile
+   */
+  accept(): void
+  /** It was not: the key stays for the message that it belongs to. */
+  refuse(): void
+}
+
+type LeafRatchets = Readonly<Record<RatchetType, Ratchet>>
 
 /**
  * RFC 9420 §9: one epoch's tree of message secrets. It is consumed in place: whatever has been used
@@ -25,141 +47,228 @@ const maxKeptKeys = 256
  */
 export class SecretTree {
   readonly #crypto: SecretSuite
-  readonly #leafCount: number
-  readonly #nodes = new Map<NodeIndex, Secret>()
-  readonly #ratchets = new Map<string, Ratchet>()
+  readonly #shape: SecretTreeShape
+  readonly #limits: RatchetLimits
+  readonly #nodes: NodeSecrets
+  readonly #ratchets: Map<LeafIndex, LeafRatchets>
 
-  /** Takes ownership of `encryptionSecret`. */
-  constructor(crypto: SecretSuite, encryptionSecret: Secret, leafCount: number) {
+  private constructor(
+    crypto: SecretSuite,
+    shape: SecretTreeShape,
+    limits: RatchetLimits,
+    nodes: NodeSecrets,
+    ratchets: Iterable<readonly [LeafIndex, LeafRatchets]>,
+  ) {
     this.#crypto = crypto
-    this.#leafCount = leafCount
-    this.#nodes.set(root(leafCount), encryptionSecret)
-  }
-
-  /** The next key of our own ratchet, for sending. */
-  next(leaf: LeafIndex, type: RatchetType): MessageKey {
-    return this.#ratchet(leaf, type).next()
+    this.#shape = shape
+    this.#limits = limits
+    this.#nodes = nodes
+    this.#ratchets = new Map(ratchets)
   }
 
   /**
-   * The key of one generation. It is the caller's, and must be given back with `restore` where the
-   * message turned out to be a forgery.
-   * @throws MlsError `secret-tree-exhausted` for a generation that was used, or lies too far ahead
+   * Takes ownership of `encryptionSecret`.
+   * @throws MlsError `secret-tree-limits-invalid` unless both limits are whole numbers from 0 to 2^20
    */
-  take(leaf: LeafIndex, type: RatchetType, generation: number): MessageKey {
-    return this.#ratchet(leaf, type).take(generation)
+  static create(
+    crypto: SecretSuite,
+    encryptionSecret: Secret,
+    { leafCount, ownLeaf }: SecretTreeShape,
+    limits: RatchetLimits = defaultSecretTreeLimits,
+  ): SecretTree {
+    checkLimits(limits)
+    const nodes = new NodeSecrets(crypto, leafCount, [
+      { node: root(leafCount), secret: encryptionSecret },
+    ])
+    return new SecretTree(crypto, { leafCount, ownLeaf }, limits, nodes, [])
   }
 
-  /** Keeps the key of a message that failed, so that a forgery does not lose the real one. */
-  restore(leaf: LeafIndex, type: RatchetType, key: MessageKey): void {
-    this.#ratchet(leaf, type).keep(key)
+  /**
+   * The tree that `encodeState` was called on, without the keys that smaller limits do not allow.
+   * @throws CodecError, or MlsError `secret-tree-state-invalid`, `secret-tree-limits-invalid`
+   */
+  static restore(
+    crypto: SecretSuite,
+    state: Bytes,
+    limits: RatchetLimits = defaultSecretTreeLimits,
+  ): SecretTree {
+    checkLimits(limits)
+    const { leafCount, ownLeaf, nodes, leaves } = decodeSecretTree(crypto.suite, state)
+    return new SecretTree(
+      crypto,
+      { leafCount, ownLeaf },
+      limits,
+      new NodeSecrets(crypto, leafCount, nodes),
+      leaves.map(({ leaf, handshake, application }) => [
+        leaf,
+        {
+          handshake: new Ratchet(crypto, limits, handshake),
+          application: new Ratchet(crypto, limits, application),
+        },
+      ]),
+    )
+  }
+
+  get ownLeaf(): LeafIndex {
+    return this.#shape.ownLeaf
+  }
+
+  /**
+   * The next key of our own ratchet, for sending. It is the caller's to wipe.
+   * @throws MlsError `secret-tree-exhausted`
+   */
+  next(type: RatchetType): MessageKey {
+    return this.#own()[type].next()
+  }
+
+  /**
+   * The key of another member's message. Nothing changes before it is accepted.
+   * @throws MlsError `message-own`, `message-sender-unknown`, `message-key-consumed`,
+   * `message-generation-too-far`
+   */
+  open(leaf: LeafIndex, type: RatchetType, generation: number): KeyOpening {
+    if (leaf === this.ownLeaf) throw new MlsError('message-own', 'the message is our own')
+    if (leaf >= this.#shape.leafCount) {
+      throw new MlsError('message-sender-unknown', 'no such leaf in the secret tree')
+    }
+    const known = this.#ratchets.get(leaf)
+    return known === undefined
+      ? this.#openFirst(leaf, type, generation)
+      : this.#openWith(known, type, generation)
+  }
+
+  /** Nothing can be sent any more; others' messages can still be opened. */
+  forgetOwn(): void {
+    const { ownLeaf } = this
+    const ratchets = this.#ratchets.get(ownLeaf)
+    if (ratchets !== undefined) wipeRatchets(ratchets)
+    this.#ratchets.delete(ownLeaf)
+    const descent = this.#nodes.descend(ownLeaf)
+    if (descent !== undefined) this.#nodes.consume(descent)?.wipe()
+  }
+
+  /** All that is left, and nothing of what was used. */
+  encodeState(): Secret {
+    return encodeSecretTree(this.#crypto.suite, {
+      ...this.#shape,
+      nodes: this.#nodes.entries(),
+      leaves: Array.from(this.#ratchets, ([leaf, { handshake, application }]) => ({
+        leaf,
+        handshake: handshake.state,
+        application: application.state,
+      })),
+    })
   }
 
   wipe(): void {
-    for (const secret of this.#nodes.values()) secret.wipe()
-    for (const ratchet of this.#ratchets.values()) ratchet.wipe()
-    this.#nodes.clear()
+    this.#nodes.wipe()
+    for (const ratchets of this.#ratchets.values()) wipeRatchets(ratchets)
     this.#ratchets.clear()
   }
 
-  #ratchet(leaf: LeafIndex, type: RatchetType): Ratchet {
-    const name = `${type} ${leaf}`
-    const known = this.#ratchets.get(name)
+  #own(): LeafRatchets {
+    const known = this.#ratchets.get(this.ownLeaf)
     if (known !== undefined) return known
-    const leafSecret = this.#leafSecret(leaf)
-    const { Nh } = this.#crypto.suite
-    for (const each of ['handshake', 'application'] as const) {
-      const first = expandWithLabel(this.#crypto, leafSecret, each, new Uint8Array(0), Nh)
-      this.#ratchets.set(`${each} ${leaf}`, new Ratchet(this.#crypto, first))
+    const descent = this.#nodes.descend(this.ownLeaf)
+    const leafSecret = descent && this.#nodes.consume(descent)
+    if (leafSecret === undefined) {
+      throw new MlsError('secret-tree-exhausted', 'our own leaf secret is used up')
     }
+    const ratchets = this.#ratchetsOf(leafSecret)
     leafSecret.wipe()
-    return this.#ratchets.get(name) as Ratchet
+    this.#ratchets.set(this.ownLeaf, ratchets)
+    return ratchets
   }
 
-  /** Splits every secret between the lowest one we still have and the leaf. */
-  #leafSecret(leaf: LeafIndex): Secret {
-    if (leaf >= this.#leafCount) {
-      throw new MlsError('message-sender-unknown', 'no such leaf in the secret tree')
-    }
-    let k = 0
-    while (!this.#nodes.has(ancestorOf(leaf, k)) && k < 31) k++
-    for (; k > 0; k--) this.#split(ancestorOf(leaf, k))
-    const node = ancestorOf(leaf, 0)
-    const secret = this.#nodes.get(node)
-    if (secret === undefined) {
-      throw new MlsError('secret-tree-exhausted', "the leaf's secret is used up")
-    }
-    this.#nodes.delete(node)
-    return secret
+  #openWith(ratchets: LeafRatchets, type: RatchetType, generation: number): KeyOpening {
+    const preview = ratchets[type].preview(generation)
+    return opening(
+      preview.key,
+      () => ratchets[type].apply(preview),
+      () => discard(preview),
+    )
   }
 
-  #split(node: NodeIndex): void {
-    const secret = this.#nodes.get(node)
-    if (secret === undefined || level(node) === 0) return
-    const { Nh } = this.#crypto.suite
-    const child = (label: string) => expandWithLabel(this.#crypto, secret, 'tree', utf8(label), Nh)
-    this.#nodes.set(left(node) as NodeIndex, child('left'))
-    this.#nodes.set(right(node) as NodeIndex, child('right'))
-    this.#nodes.delete(node)
-    secret.wipe()
+  /** A leaf that has sent nothing yet: its ratchets come into being with its first genuine message. */
+  #openFirst(leaf: LeafIndex, type: RatchetType, generation: number): KeyOpening {
+    const descent = this.#nodes.descend(leaf)
+    if (descent === undefined) {
+      throw new MlsError('message-key-consumed', "the leaf's secret is gone")
+    }
+    const ratchets = this.#ratchetsOf(descent.secret)
+    const forget = () => {
+      this.#nodes.discard(descent)
+      wipeRatchets(ratchets)
+    }
+    try {
+      const preview = ratchets[type].preview(generation)
+      return opening(
+        preview.key,
+        () => {
+          const known = this.#ratchets.get(leaf)
+          if (known !== undefined) {
+            forget()
+            return known[type].apply(preview)
+          }
+          const leafSecret = this.#nodes.consume(descent)
+          if (leafSecret === undefined) {
+            forget()
+            discard(preview)
+            throw new MlsError('message-key-consumed', "the leaf's secret is gone")
+          }
+          leafSecret.wipe()
+          this.#ratchets.set(leaf, ratchets)
+          ratchets[type].apply(preview)
+        },
+        () => {
+          forget()
+          discard(preview)
+        },
+      )
+    } catch (error) {
+      forget()
+      throw error
+    }
+  }
+
+  #ratchetsOf(leafSecret: Secret): LeafRatchets {
+    const ratchet = (type: RatchetType) => {
+      const { Nh } = this.#crypto.suite
+      const secret = expandWithLabel(this.#crypto, leafSecret, type, emptyBytes, Nh)
+      return new Ratchet(this.#crypto, this.#limits, { head: { generation: 0, secret }, kept: [] })
+    }
+    return { handshake: ratchet('handshake'), application: ratchet('application') }
   }
 }
 
-/** §9.1: a chain of secrets; each generation gives one key and nonce and then goes. */
-class Ratchet {
-  readonly #crypto: SecretSuite
-  #secret: Secret
-  #generation = 0
-  readonly #kept = new Map<number, MessageKey>()
-
-  constructor(crypto: SecretSuite, secret: Secret) {
-    this.#crypto = crypto
-    this.#secret = secret
-  }
-
-  next(): MessageKey {
-    const generation = this.#generation
-    const derive = (label: string, length: number) =>
-      deriveTreeSecret(this.#crypto, this.#secret, label, generation, length)
-    const { Nk, Nn, Nh } = this.#crypto.suite
-    const message = { generation, key: derive('key', Nk), nonce: derive('nonce', Nn) }
-    const following = derive('secret', Nh)
-    this.#secret.wipe()
-    this.#secret = following
-    this.#generation += 1
-    return message
-  }
-
-  take(generation: number): MessageKey {
-    const kept = this.#kept.get(generation)
-    if (kept !== undefined) {
-      this.#kept.delete(generation)
-      return kept
-    }
-    if (generation < this.#generation || generation > this.#generation + maxForwardSteps) {
-      throw new MlsError('secret-tree-exhausted', `no key for generation ${generation}`)
-    }
-    while (this.#generation < generation) this.keep(this.next())
-    return this.next()
-  }
-
-  keep(key: MessageKey): void {
-    this.#kept.set(key.generation, key)
-    if (this.#kept.size <= maxKeptKeys) return
-    const [oldest] = this.#kept.keys()
-    if (oldest === undefined) return
-    wipeKey(this.#kept.get(oldest))
-    this.#kept.delete(oldest)
-  }
-
-  wipe(): void {
-    this.#secret.wipe()
-    for (const key of this.#kept.values()) wipeKey(key)
-    this.#kept.clear()
+function opening(key: MessageKey, accepted: () => void, refused: () => void): KeyOpening {
+  let settled = false
+  return {
+    key,
+    accept: () => {
+      if (settled) throw new MlsError('message-key-consumed', 'the message was settled before')
+      settled = true
+      wipeKey(key)
+      accepted()
+    },
+    refuse: () => {
+      if (settled) return
+      settled = true
+      wipeKey(key)
+      refused()
+    },
   }
 }
 
-function wipeKey(key: MessageKey | undefined): void {
-  key?.key.wipe()
-  key?.nonce.wipe()
+function wipeRatchets({ handshake, application }: LeafRatchets): void {
+  handshake.wipe()
+  application.wipe()
+}
+
+function checkLimits(limits: RatchetLimits): void {
+  for (const limit of [limits.maxForwardGenerations, limits.maxKeptKeys]) {
+    if (!Number.isInteger(limit) || limit < 0 || limit > 2 ** 20) {
+      throw new MlsError('secret-tree-limits-invalid', `${limit} is no limit for a secret tree`)
+    }
+  }
 }

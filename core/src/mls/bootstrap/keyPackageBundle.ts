@@ -4,13 +4,16 @@ import { makeKeyPackageRef } from '../../crypto/public/refHash.ts'
 import { Secret } from '../../crypto/secret/secret.ts'
 import type { HpkeKeyPair, SecretSuite } from '../../crypto/secret/secretSuite.ts'
 import { type Signer, signWithLabel } from '../../crypto/secret/sign.ts'
+import type { Clock } from '../../runtime.ts'
 import type { Credential } from '../../wire/credential.ts'
 import type { Extensions } from '../../wire/extension.ts'
 import { type KeyPackage, KeyPackageTbs } from '../../wire/keyPackage.ts'
 import type { Capabilities, LeafNode, LeafNodeContent, Lifetime } from '../../wire/ratchetTree.ts'
 import { LeafNodeSource, ProtocolVersion } from '../../wire/registry.ts'
 import { keyPackageLabel } from '../public/keyPackage.ts'
+import { checkExtensions } from '../treesync/extensions.ts'
 import { leafNodeLabel, leafNodeTbs } from '../treesync/leafNode.ts'
+import { isLastResort, lastResortExtension } from './lastResort.ts'
 
 /** Who a client is in one group: what its leaf says and the key that signs for it. */
 export interface OwnLeaf {
@@ -29,11 +32,35 @@ export interface KeyPackageBundle {
   readonly signer: Signer
 }
 
-/** RFC 9420 §10 */
+export interface KeyPackageOptions {
+  /** Of the KeyPackage, not of its leaf. */
+  readonly extensions?: Extensions
+  /**
+   * Marks a KeyPackage that may be used more than once, when no other is left (RFC 9420 §16.8).
+   * Whoever steals its private keys opens every Welcome for it, so it should be replaced soon after
+   * each use.
+   */
+  readonly lastResort?: boolean
+}
+
+/** A client's clock may be behind the one of whoever makes the KeyPackage; seconds. */
+const slackBefore = 3600n
+
+/** From an hour ago, for clocks that are behind, until `seconds` from now (RFC 9420 §7.2). */
+export function lifetimeFrom(clock: Pick<Clock, 'now'>, seconds: number): Lifetime {
+  const now = BigInt(Math.floor(clock.now() / 1000))
+  return { notBefore: now - slackBefore, notAfter: now + BigInt(seconds) }
+}
+
+/**
+ * RFC 9420 §10
+ * @throws MlsError `extension-…` for extensions that no receiver would accept
+ */
 export async function createKeyPackage(
   crypto: SecretSuite,
   own: OwnLeaf,
   lifetime: Lifetime,
+  { extensions = [], lastResort = false }: KeyPackageOptions = {},
 ): Promise<KeyPackageBundle> {
   const [initKey, leafKey] = await Promise.all([generateKeyPair(crypto), generateKeyPair(crypto)])
   const leafNode = await signLeafNode(own.signer, {
@@ -46,8 +73,10 @@ export async function createKeyPackage(
     cipherSuite: crypto.suite.id,
     initKey: initKey.publicKey,
     leafNode,
-    extensions: [],
+    extensions: lastResort ? [...extensions, lastResortExtension] : extensions,
   }
+  checkExtensions(leafNode.extensions, 'leaf-node')
+  checkExtensions(content.extensions, 'key-package')
   const signature = await signWithLabel(own.signer, keyPackageLabel, encode(KeyPackageTbs, content))
   const keyPackage: KeyPackage = { ...content, signature }
   return {
@@ -57,6 +86,18 @@ export async function createKeyPackage(
     leafKey,
     signer: own.signer,
   }
+}
+
+/**
+ * The leaf's key pair for the group that has been joined, which owns it from now on. The bundle is
+ * used up (RFC 9420 §16.8), unless it is one of last resort: that keeps its keys, since further
+ * Welcomes may come for it.
+ */
+export function spendKeyPackage(bundle: KeyPackageBundle): HpkeKeyPair {
+  const { keyPackage, initKey, leafKey } = bundle
+  if (isLastResort(keyPackage)) return { ...leafKey, privateKey: leafKey.privateKey.copy() }
+  initKey.privateKey.wipe()
+  return leafKey
 }
 
 /** Wipes the private keys of a bundle that nobody will welcome any more. */

@@ -31,11 +31,18 @@ export async function lint(prepared) {
 }
 
 /** @type {Step} */
-export async function layers({ node, env }) {
-  const script = join(repository, 'infra', 'checks', 'layers.mjs')
-  await progress('layers (dependency-cruiser)', () =>
-    runOrThrow('layers', node, [script], { cwd: repository, env }),
-  )
+export async function layers(prepared) {
+  await script(prepared, 'layers (dependency-cruiser)', 'layers.mjs')
+}
+
+/** Prints what browsers load of core and holds it to its goal. @type {Step} */
+export async function size(prepared) {
+  await script(prepared, 'size of core in browsers (vite build)', 'coreSize.mjs')
+}
+
+/** Needs the build: a package's documentation names types of another. @type {Step} */
+export async function documentation(prepared) {
+  await script(prepared, 'API documentation (typedoc)', 'apiDocs.mjs')
 }
 
 /** Checks the types of the scripts, and that what the packages publish is what they declare. @type {Step} */
@@ -48,7 +55,7 @@ export async function types(prepared) {
 }
 
 /** Everything that must hold before a change is merged, besides the tests. */
-export const allChecks = [build, lint, layers, types]
+export const allChecks = [build, lint, layers, types, size, documentation]
 
 /**
  * Runs Vitest.
@@ -113,4 +120,16 @@ export async function failedChecks(prepared, checks) {
 async function tool({ node, env }, what, script, args, { cwd = repository } = {}) {
   const path = join(repository, 'node_modules', script)
   await progress(what, () => runOrThrow(what, node, [path, ...args], { cwd, env }))
+}
+
+/**
+ * Runs a check of ours.
+ *
+ * @param {Prepared} prepared
+ * @param {string} what
+ * @param {string} name of a file in infra/checks
+ */
+async function script({ node, env }, what, name) {
+  const path = join(repository, 'infra', 'checks', name)
+  await progress(what, () => runOrThrow(what, node, [path], { cwd: repository, env }))
 }

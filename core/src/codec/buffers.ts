@@ -5,24 +5,52 @@ import { CodecError } from './codecError.ts'
 /** The largest length that a variable-size vector header can state (RFC 9420 §2.1.2). */
 export const maxVectorLength = 2 ** 30 - 1
 
-/** A growing buffer that encoders append to. */
+const limits = { 1: 2 ** 8, 2: 2 ** 16, 4: 2 ** 32 } as const
+
+/** Beyond this a buffer is not worth keeping for the next encoding. */
+const maxSpareLength = 2 ** 16
+
+/** The buffer that the last encoding grew, unless one is being made. It holds zeros only. */
+let spare: Bytes | undefined
+
+/**
+ * A growing buffer that encoders append to. What is encoded may be secret, so that a buffer is
+ * overwritten before it is dropped or used again.
+ */
 export class Writer {
-  #bytes: Bytes = new Uint8Array(256)
+  #bytes: Bytes
   #length = 0
 
+  constructor() {
+    this.#bytes = spare ?? new Uint8Array(1024)
+    spare = undefined
+  }
+
+  /** A copy of what has been written. */
   finish(): Bytes {
     return this.#bytes.slice(0, this.#length)
   }
 
+  /** Ends the use of this writer. */
+  release(): void {
+    this.#bytes.fill(0, 0, this.#length)
+    if (this.#bytes.length <= maxSpareLength) spare = this.#bytes
+    this.#bytes = emptyBytes
+    this.#length = 0
+  }
+
   uint(value: number, size: 1 | 2 | 4): void {
-    const limit = 2 ** (8 * size)
-    if (!Number.isInteger(value) || value < 0 || value >= limit) {
+    if (!Number.isInteger(value) || value < 0 || value >= limits[size]) {
       throw new CodecError('codec-unencodable', `${value} is not a uint${8 * size}`)
     }
-    this.#reserve(size)
-    for (let shift = size - 1; shift >= 0; shift--) {
-      this.#bytes[this.#length++] = Math.floor(value / 2 ** (8 * shift)) & 0xff
+    let at = this.#reserve(size)
+    const bytes = this.#bytes
+    if (size === 4) {
+      bytes[at++] = value >>> 24
+      bytes[at++] = value >>> 16
     }
+    if (size > 1) bytes[at++] = value >>> 8
+    bytes[at] = value
   }
 
   uint64(value: bigint): void {
@@ -34,9 +62,8 @@ export class Writer {
   }
 
   raw(bytes: Uint8Array): void {
-    this.#reserve(bytes.length)
-    this.#bytes.set(bytes, this.#length)
-    this.#length += bytes.length
+    const at = this.#reserve(bytes.length)
+    this.#bytes.set(bytes, at)
   }
 
   /**
@@ -44,45 +71,54 @@ export class Writer {
    * short, so one byte is kept free for the header and longer contents are moved.
    */
   vector(content: () => void): void {
-    const start = this.#length
-    this.#reserve(1)
-    this.#length += 1
+    const start = this.#reserve(1)
     content()
     const length = this.#length - start - 1
     const headerSize = lengthHeaderSize(length)
     if (headerSize > 1) {
       this.#reserve(headerSize - 1)
-      this.#bytes.copyWithin(start + headerSize, start + 1, this.#length)
-      this.#length += headerSize - 1
+      this.#bytes.copyWithin(start + headerSize, start + 1, start + 1 + length)
     }
     this.#header(start, length, headerSize)
   }
 
   opaque(bytes: Uint8Array): void {
     const headerSize = lengthHeaderSize(bytes.length)
-    this.#reserve(headerSize + bytes.length)
-    this.#header(this.#length, bytes.length, headerSize)
-    this.#bytes.set(bytes, this.#length + headerSize)
-    this.#length += headerSize + bytes.length
+    const at = this.#reserve(headerSize + bytes.length)
+    this.#header(at, bytes.length, headerSize)
+    this.#bytes.set(bytes, at + headerSize)
   }
 
   #header(at: number, length: number, size: 1 | 2 | 4): void {
-    const prefix = size === 1 ? 0 : size === 2 ? 0x40 : 0x80
-    for (let i = 0; i < size; i++) {
-      this.#bytes[at + i] = (length >>> (8 * (size - 1 - i))) & 0xff
+    const bytes = this.#bytes
+    if (size === 1) {
+      bytes[at] = length
+    } else if (size === 2) {
+      bytes[at] = 0x40 | (length >>> 8)
+      bytes[at + 1] = length
+    } else {
+      bytes[at] = 0x80 | (length >>> 24)
+      bytes[at + 1] = length >>> 16
+      bytes[at + 2] = length >>> 8
+      bytes[at + 3] = length
     }
-    this.#bytes[at] = (this.#bytes[at] as number) | prefix
   }
 
-  #reserve(count: number): void {
-    const needed = this.#length + count
-    if (needed <= this.#bytes.length) return
-    const grown = new Uint8Array(Math.max(needed, 2 * this.#bytes.length))
-    grown.set(this.#bytes.subarray(0, this.#length))
-    this.#bytes = grown
+  /** Makes room for `count` more bytes and returns where they begin. */
+  #reserve(count: number): number {
+    const start = this.#length
+    this.#length = start + count
+    if (this.#length > this.#bytes.length) {
+      const grown = new Uint8Array(Math.max(this.#length, 2 * this.#bytes.length))
+      grown.set(this.#bytes.subarray(0, start))
+      this.#bytes.fill(0, 0, start)
+      this.#bytes = grown
+    }
+    return start
   }
 }
 
+/** Bytes of the header of a vector of `length` bytes (RFC 9420 §2.1.2). */
 function lengthHeaderSize(length: number): 1 | 2 | 4 {
   if (length < 64) return 1
   if (length < 16384) return 2
@@ -97,8 +133,9 @@ export class Reader {
   #end: number
 
   constructor(bytes: Uint8Array) {
-    this.#bytes = plainBytes(bytes)
-    this.#end = this.#bytes.length
+    // All that is read is copied out, so that only a Buffer's own way of slicing is in the way.
+    this.#bytes = bytes.constructor === Uint8Array ? (bytes as Bytes) : plainBytes(bytes)
+    this.#end = bytes.length
   }
 
   get remaining(): number {
@@ -113,9 +150,13 @@ export class Reader {
   }
 
   uint(size: 1 | 2 | 4): number {
-    const start = this.#take(size)
-    let value = 0
-    for (let i = 0; i < size; i++) value = value * 256 + (this.#bytes[start + i] as number)
+    const end = this.#take(size) + size
+    const bytes = this.#bytes
+    let value = bytes[end - 1] as number
+    if (size > 1) value += (bytes[end - 2] as number) * 0x100
+    if (size > 2) {
+      value += (bytes[end - 3] as number) * 0x10000 + (bytes[end - 4] as number) * 0x1000000
+    }
     return value
   }
 

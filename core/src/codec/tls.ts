@@ -14,6 +14,11 @@ import { CodecError } from './codecError.ts'
 export interface Codec<T> {
   write(value: T, to: Writer): void
   read(from: Reader): T
+  /**
+   * For codecs of structs: reads the fields into an object that may have others already, so that a
+   * struct made of several is one object from the beginning.
+   */
+  readInto?(target: Record<string, unknown>, from: Reader): void
 }
 
 export type Infer<C> = C extends Codec<infer T> ? T : never
@@ -21,8 +26,12 @@ export type Infer<C> = C extends Codec<infer T> ? T : never
 /** @throws CodecError `codec-unencodable` if a number, length or case is not a declared one. */
 export function encode<T>(codec: Codec<T>, value: T): Bytes {
   const writer = new Writer()
-  codec.write(value, writer)
-  return writer.finish()
+  try {
+    codec.write(value, writer)
+    return writer.finish()
+  } finally {
+    writer.release()
+  }
 }
 
 /** @throws CodecError with any of its codes but `codec-unencodable`. */
@@ -135,19 +144,43 @@ export function oneOf<const T extends number>(
 type Fields = Readonly<Record<string, Codec<unknown>>>
 type StructOf<F extends Fields> = { readonly [K in keyof F]: Infer<F[K]> }
 
+/** A codec of structs, from how it writes one and how it reads one's fields. */
+function structCodec<T extends object>(
+  write: Codec<T>['write'],
+  readInto: (target: Record<string, unknown>, from: Reader) => void,
+): Codec<T> {
+  return {
+    write,
+    read: (from) => {
+      const value = {}
+      readInto(value, from)
+      return value as T
+    },
+    readInto,
+  }
+}
+
+function readFields(codec: Codec<object>, target: Record<string, unknown>, from: Reader): void {
+  if (codec.readInto === undefined) Object.assign(target, codec.read(from))
+  else codec.readInto(target, from)
+}
+
 /** A struct's fields in the order they are declared. */
 export function struct<F extends Fields>(fields: F): Codec<StructOf<F>> {
-  const entries = Object.entries(fields)
-  return {
-    write: (value, to) => {
-      for (const [name, codec] of entries) codec.write(value[name], to)
+  const names = Object.keys(fields)
+  const codecs = Object.values(fields)
+  return structCodec(
+    (value, to) => {
+      for (let i = 0; i < names.length; i++) {
+        codecs[i]?.write(value[names[i] as string], to)
+      }
     },
-    read: (from) => {
-      const value: Record<string, unknown> = {}
-      for (const [name, codec] of entries) value[name] = codec.read(from)
-      return value as StructOf<F>
+    (target, from) => {
+      for (let i = 0; i < names.length; i++) {
+        target[names[i] as string] = codecs[i]?.read(from)
+      }
     },
-  }
+  )
 }
 
 type Flat<T> = { [K in keyof T]: T[K] }
@@ -168,21 +201,22 @@ export function variant<Tag extends string, C extends Cases>(
   const byTag = new Map<number, Codec<object>>(
     Object.entries(cases).map(([key, codec]) => [Number(key), codec]),
   )
-  return {
-    write: (value, to) => {
+  return structCodec(
+    (value, to) => {
       const chosen = (value as Record<string, number>)[tag] as number
       const codec = byTag.get(chosen)
       if (codec === undefined) throw new CodecError('codec-unencodable', `${tag} ${chosen}`)
       width.write(chosen, to)
       codec.write(value, to)
     },
-    read: (from) => {
+    (target, from) => {
       const chosen = width.read(from)
       const codec = byTag.get(chosen)
       if (codec === undefined) throw new CodecError('codec-unknown-case', `${tag} ${chosen}`)
-      return { [tag]: chosen, ...codec.read(from) } as VariantOf<Tag, C>
+      target[tag] = chosen
+      readFields(codec, target, from)
     },
-  }
+  )
 }
 
 /** A struct that continues `first` with fields whose form depends on what `first` holds. */
@@ -190,16 +224,16 @@ export function extend<A extends object, B extends object>(
   first: Codec<A>,
   rest: (value: A) => Codec<B>,
 ): Codec<Flat<A & B>> {
-  return {
-    write: (value, to) => {
+  return structCodec<Flat<A & B>>(
+    (value, to) => {
       first.write(value, to)
       rest(value).write(value, to)
     },
-    read: (from) => {
-      const head = first.read(from)
-      return { ...head, ...rest(head).read(from) } as Flat<A & B>
+    (target, from) => {
+      readFields(first, target, from)
+      readFields(rest(target as A), target, from)
     },
-  }
+  )
 }
 
 /** `struct {}` */

@@ -1,4 +1,5 @@
 import {
+  type Codec,
   CodecError,
   type CodecErrorCode,
   decode,
@@ -163,5 +164,26 @@ describe('structs', () => {
   it('followed by anything are refused', () => {
     expectCode('codec-trailing-bytes', () => decode(struct({ a: uint8 }), fromHex('0100')))
     expectCode('codec-trailing-bytes', () => decode(empty, fromHex('00')))
+  })
+})
+
+describe('an encoding', () => {
+  it('is nothing that a later or a failed one changes', () => {
+    const first = encode(opaque(), fromHex('aabb'))
+    expect(() => encode(struct({ a: opaque(), b: uint8 }), { a: first, b: 256 })).toThrow(
+      CodecError,
+    )
+    const second = encode(opaque(), fromHex('ccdd'))
+    expect(toHex(first)).toBe('02aabb')
+    expect(toHex(second)).toBe('02ccdd')
+  })
+
+  it('may be made while another is being made', () => {
+    const nested: Codec<number> = {
+      write: (value, to) => to.opaque(encode(uint16, value)),
+      read: (from) => decode(uint16, from.opaque(2)),
+    }
+    expect(toHex(encode(vector(nested), [1, 2]))).toBe('06020001020002')
+    expect(decode(vector(nested), fromHex('06020001020002'))).toEqual([1, 2])
   })
 })

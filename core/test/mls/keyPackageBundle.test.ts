@@ -10,7 +10,6 @@ import {
   restoreKeyPackage,
   storeKeyPackage,
 } from '../../src/mls/bootstrap/index.ts'
-import { spendKeyPackage } from '../../src/mls/bootstrap/keyPackageBundle.ts'
 import { Group } from '../../src/mls/group/index.ts'
 import { checkLifetime, verifyKeyPackage } from '../../src/mls/public/index.ts'
 import { suiteWith } from '../crypto/suite.ts'
@@ -27,7 +26,7 @@ describe('a KeyPackage of ours', () => {
     const extensions = [{ extensionType: 0xf123, extensionData: utf8('mine') }]
     const bundle = await createKeyPackage(party.suite, own, party.lifetime(), { extensions })
     expect(bundle.keyPackage.extensions).toEqual(extensions)
-    expect(isLastResort(bundle.keyPackage)).toBe(false)
+    expect(bundle.lastResort).toBe(false)
     await verifyKeyPackage(party.suite, bundle.keyPackage)
   })
 
@@ -63,22 +62,9 @@ describe('a KeyPackage of last resort', () => {
     const party = await Party.of(['alice'])
     const { own } = await party.person('bob')
     const bundle = await createKeyPackage(party.suite, own, party.lifetime(), lastResort)
+    expect(bundle.lastResort).toBe(true)
     expect(isLastResort(bundle.keyPackage)).toBe(true)
     await verifyKeyPackage(party.suite, bundle.keyPackage)
-  })
-
-  it('keeps its private keys when it is spent; any other gives them away', async () => {
-    const party = await Party.of(['alice'])
-    const { own } = await party.person('bob')
-    const kept = await createKeyPackage(party.suite, own, party.lifetime(), lastResort)
-    const leafKey = spendKeyPackage(kept)
-    leafKey.privateKey.wipe()
-    expect(kept.initKey.privateKey.wiped).toBe(false)
-    expect(kept.leafKey.privateKey.wiped).toBe(false)
-
-    const once = await createKeyPackage(party.suite, own, party.lifetime())
-    expect(spendKeyPackage(once)).toBe(once.leafKey)
-    expect(once.initKey.privateKey.wiped).toBe(true)
   })
 
   it('with a dictionary that cannot be read is refused', async () => {
@@ -106,13 +92,14 @@ describe('a stored KeyPackage', () => {
     expect(group.epochAuthenticator).toEqual(party.group('alice').epochAuthenticator)
   })
 
-  it('remains what it was', async () => {
+  it('remains what it was, last resort included', async () => {
     const party = await Party.of(['alice'])
     const { own } = await party.person('bob')
     const bundle = await createKeyPackage(party.suite, own, party.lifetime(), lastResort)
     const restored = restoreKeyPackage(party.suite, storeKeyPackage(bundle), own.signer)
     expect(restored.keyPackage).toEqual(bundle.keyPackage)
     expect(restored.ref).toEqual(bundle.ref)
+    expect(restored.lastResort).toBe(true)
     expect(restored.initKey.privateKey.equals(bundle.initKey.privateKey)).toBe(true)
     expect(restored.leafKey.privateKey.equals(bundle.leafKey.privateKey)).toBe(true)
   })

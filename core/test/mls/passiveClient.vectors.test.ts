@@ -8,7 +8,7 @@ import { permissivePolicy } from '../../src/mls/public/index.ts'
 import { MlsMessage, RatchetTree } from '../../src/wire/index.ts'
 import { PskType, WireFormat } from '../../src/wire/registry.ts'
 import { describeVector } from '../vectors.ts'
-import { implemented, suite, testCrypto } from './testCrypto.ts'
+import { implemented, suite, testCrypto, vectorKey } from './testCrypto.ts'
 
 interface PassiveClientVector {
   cipher_suite: number
@@ -59,13 +59,14 @@ async function followScenario(vector: PassiveClientVector): Promise<void> {
       ref: makeKeyPackageRef(crypto, keyPackage),
       initKey: {
         publicKey: keyPackage.initKey,
-        privateKey: new Secret(fromHex(vector.init_priv)),
+        privateKey: vectorKey(crypto, vector.init_priv),
       },
       leafKey: {
         publicKey: keyPackage.leafNode.encryptionKey,
-        privateKey: new Secret(fromHex(vector.encryption_priv)),
+        privateKey: vectorKey(crypto, vector.encryption_priv),
       },
-      signer: await crypto.importSigner(new Secret(fromHex(vector.signature_priv))),
+      signer: await crypto.importSigner(vectorKey(crypto, vector.signature_priv)),
+      lastResort: false,
     },
     ...(tree === null ? {} : { ratchetTree: async () => decode(RatchetTree, fromHex(tree)) }),
   })

@@ -36,6 +36,7 @@ describeVector<WelcomeVector[]>('mls/welcome.json', (vectors) => {
         initKey: key,
         leafKey: key,
         signer: await crypto.generateSigner(),
+        lastResort: false,
       },
       () => undefined,
     )

@@ -30,6 +30,8 @@ export interface KeyPackageBundle {
   readonly initKey: HpkeKeyPair
   readonly leafKey: HpkeKeyPair
   readonly signer: Signer
+  /** Whether the private keys outlive a join, since further Welcomes may come for the KeyPackage. */
+  readonly lastResort: boolean
 }
 
 export interface KeyPackageOptions {
@@ -85,19 +87,8 @@ export async function createKeyPackage(
     initKey,
     leafKey,
     signer: own.signer,
+    lastResort: isLastResort(keyPackage),
   }
-}
-
-/**
- * The leaf's key pair for the group that has been joined, which owns it from now on. The bundle is
- * used up (RFC 9420 §16.8), unless it is one of last resort: that keeps its keys, since further
- * Welcomes may come for it.
- */
-export function spendKeyPackage(bundle: KeyPackageBundle): HpkeKeyPair {
-  const { keyPackage, initKey, leafKey } = bundle
-  if (isLastResort(keyPackage)) return { ...leafKey, privateKey: leafKey.privateKey.copy() }
-  initKey.privateKey.wipe()
-  return leafKey
 }
 
 /** Wipes the private keys of a bundle that nobody will welcome any more. */

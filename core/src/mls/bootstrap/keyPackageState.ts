@@ -8,6 +8,7 @@ import type { Signer } from '../../crypto/secret/sign.ts'
 import { KeyPackage } from '../../wire/keyPackage.ts'
 import { MlsError } from '../mlsError.ts'
 import type { KeyPackageBundle } from './keyPackageBundle.ts'
+import { isLastResort } from './lastResort.ts'
 
 /*
  * struct {
@@ -65,5 +66,6 @@ export function restoreKeyPackage(
     },
     leafKey: { privateKey: new Secret(bytes.slice(leaf)), publicKey: leafNode.encryptionKey },
     signer,
+    lastResort: isLastResort(keyPackage),
   }
 }

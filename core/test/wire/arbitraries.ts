@@ -1,18 +1,19 @@
-import type { Bytes } from '@conclave/core/codec'
+import type { Bytes, Infer } from '@conclave/core/codec'
 import type * as wire from '@conclave/core/wire'
+import { ProposalType } from '@conclave/core/wire'
 import fc from 'fast-check'
 
 /** Values of RFC 9420's structs as TypeScript sees them: well-formed, but without any meaning. */
 
-const uint8 = fc.integer({ min: 0, max: 2 ** 8 - 1 })
-const uint16 = fc.integer({ min: 0, max: 2 ** 16 - 1 })
-const uint32 = fc.integer({ min: 0, max: 2 ** 32 - 1 })
-const uint64 = fc.bigInt({ min: 0n, max: 2n ** 64n - 1n })
+export const uint8 = fc.integer({ min: 0, max: 2 ** 8 - 1 })
+export const uint16 = fc.integer({ min: 0, max: 2 ** 16 - 1 })
+export const uint32 = fc.integer({ min: 0, max: 2 ** 32 - 1 })
+export const uint64 = fc.bigInt({ min: 0n, max: 2n ** 64n - 1n })
 /** Up to a length whose header has two bytes. */
-const opaque: fc.Arbitrary<Bytes> = fc.uint8Array({ maxLength: 80 })
-const leafIndex = uint32 as fc.Arbitrary<wire.LeafIndex>
+export const opaque: fc.Arbitrary<Bytes> = fc.uint8Array({ maxLength: 80 })
+export const leafIndex = uint32 as fc.Arbitrary<wire.LeafIndex>
 
-function few<T>(items: fc.Arbitrary<T>): fc.Arbitrary<T[]> {
+export function few<T>(items: fc.Arbitrary<T>): fc.Arbitrary<T[]> {
   return fc.array(items, { maxLength: 3 })
 }
 
@@ -20,11 +21,11 @@ function maybe<T>(value: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> {
   return fc.option(value, { nil: undefined })
 }
 
-const extensions: fc.Arbitrary<wire.Extensions> = few(
+export const extensions: fc.Arbitrary<wire.Extensions> = few(
   fc.record({ extensionType: uint16, extensionData: opaque }),
 )
 
-const credential: fc.Arbitrary<wire.Credential> = fc.oneof(
+export const credential: fc.Arbitrary<wire.Credential> = fc.oneof(
   fc.record({ credentialType: fc.constant(1 as const), identity: opaque }),
   fc.record({
     credentialType: fc.constant(2 as const),
@@ -41,61 +42,92 @@ const leafNodeOrigin: fc.Arbitrary<wire.LeafNodeOrigin> = fc.oneof(
   fc.record({ leafNodeSource: fc.constant(3 as const), parentHash: opaque }),
 )
 
-const leafNode: fc.Arbitrary<wire.LeafNode> = fc
+export const capabilities: fc.Arbitrary<wire.Capabilities> = fc.record({
+  versions: few(uint16),
+  cipherSuites: few(uint16),
+  extensions: few(uint16),
+  proposals: few(uint16),
+  credentials: few(uint16),
+})
+
+export const leafNodeContent: fc.Arbitrary<wire.LeafNodeContent> = fc
   .tuple(
     fc.record({
       encryptionKey: opaque,
       signatureKey: opaque,
       credential,
-      capabilities: fc.record({
-        versions: few(uint16),
-        cipherSuites: few(uint16),
-        extensions: few(uint16),
-        proposals: few(uint16),
-        credentials: few(uint16),
-      }),
+      capabilities,
       extensions,
-      signature: opaque,
     }),
     leafNodeOrigin,
   )
   .map(([fields, origin]) => ({ ...fields, ...origin }))
 
-const parentNode: fc.Arbitrary<wire.ParentNode> = fc.record({
+export const leafNode: fc.Arbitrary<wire.LeafNode> = fc
+  .tuple(leafNodeContent, opaque)
+  .map(([content, signature]) => ({ ...content, signature }))
+
+export const placedLeafNode = fc
+  .tuple(leafNodeContent, opaque, leafIndex)
+  .map(([content, groupId, place]) => ({ ...content, groupId, leafIndex: place }))
+
+export const parentNode: fc.Arbitrary<wire.ParentNode> = fc.record({
   encryptionKey: opaque,
   parentHash: opaque,
   unmergedLeaves: few(leafIndex),
 })
 
-export const ratchetTree: fc.Arbitrary<wire.RatchetTree> = few(
-  maybe(
-    fc.oneof(
-      fc.record({ nodeType: fc.constant(1 as const), leafNode }),
-      fc.record({ nodeType: fc.constant(2 as const), parentNode }),
-    ),
-  ),
+export const node: fc.Arbitrary<wire.Node> = fc.oneof(
+  fc.record({ nodeType: fc.constant(1 as const), leafNode }),
+  fc.record({ nodeType: fc.constant(2 as const), parentNode }),
 )
 
-export const keyPackage: fc.Arbitrary<wire.KeyPackage> = fc.record({
+export const ratchetTree: fc.Arbitrary<wire.RatchetTree> = few(maybe(node))
+
+export const treeHashInput: fc.Arbitrary<Infer<typeof wire.TreeHashInput>> = fc.oneof(
+  fc.record({ nodeType: fc.constant(1 as const), leafIndex, leafNode: maybe(leafNode) }),
+  fc.record({
+    nodeType: fc.constant(2 as const),
+    parentNode: maybe(parentNode),
+    leftHash: opaque,
+    rightHash: opaque,
+  }),
+)
+
+export const parentHashInput = fc.record({
+  encryptionKey: opaque,
+  parentHash: opaque,
+  originalSiblingTreeHash: opaque,
+})
+
+const keyPackageFields = {
   version: uint16,
   cipherSuite: uint16,
   initKey: opaque,
   leafNode,
   extensions,
+}
+export const keyPackageTbs: fc.Arbitrary<wire.KeyPackageTbs> = fc.record(keyPackageFields)
+export const keyPackage: fc.Arbitrary<wire.KeyPackage> = fc.record({
+  ...keyPackageFields,
   signature: opaque,
 })
 
-const hpkeCiphertext: fc.Arbitrary<wire.HpkeCiphertext> = fc.record({
+export const hpkeCiphertext: fc.Arbitrary<wire.HpkeCiphertext> = fc.record({
   kemOutput: opaque,
   ciphertext: opaque,
 })
 
+export const updatePathNode: fc.Arbitrary<wire.UpdatePathNode> = fc.record({
+  encryptionKey: opaque,
+  encryptedPathSecret: few(hpkeCiphertext),
+})
 export const updatePath: fc.Arbitrary<wire.UpdatePath> = fc.record({
   leafNode,
-  nodes: few(fc.record({ encryptionKey: opaque, encryptedPathSecret: few(hpkeCiphertext) })),
+  nodes: few(updatePathNode),
 })
 
-const preSharedKeyId: fc.Arbitrary<wire.PreSharedKeyId> = fc.oneof(
+export const preSharedKeyId: fc.Arbitrary<wire.PreSharedKeyId> = fc.oneof(
   fc.record({ pskType: fc.constant(1 as const), pskId: opaque, pskNonce: opaque }),
   fc.record({
     pskType: fc.constant(2 as const),
@@ -106,30 +138,47 @@ const preSharedKeyId: fc.Arbitrary<wire.PreSharedKeyId> = fc.oneof(
   }),
 )
 
-const proposal: fc.Arbitrary<wire.Proposal> = fc.oneof(
-  fc.record({ proposalType: fc.constant(1 as const), keyPackage }),
-  fc.record({ proposalType: fc.constant(2 as const), leafNode }),
-  fc.record({ proposalType: fc.constant(3 as const), removed: leafIndex }),
-  fc.record({ proposalType: fc.constant(4 as const), psk: preSharedKeyId }),
+const registeredTypes: ReadonlySet<number> = new Set(Object.values(ProposalType))
+
+export const add = fc.record({ keyPackage })
+export const update = fc.record({ leafNode })
+export const remove: fc.Arbitrary<Infer<typeof wire.Remove>> = fc.record({ removed: leafIndex })
+export const preSharedKey = fc.record({ psk: preSharedKeyId })
+export const reInit = fc.record({
+  groupId: opaque,
+  version: uint16,
+  cipherSuite: uint16,
+  extensions,
+})
+export const externalInit = fc.record({ kemOutput: opaque })
+export const groupContextExtensions = fc.record({ extensions })
+
+export const proposal: fc.Arbitrary<wire.Proposal> = fc.oneof(
+  add.map((body) => ({ proposalType: ProposalType.add, ...body })),
+  update.map((body) => ({ proposalType: ProposalType.update, ...body })),
+  remove.map((body) => ({ proposalType: ProposalType.remove, ...body })),
+  preSharedKey.map((body) => ({ proposalType: ProposalType.psk, ...body })),
+  reInit.map((body) => ({ proposalType: ProposalType.reInit, ...body })),
+  externalInit.map((body) => ({ proposalType: ProposalType.externalInit, ...body })),
+  groupContextExtensions.map((body) => ({
+    proposalType: ProposalType.groupContextExtensions,
+    ...body,
+  })),
+  fc.constant({ proposalType: ProposalType.selfRemove }),
   fc.record({
-    proposalType: fc.constant(5 as const),
-    groupId: opaque,
-    version: uint16,
-    cipherSuite: uint16,
-    extensions,
+    proposalType: fc.constant(ProposalType.custom),
+    customType: uint16.filter((type) => !registeredTypes.has(type)),
+    proposalData: opaque,
   }),
-  fc.record({ proposalType: fc.constant(6 as const), kemOutput: opaque }),
-  fc.record({ proposalType: fc.constant(7 as const), extensions }),
-  fc.record({ proposalType: fc.constant(10 as const) }),
+)
+
+export const proposalOrRef: fc.Arbitrary<wire.ProposalOrRef> = fc.oneof(
+  fc.record({ type: fc.constant(1 as const), proposal }),
+  fc.record({ type: fc.constant(2 as const), reference: opaque }),
 )
 
 export const commit: fc.Arbitrary<wire.Commit> = fc.record({
-  proposals: few(
-    fc.oneof(
-      fc.record({ type: fc.constant(1 as const), proposal }),
-      fc.record({ type: fc.constant(2 as const), reference: opaque }),
-    ),
-  ),
+  proposals: few(proposalOrRef),
   path: maybe(updatePath),
 })
 
@@ -143,11 +192,10 @@ export const groupContext: fc.Arbitrary<wire.GroupContext> = fc.record({
   extensions,
 })
 
+const groupInfoFields = { groupContext, extensions, confirmationTag: opaque, signer: leafIndex }
+export const groupInfoTbs: fc.Arbitrary<wire.GroupInfoTbs> = fc.record(groupInfoFields)
 export const groupInfo: fc.Arbitrary<wire.GroupInfo> = fc.record({
-  groupContext,
-  extensions,
-  confirmationTag: opaque,
-  signer: leafIndex,
+  ...groupInfoFields,
   signature: opaque,
 })
 
@@ -157,20 +205,24 @@ export const groupSecrets: fc.Arbitrary<wire.GroupSecrets> = fc.record({
   psks: few(preSharedKeyId),
 })
 
+export const encryptedGroupSecrets: fc.Arbitrary<wire.EncryptedGroupSecrets> = fc.record({
+  newMember: opaque,
+  encryptedGroupSecrets: hpkeCiphertext,
+})
 export const welcome: fc.Arbitrary<wire.Welcome> = fc.record({
   cipherSuite: uint16,
-  secrets: few(fc.record({ newMember: opaque, encryptedGroupSecrets: hpkeCiphertext })),
+  secrets: few(encryptedGroupSecrets),
   encryptedGroupInfo: opaque,
 })
 
-const sender: fc.Arbitrary<wire.Sender> = fc.oneof(
+export const sender: fc.Arbitrary<wire.Sender> = fc.oneof(
   fc.record({ senderType: fc.constant(1 as const), leafIndex }),
   fc.record({ senderType: fc.constant(2 as const), senderIndex: uint32 }),
   fc.record({ senderType: fc.constant(3 as const) }),
   fc.record({ senderType: fc.constant(4 as const) }),
 )
 
-const framedContent: fc.Arbitrary<wire.FramedContent> = fc
+export const framedContent: fc.Arbitrary<wire.FramedContent> = fc
   .tuple(
     fc.record({ groupId: opaque, epoch: uint64, sender, authenticatedData: opaque }),
     fc.oneof(
@@ -188,6 +240,54 @@ export const authenticatedContent: fc.Arbitrary<wire.AuthenticatedContent> = fc
     content,
     auth: content.contentType === 3 ? { signature, confirmationTag } : { signature },
   }))
+
+/** FramedContentTBS; senders outside the group sign no GroupContext, and none is read for them. */
+export const framedContentTbs = fc
+  .tuple(uint16, uint16, framedContent, groupContext)
+  .map(([version, wireFormat, content, context]) => {
+    const { senderType } = content.sender
+    const signed = senderType === 1 || senderType === 4
+    return (
+      signed ? { version, wireFormat, content, context } : { version, wireFormat, content }
+    ) as wire.FramedContentTbs
+  })
+
+export const authenticatedContentTbm = fc
+  .tuple(framedContentTbs, opaque, opaque)
+  .map(([contentTbs, signature, confirmationTag]) => ({
+    contentTbs,
+    auth: contentTbs.content.contentType === 3 ? { signature, confirmationTag } : { signature },
+  }))
+
+export const confirmedTranscriptHashInput = fc.record({
+  wireFormat: uint16,
+  content: framedContent,
+  signature: opaque,
+})
+
+const signatureOnly = fc.record({ signature: opaque })
+const signatureAndTag = fc.record({ signature: opaque, confirmationTag: opaque })
+/** PrivateMessageContent of each content type. */
+export const privateContents = {
+  application: fc.record({
+    contentType: fc.constant(1 as const),
+    applicationData: opaque,
+    auth: signatureOnly,
+    padding: opaque,
+  }),
+  proposal: fc.record({
+    contentType: fc.constant(2 as const),
+    proposal,
+    auth: signatureOnly,
+    padding: opaque,
+  }),
+  commit: fc.record({
+    contentType: fc.constant(3 as const),
+    commit,
+    auth: signatureAndTag,
+    padding: opaque,
+  }),
+} satisfies Readonly<Record<string, fc.Arbitrary<wire.PrivateMessageContent>>>
 
 export const publicMessage: fc.Arbitrary<wire.PublicMessage> = fc
   .tuple(authenticatedContent, opaque)

@@ -3,32 +3,18 @@ import * as wire from '@conclave/core/wire'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import * as arbitrary from './arbitraries.ts'
+import { structs } from './structs.ts'
 
-interface Struct {
-  readonly name: string
-  readonly codec: Codec<unknown>
-  readonly values: fc.Arbitrary<unknown>
-}
-
-function struct<T>(name: string, codec: Codec<T>, values: fc.Arbitrary<T>): Struct {
-  return { name, codec, values }
+/** The name of every codec that the wire formats export. */
+function declaredCodecs(): string[] {
+  const exported: readonly (readonly [string, unknown])[] = Object.entries(wire)
+  return exported
+    .filter(([, value]) => typeof value === 'object' && value !== null && 'read' in value)
+    .map(([name]) => name)
 }
 
 describe('any value of a struct', () => {
-  it.each([
-    struct('MLSMessage', wire.MlsMessage, arbitrary.mlsMessage),
-    struct('PublicMessage', wire.PublicMessage, arbitrary.publicMessage),
-    struct('PrivateMessage', wire.PrivateMessage, arbitrary.privateMessage),
-    struct('AuthenticatedContent', wire.AuthenticatedContent, arbitrary.authenticatedContent),
-    struct('Commit', wire.Commit, arbitrary.commit),
-    struct('UpdatePath', wire.UpdatePath, arbitrary.updatePath),
-    struct('KeyPackage', wire.KeyPackage, arbitrary.keyPackage),
-    struct('Welcome', wire.Welcome, arbitrary.welcome),
-    struct('GroupSecrets', wire.GroupSecrets, arbitrary.groupSecrets),
-    struct('GroupInfo', wire.GroupInfo, arbitrary.groupInfo),
-    struct('GroupContext', wire.GroupContext, arbitrary.groupContext),
-    struct('RatchetTree', wire.RatchetTree, arbitrary.ratchetTree),
-  ])('$name is the same after encoding and decoding', ({ codec, values }) => {
+  it.each(structs)('$name is the same after encoding and decoding', ({ codec, values }) => {
     fc.assert(
       fc.property(values, (value) => {
         const encoded = encode(codec, value)
@@ -38,6 +24,14 @@ describe('any value of a struct', () => {
       }),
       { numRuns: 300 },
     )
+  })
+
+  it('is one of every struct that is declared', () => {
+    const covered = new Set(structs.map(({ codec }) => codec))
+    const declared = declaredCodecs()
+    expect(declared.length).toBeGreaterThan(50)
+    const codecs = wire as unknown as Readonly<Record<string, Codec<unknown>>>
+    expect(declared.filter((name) => !covered.has(codecs[name] as Codec<unknown>))).toEqual([])
   })
 })
 

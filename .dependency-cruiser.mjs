@@ -19,7 +19,6 @@ const coreLayers = {
   // The labelled structs that are hashed and signed (RFC 9420 §5.1.2, §5.2) are wire formats.
   'crypto/public': ['codec', 'wire', 'crypto/cryptoError'],
   'crypto/secret': ['codec', 'wire', 'crypto/cryptoError', 'crypto/public'],
-  'crypto/providers': ['codec', 'crypto/cryptoError', 'crypto/public', 'crypto/secret'],
   'mls/treeMath': ['wire'],
   'mls/mlsError': [],
   'mls/treesync': ['codec', 'wire', 'crypto/public', 'mls/treeMath', 'mls/mlsError'],

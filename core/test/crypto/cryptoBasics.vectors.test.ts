@@ -15,9 +15,9 @@ import {
   signWithLabel,
 } from '@conclave/core/crypto/secret'
 import { KeyPackageTbs, MlsMessage, UnplacedLeafNodeTbs } from '@conclave/core/wire'
-import { expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { describeVector } from '../vectors.ts'
-import { seededRandom, suiteWith } from './suite.ts'
+import { providerNames, seededRandom, suiteIds, suiteWith } from './suite.ts'
 
 interface CryptoBasicsVector {
   readonly cipher_suite: number
@@ -55,69 +55,73 @@ interface CryptoBasicsVector {
   }
 }
 
-const crypto = suiteWith(seededRandom('crypto-basics'))
 const secret = (hex: string) => new Secret(fromHex(hex))
 
+const combinations = suiteIds.flatMap((id) => providerNames.map((name) => ({ id, name })))
+
 describeVector<readonly CryptoBasicsVector[]>('mls/crypto-basics.json', (vectors) => {
-  const vector = vectors.find(({ cipher_suite }) => cipher_suite === 1) as CryptoBasicsVector
+  describe.each(combinations)('suite $id, $name', ({ id, name }) => {
+    const vector = vectors.find(({ cipher_suite }) => cipher_suite === id) as CryptoBasicsVector
+    const crypto = suiteWith(seededRandom('crypto-basics'), id, name)
 
-  it('RefHash', () => {
-    const { label, value, out } = vector.ref_hash
-    expect(toHex(refHash(crypto, label, fromHex(value)))).toBe(out)
-  })
+    it('RefHash', () => {
+      const { label, value, out } = vector.ref_hash
+      expect(toHex(refHash(crypto, label, fromHex(value)))).toBe(out)
+    })
 
-  it('ExpandWithLabel', () => {
-    const { secret: key, label, context, length, out } = vector.expand_with_label
-    const expanded = expandWithLabel(crypto, secret(key), label, fromHex(context), length)
-    expect(toHex(expanded.expose())).toBe(out)
-  })
+    it('ExpandWithLabel', () => {
+      const { secret: key, label, context, length, out } = vector.expand_with_label
+      const expanded = expandWithLabel(crypto, secret(key), label, fromHex(context), length)
+      expect(toHex(expanded.expose())).toBe(out)
+    })
 
-  it('DeriveSecret', () => {
-    const { secret: key, label, out } = vector.derive_secret
-    expect(toHex(deriveSecret(crypto, secret(key), label).expose())).toBe(out)
-  })
+    it('DeriveSecret', () => {
+      const { secret: key, label, out } = vector.derive_secret
+      expect(toHex(deriveSecret(crypto, secret(key), label).expose())).toBe(out)
+    })
 
-  it('DeriveTreeSecret', () => {
-    const { secret: key, label, generation, length, out } = vector.derive_tree_secret
-    const derived = deriveTreeSecret(crypto, secret(key), label, generation, length)
-    expect(toHex(derived.expose())).toBe(out)
-  })
+    it('DeriveTreeSecret', () => {
+      const { secret: key, label, generation, length, out } = vector.derive_tree_secret
+      const derived = deriveTreeSecret(crypto, secret(key), label, generation, length)
+      expect(toHex(derived.expose())).toBe(out)
+    })
 
-  it("VerifyWithLabel accepts the vector's signature and our own", async () => {
-    const { priv, pub, label, content, signature } = vector.sign_with_label
-    const signer = await crypto.importSigner(secret(priv))
-    expect(toHex(signer.publicKey)).toBe(pub)
-    const own = await signWithLabel(signer, label, fromHex(content))
-    for (const candidate of [fromHex(signature), own]) {
-      const verify = (key: string, under: string, over: string) =>
-        verifyWithLabel(crypto, fromHex(key), under, fromHex(over), candidate)
-      await expect(verify(pub, label, content)).resolves.toBe(true)
-      await expect(verify(pub, `${label}!`, content)).resolves.toBe(false)
-      await expect(verify(pub, label, `${content}00`)).resolves.toBe(false)
-      await expect(verify(vector.encrypt_with_label.pub, label, content)).resolves.toBe(false)
-    }
-  })
+    it("VerifyWithLabel accepts the vector's signature and our own", async () => {
+      const { priv, pub, label, content, signature } = vector.sign_with_label
+      const signer = await crypto.importSigner(secret(priv))
+      expect(toHex(signer.publicKey)).toBe(pub)
+      const own = await signWithLabel(signer, label, fromHex(content))
+      for (const candidate of [fromHex(signature), own]) {
+        const verify = (key: string, under: string, over: string) =>
+          verifyWithLabel(crypto, fromHex(key), under, fromHex(over), candidate)
+        await expect(verify(pub, label, content)).resolves.toBe(true)
+        await expect(verify(pub, `${label}!`, content)).resolves.toBe(false)
+        await expect(verify(pub, label, `${content}00`)).resolves.toBe(false)
+        await expect(verify(vector.encrypt_with_label.pub, label, content)).resolves.toBe(false)
+      }
+    })
 
-  it("DecryptWithLabel opens the vector's ciphertext and our own", async () => {
-    const { priv, pub, label, context, plaintext, kem_output, ciphertext } =
-      vector.encrypt_with_label
-    const key = { privateKey: secret(priv), publicKey: fromHex(pub) }
-    const theirs = { kemOutput: fromHex(kem_output), ciphertext: fromHex(ciphertext) }
-    const own = await encryptWithLabel(
-      crypto,
-      key.publicKey,
-      label,
-      fromHex(context),
-      fromHex(plaintext),
-    )
-    for (const sealed of [theirs, own]) {
-      const open = (under: string, within: string) =>
-        decryptWithLabel(crypto, key, under, fromHex(within), sealed)
-      expect(toHex(await open(label, context))).toBe(plaintext)
-      const failure = expect.objectContaining({ code: 'crypto-open-failed' })
-      await expect(open(`${label}!`, context)).rejects.toEqual(failure)
-      await expect(open(label, `${context}00`)).rejects.toEqual(failure)
-    }
+    it("DecryptWithLabel opens the vector's ciphertext and our own", async () => {
+      const { priv, pub, label, context, plaintext, kem_output, ciphertext } =
+        vector.encrypt_with_label
+      const key = { privateKey: secret(priv), publicKey: fromHex(pub) }
+      const theirs = { kemOutput: fromHex(kem_output), ciphertext: fromHex(ciphertext) }
+      const own = await encryptWithLabel(
+        crypto,
+        key.publicKey,
+        label,
+        fromHex(context),
+        fromHex(plaintext),
+      )
+      for (const sealed of [theirs, own]) {
+        const open = (under: string, within: string) =>
+          decryptWithLabel(crypto, key, under, fromHex(within), sealed)
+        expect(toHex(await open(label, context))).toBe(plaintext)
+        const failure = expect.objectContaining({ code: 'crypto-open-failed' })
+        await expect(open(`${label}!`, context)).rejects.toEqual(failure)
+        await expect(open(label, `${context}00`)).rejects.toEqual(failure)
+      }
+    })
   })
 })
 
@@ -129,6 +133,7 @@ interface WelcomeVector {
 
 describeVector<readonly WelcomeVector[]>('mls/welcome.json', (vectors) => {
   const { key_package, welcome } = vectors.find((v) => v.cipher_suite === 1) as WelcomeVector
+  const crypto = suiteWith(seededRandom('welcome'))
   const message = decode(MlsMessage, fromHex(key_package))
   if (message.wireFormat !== 5) throw new Error('the vector has no KeyPackage')
   const { keyPackage } = message
@@ -164,6 +169,7 @@ function publicMessage(hex: string) {
 
 describeVector<readonly PassiveVector[]>('mls/passive-client-handling-commit.json', (vectors) => {
   it("a commit names proposals by their messages' references", () => {
+    const crypto = suiteWith(seededRandom('references'))
     let references = 0
     for (const { epochs } of vectors.filter((v) => v.cipher_suite === 1)) {
       for (const { proposals, commit } of epochs) {

@@ -1,6 +1,11 @@
 import type { RandomBytes } from '@conclave/core'
 import { utf8 } from '@conclave/core/codec'
-import { type SecretSuite, webCrypto } from '@conclave/core/crypto/secret'
+import {
+  nobleCrypto,
+  type SecretCrypto,
+  type SecretSuite,
+  webCrypto,
+} from '@conclave/core/crypto/secret'
 import { sha256 } from '@noble/hashes/sha2.js'
 
 /** A stream of bytes that is the same for every run with this seed. */
@@ -16,9 +21,30 @@ export function seededRandom(seed: string): RandomBytes {
   }
 }
 
-/** Suite 1 over Node's WebCrypto. */
-export function suiteWith(random: RandomBytes): SecretSuite {
-  const suite = webCrypto(crypto.subtle, random).secretSuite(1)
-  if (suite === undefined) throw new Error('suite 1 is missing')
+export const suiteIds = [1, 2, 3, 4, 5, 6, 7] as const
+
+type Provider = (random: RandomBytes) => SecretCrypto
+
+/** Every provider that the platform has, by name: in a browser those over node:crypto are missing. */
+export const providers: ReadonlyMap<string, Provider> = new Map<string, Provider>([
+  ['web', (random) => webCrypto(crypto.subtle, random)],
+  ['noble', nobleCrypto],
+  ...(await nodeProviders()),
+])
+
+export const providerNames = [...providers.keys()]
+
+async function nodeProviders(): Promise<readonly (readonly [string, Provider])[]> {
+  if (!('process' in globalThis)) return []
+  const { nodeCrypto } = await import('@conclave/core/crypto/secret/node')
+  return [
+    ['node', (random) => nodeCrypto({ random })],
+    ['deterministic node', (random) => nodeCrypto({ random, deterministic: true })],
+  ]
+}
+
+export function suiteWith(random: RandomBytes, id = 1, provider = 'web'): SecretSuite {
+  const suite = providers.get(provider)?.(random).secretSuite(id)
+  if (suite === undefined) throw new Error(`suite ${id} of ${provider} is missing`)
   return suite
 }

@@ -13,7 +13,7 @@ const fixed = (length: number) => fc.uint8Array({ minLength: length, maxLength: 
 describe('suite 1', () => {
   it('has the sizes of AES-128-GCM, SHA-256 and X25519', () => {
     expect(crypto.suite).toMatchObject({ id: 1, Nh: 32, Nk: 16, Nn: 12, Nsk: 32 })
-    expect([...cipherSuites.keys()]).toEqual([1])
+    expect([...cipherSuites.keys()]).toEqual([1, 2, 3, 4, 5, 6, 7])
   })
 
   it('hashes, derives and authenticates as node:crypto does', () => {
@@ -78,7 +78,7 @@ describe('an AEAD ciphertext', () => {
 })
 
 describe('a cipher suite that is not offered', () => {
-  it.each([0, 2, 3, 7, 0x0a0a, 0xffff])('%i is undefined', (id) => {
+  it.each([0, 8, 0x0a0a, 0xffff])('%i is undefined', (id) => {
     const provider = webCrypto(globalThis.crypto.subtle, seededRandom('none'))
     expect(provider.publicSuite(id)).toBeUndefined()
     expect(provider.secretSuite(id)).toBeUndefined()

@@ -34,7 +34,7 @@ import {
   WireFormat,
 } from '../../src/wire/registry.ts'
 import { describeVector } from '../vectors.ts'
-import { implemented, suite } from './testCrypto.ts'
+import { implemented, suite, vectorKey } from './testCrypto.ts'
 
 interface MessageProtectionVector {
   cipher_suite: number
@@ -178,7 +178,7 @@ async function partiesOf(vector: MessageProtectionVector) {
     extensions: [],
   }
   const membershipKey = new Secret(fromHex(vector.membership_key))
-  const signer: Signer = await crypto.importSigner(new Secret(fromHex(vector.signature_priv)))
+  const signer: Signer = await crypto.importSigner(vectorKey(crypto, vector.signature_priv))
   const tree = PublicTree.ofFounder(leafOf(empty)).withAddedLeaf(
     leafOf(fromHex(vector.signature_pub)),
   ).tree

@@ -1,5 +1,15 @@
 export { CryptoError, type CryptoErrorCode } from '../cryptoError.ts'
-export { type CipherSuite, cipherSuites } from './cipherSuite.ts'
+export {
+  type AeadName,
+  type CipherSuite,
+  cipherSuites,
+  type HashName,
+  type KemCurve,
+  type NistCurve,
+  type SignatureCurve,
+} from './cipherSuite.ts'
+export { isEncryptionKey } from './encryptionKey.ts'
+export { noblePublicCrypto } from './noble.ts'
 export type { PublicCrypto, PublicSuite, SignedBytes } from './publicSuite.ts'
 export { makeKeyPackageRef, makeProposalRef, refHash } from './refHash.ts'
 export { signContent, verifyWithLabel } from './verifyWithLabel.ts'

@@ -1,40 +1,49 @@
-import { sha256 } from '@noble/hashes/sha2.js'
 import { plainBytes } from '../../codec/bytes.ts'
-import { type CipherSuite, cipherSuites } from './cipherSuite.ts'
-import type { PublicCrypto, PublicSuite } from './publicSuite.ts'
-import { isSmallOrder } from './smallOrder.ts'
+import { assemblePublicCrypto, type PublicPlatform } from './assemble.ts'
+import type { SignatureCurve } from './cipherSuite.ts'
+import { nobleHash, noblePublicPlatform } from './noble.ts'
+import { nobleWhereLacking } from './platformLacks.ts'
+import type { PublicCrypto } from './publicSuite.ts'
 
 /**
- * Signatures by the platform's WebCrypto, which browsers and Node both have; hashes by noble,
- * because WebCrypto's are asynchronous and slower for short input.
+ * Signatures by the platform's WebCrypto, which browsers and Node both have; by noble where it has
+ * not (Ed448 everywhere, Ed25519 and P-521 in some browsers). Hashes by noble, because WebCrypto's
+ * are asynchronous and slower for short input.
  */
 export function webPublicCrypto(subtle: SubtleCrypto): PublicCrypto {
+  return assemblePublicCrypto(webPublicPlatform(subtle))
+}
+
+export function webPublicPlatform(subtle: SubtleCrypto): PublicPlatform {
   return {
-    publicSuite: (id) => {
-      const suite = cipherSuites.get(id)
-      return suite && webPublicSuite(suite, subtle)
+    hash: nobleHash,
+    verify: (curve, signed) => {
+      const { publicKey, message, signature } = signed
+      return nobleWhereLacking(
+        curve !== 'Ed448' &&
+          (async () => {
+            const { key: algorithm, use } = webSignature(curve)
+            const key = await subtle.importKey('raw', plainBytes(publicKey), algorithm, false, [
+              'verify',
+            ])
+            return subtle.verify(use, key, plainBytes(signature), plainBytes(message))
+          }),
+        () => noblePublicPlatform.verify(curve, signed),
+      )
     },
   }
 }
 
-export function webPublicSuite(suite: CipherSuite, subtle: SubtleCrypto): PublicSuite {
-  const verify: PublicSuite['verify'] = async (publicKey, message, signature) => {
-    if (isSmallOrder(publicKey) || isSmallOrder(signature.subarray(0, 32))) return false
-    try {
-      const algorithm = { name: suite.signature }
-      const key = await subtle.importKey('raw', plainBytes(publicKey), algorithm, false, ['verify'])
-      return await subtle.verify(algorithm, key, plainBytes(signature), plainBytes(message))
-    } catch {
-      return false
-    }
-  }
+const ecdsaHash = { 'P-256': 'SHA-256', 'P-384': 'SHA-384', 'P-521': 'SHA-512' } as const
+
+/** WebCrypto's parameters for a curve's keys and for signing and verifying with them. */
+export function webSignature(curve: Exclude<SignatureCurve, 'Ed448'>): {
+  key: EcKeyImportParams | Algorithm
+  use: EcdsaParams | Algorithm
+} {
+  if (curve === 'Ed25519') return { key: { name: curve }, use: { name: curve } }
   return {
-    suite,
-    hash: (data) => plainBytes(sha256(data)),
-    verify,
-    verifyAll: (signed) =>
-      Promise.all(
-        signed.map(({ publicKey, message, signature }) => verify(publicKey, message, signature)),
-      ),
+    key: { name: 'ECDSA', namedCurve: curve },
+    use: { name: 'ECDSA', hash: ecdsaHash[curve] },
   }
 }

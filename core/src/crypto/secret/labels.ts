@@ -3,10 +3,14 @@ import { encode } from '../../codec/tls.ts'
 import { EncryptContext, KdfLabel, TreeSecretContext } from '../../wire/labels.ts'
 import type { HpkeCiphertext } from '../../wire/ratchetTree.ts'
 import { mlsLabel } from '../public/label.ts'
+import { checkOutputLength } from './kdf.ts'
 import { Secret } from './secret.ts'
 import type { HpkeKeyPair, SecretSuite } from './secretSuite.ts'
 
-/** RFC 9420 §8 */
+/**
+ * RFC 9420 §8
+ * @throws CryptoError `crypto-output-too-long`
+ */
 export function expandWithLabel(
   crypto: SecretSuite,
   secret: Secret,
@@ -14,6 +18,7 @@ export function expandWithLabel(
   context: Bytes,
   length: number,
 ): Secret {
+  checkOutputLength(crypto.suite, length)
   const info = encode(KdfLabel, { length, label: mlsLabel(label), context })
   return new Secret(crypto.expand(secret.expose(), info, length))
 }

@@ -17,7 +17,10 @@ export interface HpkeKeyPair {
 export interface SecretSuite extends PublicSuite {
   /** HKDF-Extract */
   extract(salt: Uint8Array, inputKey: Uint8Array): Bytes
-  /** HKDF-Expand */
+  /**
+   * HKDF-Expand
+   * @throws CryptoError `crypto-output-too-long` beyond 255 · Nh bytes
+   */
   expand(pseudorandomKey: Uint8Array, info: Uint8Array, length: number): Bytes
   mac(key: Uint8Array, data: Uint8Array): Bytes
   aeadSeal(key: Secret, nonce: Uint8Array, aad: Uint8Array, plaintext: Uint8Array): Promise<Bytes>

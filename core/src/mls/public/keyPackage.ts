@@ -1,12 +1,12 @@
 import { equalBytes } from '../../codec/bytes.ts'
 import { encode } from '../../codec/tls.ts'
+import { isEncryptionKey } from '../../crypto/public/encryptionKey.ts'
 import type { PublicSuite } from '../../crypto/public/publicSuite.ts'
 import { verifyWithLabel } from '../../crypto/public/verifyWithLabel.ts'
 import { type KeyPackage, KeyPackageTbs } from '../../wire/keyPackage.ts'
 import type { LeafNode, Lifetime } from '../../wire/ratchetTree.ts'
 import { LeafNodeSource, ProtocolVersion } from '../../wire/registry.ts'
 import { MlsError } from '../mlsError.ts'
-import { isEncryptionKey } from '../treesync/encryptionKey.ts'
 import { checkExtensions } from '../treesync/extensions.ts'
 import { verifyLeafNodeSignature } from '../treesync/leafNode.ts'
 

@@ -1,5 +1,6 @@
 import type { Bytes } from '../../codec/bytes.ts'
 import { encode } from '../../codec/tls.ts'
+import { isEncryptionKey } from '../../crypto/public/encryptionKey.ts'
 import type { PublicSuite } from '../../crypto/public/publicSuite.ts'
 import { verifyWithLabel } from '../../crypto/public/verifyWithLabel.ts'
 import type { RequiredCapabilities } from '../../wire/extension.ts'
@@ -13,7 +14,6 @@ import {
 } from '../../wire/ratchetTree.ts'
 import { LeafNodeSource, ProtocolVersion } from '../../wire/registry.ts'
 import { MlsError } from '../mlsError.ts'
-import { isEncryptionKey } from './encryptionKey.ts'
 import { checkExtensions } from './extensions.ts'
 
 /** RFC 9420 §7.2: what every implementation supports and nobody lists. */
@@ -45,12 +45,15 @@ export async function verifyLeafNodeSignature(
   }
 }
 
-export function supportsExtension(capabilities: Capabilities, type: number): boolean {
-  return type <= defaultExtensionTypes || capabilities.extensions.includes(type)
+/** The capabilities that a group's needs are compared with: one leaf's or those of several. */
+type Supported = Pick<Capabilities, 'extensions' | 'proposals' | 'credentials'>
+
+export function supportsExtension({ extensions }: Supported, type: number): boolean {
+  return type <= defaultExtensionTypes || extensions.includes(type)
 }
 
-export function supportsProposal(capabilities: Capabilities, type: number): boolean {
-  return type <= defaultProposalTypes || capabilities.proposals.includes(type)
+export function supportsProposal({ proposals }: Supported, type: number): boolean {
+  return type <= defaultProposalTypes || proposals.includes(type)
 }
 
 /** What a group demands of its members' leaves. */
@@ -88,13 +91,23 @@ export function checkLeafNode(leafNode: LeafNodeContent, requirements: LeafRequi
   ) {
     throw new MlsError('leaf-version-unsupported', "a leaf does not list the group's suite")
   }
-  const required = requirements.requiredCapabilities
+  checkSupport(capabilities, requirements)
+}
+
+/**
+ * RFC 9420 §7.3: whoever has these capabilities can follow the group.
+ * @throws MlsError `leaf-capabilities-insufficient`
+ */
+export function checkSupport(
+  supported: Supported,
+  { requiredCapabilities, groupExtensionTypes }: LeafRequirements,
+): void {
+  const { extensionTypes = [], proposalTypes = [], credentialTypes = [] } = requiredCapabilities ?? {}
   const satisfied =
-    requirements.groupExtensionTypes.every((type) => supportsExtension(capabilities, type)) &&
-    (required === undefined ||
-      (required.extensionTypes.every((type) => supportsExtension(capabilities, type)) &&
-        required.proposalTypes.every((type) => supportsProposal(capabilities, type)) &&
-        required.credentialTypes.every((type) => capabilities.credentials.includes(type))))
+    groupExtensionTypes.every((type) => supportsExtension(supported, type)) &&
+    extensionTypes.every((type) => supportsExtension(supported, type)) &&
+    proposalTypes.every((type) => supportsProposal(supported, type)) &&
+    credentialTypes.every((type) => supported.credentials.includes(type))
   if (!satisfied) {
     throw new MlsError('leaf-capabilities-insufficient', 'a leaf lacks a required capability')
   }

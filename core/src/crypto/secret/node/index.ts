@@ -1,0 +1,40 @@
+import { randomBytes } from 'node:crypto'
+import type { RandomBytes } from '../../../runtime.ts'
+import { type NodePublicOptions, nodePublicPlatform } from '../../public/node/index.ts'
+import { assembleCrypto } from '../assemble.ts'
+import { nobleSigner } from '../noble.ts'
+import type { SecretCrypto } from '../secretSuite.ts'
+import { nodeAead } from './aead.ts'
+import { nodeGroup } from './group.ts'
+import { nodeKdf } from './kdf.ts'
+import { nodeSigner } from './signer.ts'
+
+export interface NodeCryptoOptions extends NodePublicOptions {
+  /** The system's randomness where left out. */
+  readonly random?: RandomBytes
+}
+
+/**
+ * Every suite over node:crypto. All but many verifications at once runs on the calling thread, where
+ * one operation costs less than the way to another.
+ *
+ * With `deterministic` operations settle in microtasks, and a run with the same `random` gives the
+ * same bytes: ECDSA then signs with RFC 6979's nonces, since OpenSSL draws its own.
+ */
+export function nodeCrypto(options: NodeCryptoOptions = {}): SecretCrypto {
+  const { random = systemRandom, deterministic = false } = options
+  return assembleCrypto({
+    ...nodePublicPlatform({ deterministic }),
+    random,
+    kdf: nodeKdf,
+    aead: nodeAead,
+    group: nodeGroup,
+    signer: (curve, privateKey) => {
+      const drawsNonces = curve !== 'Ed25519' && curve !== 'Ed448'
+      return (deterministic && drawsNonces ? nobleSigner : nodeSigner)(curve, privateKey)
+    },
+  })
+}
+
+/** A fresh array: slices of Node's pooled buffers would be wiped together with their neighbours' memory. */
+const systemRandom: RandomBytes = (length) => new Uint8Array(randomBytes(length))

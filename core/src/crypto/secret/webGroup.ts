@@ -1,0 +1,57 @@
+import { type Bytes, plainBytes } from '../../codec/bytes.ts'
+import type { CipherSuite, NistCurve } from '../public/cipherSuite.ts'
+import { nobleWhereLacking } from '../public/platformLacks.ts'
+import type { DhGroup } from './hpke.ts'
+import { KeyCache } from './keyCache.ts'
+import { nobleGroup } from './noble.ts'
+import { pkcs8 } from './pkcs8.ts'
+import type { Secret } from './secret.ts'
+
+/** Diffie-Hellman by WebCrypto; by noble where the browser lacks the curve, as all lack X448. */
+export function webGroup(subtle: SubtleCrypto, suite: CipherSuite): DhGroup {
+  const portable = nobleGroup(suite)
+  const { kem } = suite
+  if (kem === 'X448') return portable
+  const { publicKey, agree } = nativeGroup(subtle, kem)
+  return {
+    publicKey: (privateKey) =>
+      nobleWhereLacking(publicKey && (() => publicKey(privateKey)), () =>
+        portable.publicKey(privateKey),
+      ),
+    agree: (key, peer) =>
+      nobleWhereLacking(
+        () => agree(key.privateKey, peer),
+        () => portable.agree(key, peer),
+      ),
+  }
+}
+
+const basePoint = Uint8Array.of(9, ...new Uint8Array(31))
+/** Bits of a shared coordinate: WebCrypto counts P-521's in whole bytes. */
+const sharedBits = { X25519: 256, 'P-256': 256, 'P-384': 384, 'P-521': 528 } as const
+
+function nativeGroup(subtle: SubtleCrypto, kem: 'X25519' | NistCurve) {
+  const name = kem === 'X25519' ? kem : 'ECDH'
+  const algorithm = kem === 'X25519' ? { name } : { name, namedCurve: kem }
+  const privateKeys = new KeyCache<Promise<CryptoKey>>()
+  const importPrivate = async (privateKey: Secret) => {
+    const der = pkcs8(kem, privateKey)
+    try {
+      return await subtle.importKey('pkcs8', der, algorithm, false, ['deriveBits'])
+    } finally {
+      der.fill(0)
+    }
+  }
+  const agree = async (privateKey: Secret, peer: Uint8Array): Promise<Bytes> => {
+    const key = await privateKeys.get(privateKey, () => importPrivate(privateKey))
+    const publicKey = await subtle.importKey('raw', plainBytes(peer), algorithm, false, [])
+    return new Uint8Array(
+      await subtle.deriveBits({ name, public: publicKey }, key, sharedBits[kem]),
+    )
+  }
+  return {
+    agree,
+    // WebCrypto computes no public half for NIST curves either, but there noble's base point is fast.
+    publicKey: kem === 'X25519' && ((privateKey: Secret) => agree(privateKey, basePoint)),
+  }
+}

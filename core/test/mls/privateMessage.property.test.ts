@@ -74,36 +74,40 @@ it('in any order, lost, doubled and damaged, each message opens once within the 
   const ratchets = await correspondence(group)
   const seen = new Map<string, number>()
   await fc.assert(
-    fc.asyncProperty(fc.array(delivery, { maxLength: 40 }), damage, async (deliveries, harm) => {
-      let secrets = group.secretsFor(receiver, limits)
-      const models = ratchets.map(() => new ModelRatchet())
-      const state = () => toHex(secrets.secretTree.encodeState().expose())
-      for (const { ratchet, generation, how } of deliveries) {
-        const message = ratchets[ratchet]?.[generation] as PrivateMessage
-        const before = state()
-        if (how === 'damaged') {
-          const harmed = { ...message, ciphertext: harm(message.ciphertext) }
-          if (toHex(harmed.ciphertext) === toHex(message.ciphertext)) continue
-          // The sender data fit where the damage lies behind the sample that keys them.
-          const outcome = await outcomeOf(group.receiveWith(secrets, harmed))
-          expect(outcome).toMatch(/^message-(undecryptable|key-consumed|generation-too-far)$/)
-          expect(state()).toBe(before)
-        } else if (how === 'refused') {
-          await outcomeOf(group.unprotectWith(secrets, message).then((opened) => opened.refuse()))
-          expect(state()).toBe(before)
-        } else {
-          if (how === 'restored') {
-            const stored = secrets.secretTree.encodeState().expose()
-            secrets = { ...secrets, secretTree: SecretTree.restore(suite(), stored, limits) }
+    fc.asyncProperty(
+      fc.array(delivery, { minLength: 20, maxLength: 120 }),
+      damage,
+      async (deliveries, harm) => {
+        let secrets = group.secretsFor(receiver, limits)
+        const models = ratchets.map(() => new ModelRatchet())
+        const state = () => toHex(secrets.secretTree.encodeState().expose())
+        for (const { ratchet, generation, how } of deliveries) {
+          const message = ratchets[ratchet]?.[generation] as PrivateMessage
+          const before = state()
+          if (how === 'damaged') {
+            const harmed = { ...message, ciphertext: harm(message.ciphertext) }
+            if (toHex(harmed.ciphertext) === toHex(message.ciphertext)) continue
+            // The sender data fit where the damage lies behind the sample that keys them.
+            const outcome = await outcomeOf(group.receiveWith(secrets, harmed))
+            expect(outcome).toMatch(/^message-(undecryptable|key-consumed|generation-too-far)$/)
+            expect(state()).toBe(before)
+          } else if (how === 'refused') {
+            await outcomeOf(group.unprotectWith(secrets, message).then((opened) => opened.refuse()))
+            expect(state()).toBe(before)
+          } else {
+            if (how === 'restored') {
+              const stored = secrets.secretTree.encodeState().expose()
+              secrets = { ...secrets, secretTree: SecretTree.restore(suite(), stored, limits) }
+            }
+            const outcome = await outcomeOf(group.receiveWith(secrets, message))
+            expect(outcome).toBe((models[ratchet] as ModelRatchet).receive(generation))
+            if (outcome !== 'opened') expect(state()).toBe(before)
+            seen.set(outcome, (seen.get(outcome) ?? 0) + 1)
           }
-          const outcome = await outcomeOf(group.receiveWith(secrets, message))
-          expect(outcome).toBe((models[ratchet] as ModelRatchet).receive(generation))
-          if (outcome !== 'opened') expect(state()).toBe(before)
-          seen.set(outcome, (seen.get(outcome) ?? 0) + 1)
         }
-      }
-    }),
-    { numRuns: 60 },
+      },
+    ),
+    { numRuns: 40 },
   )
   for (const outcome of ['opened', 'message-key-consumed', 'message-generation-too-far']) {
     expect(seen.get(outcome) ?? 0, outcome).toBeGreaterThan(10)

@@ -1,0 +1,228 @@
+import { type Bytes, emptyBytes, equalBytes, toHex, utf8 } from '../../core/src/codec/bytes.ts'
+import { decode, encode } from '../../core/src/codec/tls.ts'
+import type { HpkeKeyPair, SecretCrypto } from '../../core/src/crypto/secret/index.ts'
+import { nodeCrypto } from '../../core/src/crypto/secret/node/index.ts'
+import type { KeyPackageBundle } from '../../core/src/mls/bootstrap/index.ts'
+import {
+  Group,
+  type GroupEnvironment,
+  type PendingCommit,
+  type Received,
+} from '../../core/src/mls/group/index.ts'
+import { permissivePolicy } from '../../core/src/mls/public/index.ts'
+import { KeyPackage, MlsMessage, type Proposal, RatchetTree } from '../../core/src/wire/index.ts'
+import { ProposalType, WireFormat } from '../../core/src/wire/registry.ts'
+import { expectDone } from './benchError.ts'
+import { type Contestant, type Entrant, subject, type Trial } from './operations.ts'
+import { lifetime, type Person, seededRandom, suite1 } from './people.ts'
+import type { World } from './world.ts'
+
+const exporterRepetitions = 100
+
+/** This repository's library, through the API that an application has. */
+export const conclave: Contestant = {
+  name: subject,
+  enter: async (world) => (await Players.of(world)).entrant(),
+}
+
+class Players {
+  readonly #world: World
+  readonly #environment = environmentWith(nodeCrypto())
+  #alice: Group
+
+  private constructor(world: World, alice: Group) {
+    this.#world = world
+    this.#alice = alice
+  }
+
+  static async of(world: World): Promise<Players> {
+    const alice = await join(environmentWith(nodeCrypto()), world, world.alice)
+    if (world.kind === 'cold') return new Players(world, alice)
+    const { commit } = await settledBob(world)
+    const received = await alice.receive(commit)
+    return new Players(world, groupAfter(received))
+  }
+
+  async entrant(): Promise<Entrant> {
+    const world = this.#world
+    const add = await this.#commit([addOf(encode(KeyPackage, world.carol.bundle.keyPackage))])
+    const update = await this.#commit([])
+    const remove = await this.#commit([removeOf(world)])
+    for (const pending of [add, update, remove]) pending.discard()
+    return {
+      trials: {
+        join: {
+          prepare: async () => {
+            const bundle = bundleOf(world.bob)
+            return () => joinWith(this.#environment, world, bundle)
+          },
+          check: (group) => expectDone(group instanceof Group, 'no group was joined'),
+        },
+        'update.create': this.#creating(() => []),
+        'update.process': this.#processing(update),
+        'add.path.create': this.#creating(() => [
+          addOf(encode(KeyPackage, world.carol.bundle.keyPackage)),
+        ]),
+        'add.path.process': this.#processing(add),
+        'remove.create': this.#creating(() => [removeOf(world)]),
+        'remove.process': this.#processing(remove),
+        'bulk-add.create': this.#bulkAdd(),
+        exporter: {
+          repetitions: exporterRepetitions,
+          prepare: async () => () => {
+            let exported: Bytes = emptyBytes
+            for (let i = 0; i < exporterRepetitions; i++) exported = exportedBy(this.#alice)
+            return exported
+          },
+          check: (exported) =>
+            expectDone(
+              exported instanceof Uint8Array && toHex(exported) === toHex(exportedBy(this.#alice)),
+              'no secret was exported',
+            ),
+        },
+      },
+      sizes: {
+        'update: commit': update.message.length,
+        'add, with path: commit': add.message.length,
+        'add, with path: Welcome': add.welcome?.length ?? 0,
+        'remove: commit': remove.message.length,
+        GroupInfo: update.groupInfo.length,
+      },
+      exported: toHex(exportedBy(await join(this.#environment, world, world.bob))),
+      newState: () => join(this.#environment, world, world.bob),
+      agree: () => this.#agree(),
+    }
+  }
+
+  #commit(proposals: readonly Proposal[]): Promise<PendingCommit> {
+    return this.#alice.commit({ proposals, authenticatedData: emptyBytes })
+  }
+
+  #creating(proposals: () => readonly Proposal[]): Trial {
+    let unsettled: PendingCommit | undefined
+    return {
+      prepare: async () => async () => {
+        unsettled = await this.#commit(proposals())
+        return unsettled.message
+      },
+      check: (message) => {
+        expectDone(message instanceof Uint8Array && message.length > 0, 'no commit was made')
+        unsettled?.discard()
+      },
+    }
+  }
+
+  #processing({ message }: PendingCommit): Trial {
+    return {
+      prepare: async () => {
+        const bob = await bobOf(this.#world)
+        return () => bob.receive(message)
+      },
+      check: (received) => {
+        const { epoch } = groupAfter(received as Received)
+        expectDone(epoch === this.#alice.epoch + 1n, `the commit led to epoch ${epoch}`)
+      },
+    }
+  }
+
+  #bulkAdd(): Trial {
+    const crowd = this.#world.crowd.map((keyPackage) => encode(KeyPackage, keyPackage))
+    return {
+      prepare: async () => {
+        const group = await founded(this.#environment, this.#world.founder)
+        return () => group.commit({ proposals: crowd.map(addOf), authenticatedData: emptyBytes })
+      },
+      check: (pending) => {
+        const { added } = (pending as PendingCommit).effect
+        expectDone(added.length === crowd.length, `${added.length} of the crowd were added`)
+      },
+    }
+  }
+
+  async #agree(): Promise<boolean> {
+    const bob = await bobOf(this.#world)
+    const pending = await this.#commit([])
+    const after = groupAfter(await bob.receive(pending.message))
+    this.#alice = this.#alice.confirm(pending)
+    return equalBytes(exportedBy(after), exportedBy(this.#alice))
+  }
+}
+
+function environmentWith(crypto: SecretCrypto): GroupEnvironment {
+  return { crypto, policy: permissivePolicy, clock: { now: () => Date.now() } }
+}
+
+/** Bob as he is in Alice's epoch; each call gives another state of his. */
+async function bobOf(world: World): Promise<Group> {
+  if (world.kind === 'cold') return join(environmentWith(nodeCrypto()), world, world.bob)
+  return (await settledBob(world)).group
+}
+
+/**
+ * In a warm tree Bob has committed, too, and knows the keys of all nodes above him. His randomness
+ * is the same every time and so is his commit: as often as he does this he is in the same epoch.
+ */
+async function settledBob(world: World): Promise<{ group: Group; commit: Bytes }> {
+  const settled = nodeCrypto({ random: seededRandom('settled') })
+  const joined = await join(environmentWith(settled), world, world.bob)
+  const pending = await joined.commit({ authenticatedData: emptyBytes })
+  return { group: joined.confirm(pending), commit: pending.message }
+}
+
+function join(environment: GroupEnvironment, world: World, person: Person): Promise<Group> {
+  return joinWith(environment, world, bundleOf(person))
+}
+
+function joinWith(
+  environment: GroupEnvironment,
+  { welcome, ratchetTree }: World,
+  bundle: KeyPackageBundle,
+): Promise<Group> {
+  const message = decode(MlsMessage, welcome)
+  if (message.wireFormat !== WireFormat.welcome) throw new TypeError('the world has no Welcome')
+  return Group.join(environment, {
+    welcome: message.welcome,
+    bundle,
+    ratchetTree: async () => decode(RatchetTree, ratchetTree),
+  })
+}
+
+function founded(environment: GroupEnvironment, own: Person): Promise<Group> {
+  return Group.found(environment, {
+    cipherSuite: own.bundle.keyPackage.cipherSuite,
+    groupId: suite1.random(16),
+    own,
+    lifetime,
+    extensions: [],
+  })
+}
+
+/** With keys of its own, because joining uses them up. */
+function bundleOf({ bundle }: Person): KeyPackageBundle {
+  const copyOf = ({ privateKey, publicKey }: HpkeKeyPair) => ({
+    privateKey: privateKey.copy(),
+    publicKey,
+  })
+  return { ...bundle, initKey: copyOf(bundle.initKey), leafKey: copyOf(bundle.leafKey) }
+}
+
+function addOf(keyPackage: Bytes): Proposal {
+  return { proposalType: ProposalType.add, keyPackage: decode(KeyPackage, keyPackage) }
+}
+
+function removeOf({ removed }: World): Proposal {
+  return { proposalType: ProposalType.remove, removed }
+}
+
+function groupAfter(received: Received): Group {
+  if (received.kind === 'rejected') throw received.error
+  if (received.kind === 'commit') return received.group
+  throw new TypeError(`not a commit but ${received.kind}`)
+}
+
+function exportedBy(group: Group): Bytes {
+  const secret = group.exportSecret('bench', utf8('context'), 32)
+  const exported = secret.expose().slice()
+  secret.wipe()
+  return exported
+}

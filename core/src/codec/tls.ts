@@ -42,6 +42,14 @@ export function decode<T>(codec: Codec<T>, bytes: Uint8Array): T {
   return value
 }
 
+/**
+ * The value that `bytes` begin with, whatever follows.
+ * @throws CodecError with any of its codes but `codec-unencodable` and `codec-trailing-bytes`.
+ */
+export function decodePrefix<T>(codec: Codec<T>, bytes: Uint8Array): T {
+  return codec.read(new Reader(bytes))
+}
+
 function unsigned(size: 1 | 2 | 4): Codec<number> {
   return {
     write: (value, to) => to.uint(value, size),

@@ -168,18 +168,22 @@ export function checkClientsOnce(
   entering: readonly LeafNode[],
   removes: readonly RemoveEntry[],
   tree: PublicTree,
-  { clientOf = signatureKeyOf }: Pick<GroupPolicy, 'clientOf'>,
+  { clientOf }: Pick<GroupPolicy, 'clientOf'>,
 ): void {
   if (entering.length === 0) return
-  const clients = new Set(entering.map(clientOf))
+  const clients = new Set(entering.map(clientOf ?? signatureKeyOf))
   if (clients.size < entering.length) {
     throw new MlsError('proposals-same-client-twice', 'a commit adds a client twice')
   }
   const removed = new Set(removes.map(({ leafIndex }) => leafIndex))
-  const already = tree
-    .members()
-    .some(({ leafIndex, leafNode }) => !removed.has(leafIndex) && clients.has(clientOf(leafNode)))
-  if (already) {
+  const already =
+    clientOf === undefined
+      ? entering.map(({ signatureKey }) => tree.keys.memberWithSignatureKey(signatureKey))
+      : tree
+          .members()
+          .filter(({ leafNode }) => clients.has(clientOf(leafNode)))
+          .map(({ leafIndex }) => leafIndex)
+  if (already.some((leafIndex) => leafIndex !== undefined && !removed.has(leafIndex))) {
     throw new MlsError('proposals-client-already-member', 'a commit adds a client that is a member')
   }
 }
@@ -205,7 +209,12 @@ function checkTypesSupported(
   removes: readonly RemoveEntry[],
   tree: PublicTree,
 ): void {
-  const types = new Set(proposals.map(({ proposal }) => proposalCodePoint(proposal)))
+  const { capabilities } = tree
+  const types = [...new Set(proposals.map(({ proposal }) => proposalCodePoint(proposal)))].filter(
+    (type) => capabilities === undefined || !supportsProposal(capabilities, type),
+  )
+  if (types.length === 0) return
+  // Whoever does not support one may be among those who leave.
   const removed = new Set(removes.map(({ leafIndex }) => leafIndex))
   for (const { leafIndex, leafNode } of tree.members()) {
     if (removed.has(leafIndex)) continue

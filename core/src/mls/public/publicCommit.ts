@@ -11,7 +11,7 @@ import type { GroupInfo, Welcome } from '../../wire/welcome.ts'
 import { MlsError } from '../mlsError.ts'
 import { checkLeafNode, verifyLeafNodeSignature } from '../treesync/leafNode.ts'
 import type { PublicTree } from '../treesync/publicTree.ts'
-import { checkMembers, checkNodeKeys } from '../treesync/treeValidation.ts'
+import { checkMembers } from '../treesync/treeValidation.ts'
 import { type AddedMember, applyProposals } from './applyProposals.ts'
 import { leafRequirements } from './groupExtensions.ts'
 import { verifyGroupInfoSignature } from './groupInfo.ts'
@@ -135,10 +135,8 @@ export async function mergeReceivedPath(
  * @throws MlsError `leaf-…`, `tree-key-duplicate`, `proposal-extensions-unsupported`
  */
 export function checkMembersAfter({ proposals, context }: PreparedCommit, tree: PublicTree): void {
-  // A path's keys were compared with all others when it was merged.
-  if (proposals.adds.length + proposals.updates.length > 0) checkNodeKeys(tree)
   try {
-    checkMembers(tree.members(), leafRequirements(context))
+    checkMembers(tree, leafRequirements(context))
   } catch (error) {
     const unfollowed =
       proposals.groupContextExtensions !== undefined &&

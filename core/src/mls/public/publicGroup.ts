@@ -1,4 +1,4 @@
-import { type Bytes, equalBytes, toHex } from '../../codec/bytes.ts'
+import { type Bytes, equalBytes, fromHex, toHex } from '../../codec/bytes.ts'
 import type { PublicSuite } from '../../crypto/public/publicSuite.ts'
 import { makeKeyPackageRef, makeProposalRef } from '../../crypto/public/refHash.ts'
 import type { AuthenticatedContent, PublicMessage, Sender } from '../../wire/framing.ts'
@@ -15,6 +15,7 @@ import {
 import type { GroupInfo, Welcome } from '../../wire/welcome.ts'
 import { MlsError } from '../mlsError.ts'
 import { checkExtensions } from '../treesync/extensions.ts'
+import { checkLeafNode } from '../treesync/leafNode.ts'
 import { PublicTree } from '../treesync/publicTree.ts'
 import { checkMembers, validateTree } from '../treesync/treeValidation.ts'
 import { checkGroupAndEpoch, verifyContentSignature } from './contentSignature.ts'
@@ -34,6 +35,7 @@ import {
   mergeReceivedPath,
   prepareCommit,
 } from './publicCommit.ts'
+import type { PublicGroupState } from './publicGroupState.ts'
 import { interimTranscriptHash } from './transcript.ts'
 
 /**
@@ -117,6 +119,13 @@ export class PublicGroup {
     return leaves
   }
 
+  /** References of this epoch's SelfRemoves, which a newcomer commits with too. */
+  selfRemoveRefs(): readonly Bytes[] {
+    return [...this.proposals]
+      .filter(([, { proposal }]) => proposal.proposalType === ProposalType.selfRemove)
+      .map(([ref]) => fromHex(ref))
+  }
+
   /** An epoch in which nothing has been proposed yet. */
   static #beginning(
     state: Omit<PublicState, 'interimTranscriptHash' | 'proposals' | 'reInit'>,
@@ -146,10 +155,7 @@ export class PublicGroup {
     ratchetTree: RatchetTree,
   ): Promise<PublicGroup> {
     const { groupContext } = groupInfo
-    const crypto = environment.crypto.publicSuite(groupContext.cipherSuite)
-    if (crypto === undefined) {
-      throw new MlsError('suite-unsupported', `no cipher suite ${groupContext.cipherSuite}`)
-    }
+    const crypto = publicSuiteOf(environment, groupContext)
     if (groupContext.version !== ProtocolVersion.mls10) {
       throw new MlsError('message-version-unsupported', 'the group is of another version')
     }
@@ -161,16 +167,52 @@ export class PublicGroup {
       throw new MlsError('tree-hash-mismatch', 'the tree is not the one of the GroupInfo')
     }
     await verifyGroupInfoSignature(crypto, groupInfo, tree)
-    await validateTree(crypto, tree, groupContext.groupId, leafRequirements(groupContext))
+    const requirements = leafRequirements(groupContext)
+    const members = await validateTree(crypto, tree, groupContext.groupId, requirements)
     await Promise.all(
-      tree
-        .members()
-        .map(({ leafNode }) => environment.policy.checkLeaf(crypto, leafNode, groupContext)),
+      members.map(({ leafNode }) => environment.policy.checkLeaf(crypto, leafNode, groupContext)),
     )
     return PublicGroup.#beginning(
       { environment, crypto, groupContext, tree },
       groupInfo.confirmationTag,
     )
+  }
+
+  /**
+   * The group that `state` was taken of. It is trusted as one's own: nothing but the tree hash is
+   * checked again.
+   * @throws MlsError `suite-unsupported`, `tree-malformed`, `tree-hash-mismatch`
+   */
+  static restore(environment: PublicEnvironment, state: PublicGroupState): PublicGroup {
+    const { groupContext, interimTranscriptHash, reInit } = state
+    const crypto = publicSuiteOf(environment, groupContext)
+    const tree = PublicTree.fromRatchetTree(state.ratchetTree)
+    if (!equalBytes(tree.treeHash(crypto), groupContext.treeHash)) {
+      throw new MlsError('tree-hash-mismatch', 'the tree is not the one of the group')
+    }
+    return new PublicGroup({
+      environment,
+      crypto,
+      groupContext,
+      tree,
+      interimTranscriptHash,
+      proposals: new Map(
+        state.proposals.map(({ ref, proposal, sender }) => [toHex(ref), { proposal, sender }]),
+      ),
+      reInit: reInit && { proposalType: ProposalType.reInit, ...reInit },
+    })
+  }
+
+  /** What `restore` needs. */
+  get state(): PublicGroupState {
+    const { groupContext, tree, interimTranscriptHash, proposals, reInit } = this.#state
+    return {
+      groupContext,
+      ratchetTree: tree.toRatchetTree(),
+      interimTranscriptHash,
+      proposals: Array.from(proposals, ([ref, sourced]) => ({ ref: fromHex(ref), ...sourced })),
+      reInit,
+    }
   }
 
   /**
@@ -186,8 +228,11 @@ export class PublicGroup {
   ): Promise<PublicGroup> {
     checkExtensions(groupContext.extensions, 'group-context')
     environment.policy.checkGroup(groupContext, tree)
-    checkMembers(tree.members(), leafRequirements(groupContext))
-    for (const { leafNode } of tree.members()) {
+    const requirements = leafRequirements(groupContext)
+    const members = tree.members()
+    for (const { leafNode } of members) checkLeafNode(leafNode, requirements)
+    checkMembers(tree, requirements)
+    for (const { leafNode } of members) {
       await environment.policy.checkLeaf(crypto, leafNode, groupContext)
     }
     return PublicGroup.#beginning({ environment, crypto, groupContext, tree }, confirmationTag)
@@ -310,6 +355,15 @@ export class PublicGroup {
       proposals.reInit,
     )
   }
+}
+
+/** @throws MlsError `suite-unsupported` */
+function publicSuiteOf({ crypto }: PublicEnvironment, { cipherSuite }: GroupContext): PublicSuite {
+  const suite = crypto.publicSuite(cipherSuite)
+  if (suite === undefined) {
+    throw new MlsError('suite-unsupported', `no cipher suite ${cipherSuite}`)
+  }
+  return suite
 }
 
 export function authenticated({ content, auth }: PublicMessage): AuthenticatedContent {

@@ -45,11 +45,11 @@ export function mergePath(
   })
   checkFreshKeys(crypto, tree, committer, path)
   const keys = nodes.map(({ encryptionKey }) => encryptionKey)
-  const { parentNodes, leafParentHash } = pathParentHashes(crypto, tree, committer, keys)
+  const { parentNodes, leafParentHash } = pathParentHashes(crypto, steps, keys)
   if (!equalBytes(leafNode.parentHash, leafParentHash)) {
     throw new MlsError('commit-path-parent-hash-wrong', "the leaf's parent hash does not match")
   }
-  return tree.withPath(committer, leafNode, parentNodes)
+  return tree.withPath(committer, leafNode, steps, parentNodes)
 }
 
 /** §12.4.2: no key of a path may stand anywhere else in the new tree. */
@@ -66,14 +66,9 @@ function checkFreshKeys(
   if (current !== undefined && equalBytes(current.encryptionKey, path.leafNode.encryptionKey)) {
     throw new MlsError('commit-path-key-unchanged', 'a path must bring a new leaf key')
   }
-  const fresh = [path.leafNode, ...path.nodes].map(({ encryptionKey }) => toHex(encryptionKey))
-  const keys = new Set(fresh)
-  const elsewhere = [
-    ...tree.members().map(({ leafNode }) => leafNode.encryptionKey),
-    ...tree.parents().map(({ encryptionKey }) => encryptionKey),
-  ]
-  const clash = elsewhere.some((key) => key !== undefined && keys.has(toHex(key)))
-  if (clash || keys.size < fresh.length) {
+  const fresh = [path.leafNode, ...path.nodes].map(({ encryptionKey }) => encryptionKey)
+  const clash = fresh.some((key) => tree.keys.hasEncryptionKey(key))
+  if (clash || new Set(fresh.map(toHex)).size < fresh.length) {
     throw new MlsError('commit-path-key-duplicate', 'a key of the path stands in another node')
   }
 }

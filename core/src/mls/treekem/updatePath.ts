@@ -57,9 +57,9 @@ export async function createPath(crypto: SecretSuite, plan: PathPlan): Promise<C
   }
   try {
     const publicKeys = derived.keys.map(({ publicKey }) => publicKey)
-    const { parentNodes, leafParentHash } = pathParentHashes(crypto, tree, leafIndex, publicKeys)
+    const { parentNodes, leafParentHash } = pathParentHashes(crypto, steps, publicKeys)
     const leafNode = await plan.makeLeaf(leafKey.publicKey, leafParentHash)
-    const merged = tree.withPath(leafIndex, leafNode, parentNodes)
+    const merged = tree.withPath(leafIndex, leafNode, steps, parentNodes)
     const nodes = await sealPath(crypto, steps, derived, added, plan.contextOf(merged))
     return {
       path: { leafNode, nodes },

@@ -41,8 +41,12 @@ export async function verifyLeafNodeSignature(
   const { signatureKey, signature } = leafNode
   const content = leafNodeTbs(leafNode, position)
   if (!(await verifyWithLabel(crypto, signatureKey, leafNodeLabel, content, signature))) {
-    throw new MlsError('leaf-signature-invalid', 'the signature of a leaf node does not verify')
+    throw invalidSignature()
   }
+}
+
+export function invalidSignature(): MlsError {
+  return new MlsError('leaf-signature-invalid', 'the signature of a leaf node does not verify')
 }
 
 /** The capabilities that a group's needs are compared with: one leaf's or those of several. */
@@ -102,7 +106,11 @@ export function checkSupport(
   supported: Supported,
   { requiredCapabilities, groupExtensionTypes }: LeafRequirements,
 ): void {
-  const { extensionTypes = [], proposalTypes = [], credentialTypes = [] } = requiredCapabilities ?? {}
+  const {
+    extensionTypes = [],
+    proposalTypes = [],
+    credentialTypes = [],
+  } = requiredCapabilities ?? {}
   const satisfied =
     groupExtensionTypes.every((type) => supportsExtension(supported, type)) &&
     extensionTypes.every((type) => supportsExtension(supported, type)) &&

@@ -4,15 +4,18 @@ import type { LeafIndex, LeafNode, Node, ParentNode, RatchetTree } from '../../w
 import { NodeType } from '../../wire/registry.ts'
 import { MlsError } from '../mlsError.ts'
 import { left, level, type NodeIndex, right } from '../treeMath.ts'
+import type { CommonCapabilities } from './commonCapabilities.ts'
+import { PackedBytes } from './packedBytes.ts'
 import {
   blankSubtree,
+  encodeParentKeys,
   holds,
   LeafSubtree,
   leafIn,
   ParentSubtree,
-  resolution,
   type Subtree,
 } from './subtree.ts'
+import { TreeKeys } from './treeKeys.ts'
 
 export interface Member {
   readonly leafIndex: LeafIndex
@@ -32,14 +35,16 @@ export interface PathStep {
  */
 export class PublicTree {
   readonly root: Subtree
+  #keys: TreeKeys | undefined
 
-  private constructor(root: Subtree) {
+  private constructor(root: Subtree, keys?: TreeKeys) {
     this.root = root
+    this.#keys = keys
   }
 
   /** The tree of a group that has only its founder. */
   static ofFounder(leafNode: LeafNode): PublicTree {
-    return new PublicTree(new LeafSubtree(0 as LeafIndex, leafNode))
+    return new PublicTree(LeafSubtree.of(0 as LeafIndex, leafNode))
   }
 
   /**
@@ -57,9 +62,7 @@ export class PublicTree {
         throw new MlsError('tree-malformed', `node ${index} has the wrong type`)
       }
     })
-    let leafCount = 1
-    while (2 * leafCount - 1 < nodes.length) leafCount *= 2
-    return new PublicTree(subtreeFromArray(nodes, (leafCount - 1) as NodeIndex))
+    return new PublicTree(subtreeOf(nodes))
   }
 
   toRatchetTree(): RatchetTree {
@@ -85,9 +88,8 @@ export class PublicTree {
   members(): readonly Member[] {
     const members: Member[] = []
     visit(this.root, (subtree) => {
-      if (subtree.kind === 'leaf' && subtree.leafNode !== undefined) {
-        members.push({ leafIndex: subtree.firstLeaf, leafNode: subtree.leafNode })
-      }
+      const leafNode = subtree.kind === 'leaf' ? subtree.leafNode : undefined
+      if (leafNode !== undefined) members.push({ leafIndex: subtree.firstLeaf, leafNode })
     })
     return members
   }
@@ -96,9 +98,20 @@ export class PublicTree {
   parents(): readonly ParentSubtree[] {
     const parents: ParentSubtree[] = []
     visit(this.root, (subtree) => {
-      if (subtree.kind === 'parent' && subtree.parentNode !== undefined) parents.push(subtree)
+      if (subtree.kind === 'parent' && subtree.keys !== undefined) parents.push(subtree)
     })
     return parents
+  }
+
+  /** What all members have in common; undefined for a tree without members. */
+  get capabilities(): CommonCapabilities | undefined {
+    return this.root.capabilities
+  }
+
+  /** All keys in the tree. The first call takes time for each node; later trees inherit the answer. */
+  get keys(): TreeKeys {
+    this.#keys ??= TreeKeys.in(this.root)
+    return this.#keys
   }
 
   treeHash(crypto: PublicSuite): Bytes {
@@ -111,7 +124,7 @@ export class PublicTree {
     let at = this.root
     while (at.kind === 'parent') {
       const [onPath, copath] = holds(at.left, leaf) ? [at.left, at.right] : [at.right, at.left]
-      if (resolution(copath).length > 0) steps.push({ node: at, copath })
+      if (!copath.isBlank) steps.push({ node: at, copath })
       at = onPath
     }
     return steps.reverse()
@@ -125,11 +138,11 @@ export class PublicTree {
     const full = this.root.memberCount === this.leafCount
     const tree = full
       ? new PublicTree(
-          new ParentSubtree(
-            undefined,
+          ParentSubtree.blank(
             this.root,
             blankSubtree(this.root.level, this.leafCount as LeafIndex),
           ),
+          this.#keys,
         )
       : this
     return { tree, leafIndex: leftmostBlank(tree.root) }
@@ -138,37 +151,66 @@ export class PublicTree {
   /** RFC 9420 §12.1.1: takes the leftmost blank leaf. */
   withAddedLeaf(leafNode: LeafNode): { tree: PublicTree; leafIndex: LeafIndex } {
     const { tree, leafIndex } = this.withFreeLeaf()
-    const root = replaceLeaf(tree.root, leafIndex, leafNode, ({ parentNode }) =>
-      parentNode === undefined
-        ? undefined
-        : { ...parentNode, unmergedLeaves: inserted(parentNode.unmergedLeaves, leafIndex) },
+    const added = tree.#withLeaf(leafIndex, leafNode, ({ keys, unmergedLeaves }) =>
+      keys === undefined
+        ? blankParent
+        : { keys, unmergedLeaves: inserted(unmergedLeaves, leafIndex) },
     )
-    return { tree: new PublicTree(root), leafIndex }
+    return { tree: added, leafIndex }
   }
 
   /** RFC 9420 §12.1.2: the leaf is replaced and its direct path blanked. */
   withUpdatedLeaf(leaf: LeafIndex, leafNode: LeafNode): PublicTree {
-    return new PublicTree(replaceLeaf(this.root, leaf, leafNode, () => undefined))
+    return this.#withLeaf(leaf, leafNode, () => blankParent)
   }
 
   /** RFC 9420 §12.1.3: blanks the leaf and its direct path, then halves while the right half is empty. */
   withoutLeaf(leaf: LeafIndex): PublicTree {
-    let root = replaceLeaf(this.root, leaf, undefined, () => undefined)
+    const blanked = this.#withLeaf(leaf, undefined, () => blankParent)
+    let { root } = blanked
     while (root.kind === 'parent' && root.right.memberCount === 0) root = root.left
-    return new PublicTree(root)
+    return root === blanked.root ? blanked : new PublicTree(root)
   }
 
   /**
    * RFC 9420 §7.5: the leaf and the nodes of its filtered direct path are replaced, and the rest of
-   * its direct path blanked. `parentNodes` follow `filteredDirectPath(leaf)`.
+   * its direct path blanked. `parentNodes` follow `steps`, which are `filteredDirectPath(leaf)`.
    */
-  withPath(leaf: LeafIndex, leafNode: LeafNode, parentNodes: readonly ParentNode[]): PublicTree {
+  withPath(
+    leaf: LeafIndex,
+    leafNode: LeafNode,
+    steps: readonly PathStep[],
+    parentNodes: readonly ParentNode[],
+  ): PublicTree {
+    const fresh = PackedBytes.pack(parentNodes.map(encodeParentKeys))
     const byLevel = new Map(
-      this.filteredDirectPath(leaf).map(({ node }, i) => [node.level, parentNodes[i]]),
+      steps.map(({ node }, i) => [
+        node.level,
+        { keys: fresh[i], unmergedLeaves: parentNodes[i]?.unmergedLeaves ?? [] },
+      ]),
     )
-    return new PublicTree(replaceLeaf(this.root, leaf, leafNode, ({ level }) => byLevel.get(level)))
+    return this.#withLeaf(leaf, leafNode, ({ level }) => byLevel.get(level) ?? blankParent)
+  }
+
+  /** A tree with another leaf, and each parent above it as `replaceParent` says. */
+  #withLeaf(
+    leaf: LeafIndex,
+    leafNode: LeafNode | undefined,
+    replaceParent: (parent: ParentSubtree) => ParentContent,
+  ): PublicTree {
+    const replacement =
+      leafNode === undefined
+        ? LeafSubtree.blank(leaf)
+        : LeafSubtree.of(leaf, leafNode, this.root.capabilities)
+    const root = replaceLeaf(this.root, replacement, replaceParent)
+    return new PublicTree(root, this.#keys?.after(leaf, this.root, root))
   }
 }
+
+/** What a parent subtree holds itself. */
+type ParentContent = Pick<ParentSubtree, 'keys' | 'unmergedLeaves'>
+
+const blankParent: ParentContent = { keys: undefined, unmergedLeaves: [] }
 
 function leftmostBlank(root: Subtree): LeafIndex {
   let at = root
@@ -176,58 +218,77 @@ function leftmostBlank(root: Subtree): LeafIndex {
   return at.firstLeaf
 }
 
-/** Copies the path from the root to `leaf`, with each parent on it as `replaceParent` says. */
+/** Copies the path from the root to where `leaf` stands. */
 function replaceLeaf(
   subtree: Subtree,
-  leaf: LeafIndex,
-  leafNode: LeafNode | undefined,
-  replaceParent: (parent: ParentSubtree) => ParentNode | undefined,
+  leaf: LeafSubtree,
+  replaceParent: (parent: ParentSubtree) => ParentContent,
 ): Subtree {
-  if (subtree.kind === 'leaf') return new LeafSubtree(leaf, leafNode)
+  if (subtree.kind === 'leaf') return leaf
   const { left, right } = subtree
-  const descend = (child: Subtree) => replaceLeaf(child, leaf, leafNode, replaceParent)
-  return holds(left, leaf)
-    ? new ParentSubtree(replaceParent(subtree), descend(left), right)
-    : new ParentSubtree(replaceParent(subtree), left, descend(right))
+  const { keys, unmergedLeaves } = replaceParent(subtree)
+  return holds(left, leaf.firstLeaf)
+    ? new ParentSubtree(keys, unmergedLeaves, replaceLeaf(left, leaf, replaceParent), right)
+    : new ParentSubtree(keys, unmergedLeaves, left, replaceLeaf(right, leaf, replaceParent))
 }
 
 /** RFC 9420 §7.1: unmerged leaves are kept in increasing order. */
 function inserted(leaves: readonly LeafIndex[], leaf: LeafIndex): readonly LeafIndex[] {
-  return [...leaves, leaf].sort((a, b) => a - b)
+  const before = leaves.findLastIndex((other) => other < leaf)
+  return leaves.toSpliced(before + 1, 0, leaf)
 }
 
-function subtreeFromArray(nodes: RatchetTree, index: NodeIndex): Subtree {
-  const node = nodes[index]
-  const leftIndex = left(index)
-  const rightIndex = right(index)
-  if (leftIndex === undefined || rightIndex === undefined) {
-    const leafNode = node?.nodeType === NodeType.leaf ? node.leafNode : undefined
-    return new LeafSubtree((index / 2) as LeafIndex, leafNode)
-  }
-  if (index - (1 << level(index)) + 1 >= nodes.length) {
-    return blankSubtree(level(index), ((index - (1 << level(index)) + 1) / 2) as LeafIndex)
-  }
-  return new ParentSubtree(
-    node?.nodeType === NodeType.parent ? node.parentNode : undefined,
-    subtreeFromArray(nodes, leftIndex),
-    subtreeFromArray(nodes, rightIndex),
+/** The complete tree of an array whose nodes are of the right types. */
+function subtreeOf(nodes: RatchetTree): Subtree {
+  const leaves: Member[] = []
+  const parents: { index: number; node: ParentNode }[] = []
+  nodes.forEach((node, index) => {
+    if (node?.nodeType === NodeType.leaf) {
+      leaves.push({ leafIndex: (index / 2) as LeafIndex, leafNode: node.leafNode })
+    }
+    if (node?.nodeType === NodeType.parent) parents.push({ index, node: node.parentNode })
+  })
+  const packedLeaves = new Map(LeafSubtree.pack(leaves).map((leaf) => [leaf.firstLeaf, leaf]))
+  const packedKeys = PackedBytes.pack(parents.map(({ node }) => encodeParentKeys(node)))
+  const contents = new Map(
+    parents.map(({ index, node: { unmergedLeaves } }, i): [number, ParentContent] => [
+      index,
+      { keys: packedKeys[i], unmergedLeaves },
+    ]),
   )
+
+  const build = (index: NodeIndex): Subtree => {
+    const leftIndex = left(index)
+    const rightIndex = right(index)
+    const firstLeaf = ((index - (1 << level(index)) + 1) / 2) as LeafIndex
+    if (leftIndex === undefined || rightIndex === undefined) {
+      return packedLeaves.get(firstLeaf) ?? LeafSubtree.blank(firstLeaf)
+    }
+    if (2 * firstLeaf >= nodes.length) return blankSubtree(level(index), firstLeaf)
+    const { keys, unmergedLeaves } = contents.get(index) ?? blankParent
+    return new ParentSubtree(keys, unmergedLeaves, build(leftIndex), build(rightIndex))
+  }
+  let leafCount = 1
+  while (2 * leafCount - 1 < nodes.length) leafCount *= 2
+  return build((leafCount - 1) as NodeIndex)
 }
 
 function writeToArray(subtree: Subtree, nodes: (Node | undefined)[]): void {
   visit(subtree, (at) => {
     if (at.kind === 'leaf') {
-      if (at.leafNode !== undefined) {
-        nodes[2 * at.firstLeaf] = { nodeType: NodeType.leaf, leafNode: at.leafNode }
-      }
-    } else if (at.parentNode !== undefined) {
+      const { leafNode } = at
+      if (leafNode !== undefined) nodes[2 * at.firstLeaf] = { nodeType: NodeType.leaf, leafNode }
+    } else {
+      const { parentNode } = at
       const index = 2 * at.firstLeaf + 2 ** at.level - 1
-      nodes[index] = { nodeType: NodeType.parent, parentNode: at.parentNode }
+      if (parentNode !== undefined) nodes[index] = { nodeType: NodeType.parent, parentNode }
     }
   })
 }
 
+/** Calls `seen` for every node that holds something or stands above one that does. */
 function visit(subtree: Subtree, seen: (subtree: Subtree) => void): void {
+  if (subtree.isBlank) return
   seen(subtree)
   if (subtree.kind === 'leaf') return
   visit(subtree.left, seen)

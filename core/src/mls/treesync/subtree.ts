@@ -1,45 +1,119 @@
 import type { Bytes } from '../../codec/bytes.ts'
-import { encode } from '../../codec/tls.ts'
+import { decode, decodePrefix, encode, type Infer, opaque, struct, uint8 } from '../../codec/tls.ts'
 import type { PublicSuite } from '../../crypto/public/publicSuite.ts'
-import {
-  type LeafIndex,
-  type LeafNode,
-  type ParentNode,
-  TreeHashInput,
-} from '../../wire/ratchetTree.ts'
+import { LeafIndex, type LeafNode, type ParentNode, TreeHashInput } from '../../wire/ratchetTree.ts'
 import { NodeType } from '../../wire/registry.ts'
+import { type CommonCapabilities, capabilitiesOf, combined } from './commonCapabilities.ts'
+import { PackedBytes } from './packedBytes.ts'
 
 /**
  * A node of the ratchet tree together with all below it. Subtrees are immutable and shared: a new
- * epoch copies only the path from a changed leaf to the root, and every subtree remembers its hash.
+ * epoch copies only the path from a changed leaf to the root, and every parent remembers the hash
+ * of its subtree. Nodes are kept in encoded form, which takes a third of the memory of their
+ * fields, and decoded when they are asked for.
  */
 export type Subtree = LeafSubtree | ParentSubtree
+
+/** How the hash input of a leaf that is not blank begins. */
+const LeafKeys = struct({
+  nodeType: uint8,
+  leafIndex: LeafIndex,
+  presence: uint8,
+  encryptionKey: opaque(),
+  signatureKey: opaque(),
+})
 
 export class LeafSubtree {
   readonly kind = 'leaf'
   readonly level = 0
   readonly firstLeaf: LeafIndex
   /** Undefined for a blank leaf. */
-  readonly leafNode: LeafNode | undefined
-  #treeHash: Bytes | undefined
+  readonly capabilities: CommonCapabilities | undefined
+  /** The TreeHashInput. */
+  readonly #encoded: PackedBytes | undefined
 
-  constructor(leafIndex: LeafIndex, leafNode: LeafNode | undefined) {
+  private constructor(
+    leafIndex: LeafIndex,
+    encoded: PackedBytes | undefined,
+    capabilities: CommonCapabilities | undefined,
+  ) {
     this.firstLeaf = leafIndex
-    this.leafNode = leafNode
+    this.#encoded = encoded
+    this.capabilities = capabilities
+  }
+
+  /** `like` are the capabilities that the leaf may turn out to have too. */
+  static of(leafIndex: LeafIndex, leafNode: LeafNode, like?: CommonCapabilities): LeafSubtree {
+    const encoded = PackedBytes.of(encodeLeaf(leafIndex, leafNode))
+    return new LeafSubtree(leafIndex, encoded, capabilitiesOf(leafNode, like))
+  }
+
+  /** Leaves that come together and share a buffer. */
+  static pack(
+    leaves: readonly { readonly leafIndex: LeafIndex; readonly leafNode: LeafNode }[],
+  ): readonly LeafSubtree[] {
+    const packed = PackedBytes.pack(
+      leaves.map(({ leafIndex, leafNode }) => encodeLeaf(leafIndex, leafNode)),
+    )
+    let like: CommonCapabilities | undefined
+    return leaves.map(({ leafIndex, leafNode }, i) => {
+      like = capabilitiesOf(leafNode, like)
+      return new LeafSubtree(leafIndex, packed[i], like)
+    })
+  }
+
+  static blank(leafIndex: LeafIndex): LeafSubtree {
+    return new LeafSubtree(leafIndex, undefined, undefined)
+  }
+
+  get isBlank(): boolean {
+    return this.#encoded === undefined
   }
 
   get memberCount(): number {
-    return this.leafNode === undefined ? 0 : 1
+    return this.isBlank ? 0 : 1
+  }
+
+  /** Undefined for a blank leaf. */
+  get leafNode(): LeafNode | undefined {
+    if (this.#encoded === undefined) return undefined
+    const input = decode(TreeHashInput, this.#encoded.bytes)
+    return input.nodeType === NodeType.leaf ? input.leafNode : undefined
   }
 
   get encryptionKey(): Bytes | undefined {
-    return this.leafNode?.encryptionKey
+    return this.#keys?.encryptionKey
   }
 
-  treeHash(crypto: PublicSuite): Bytes {
-    this.#treeHash ??= leafHash(crypto, this.firstLeaf, this.leafNode)
-    return this.#treeHash
+  get signatureKey(): Bytes | undefined {
+    return this.#keys?.signatureKey
   }
+
+  get #keys(): Infer<typeof LeafKeys> | undefined {
+    return this.#encoded && decodePrefix(LeafKeys, this.#encoded.bytes)
+  }
+
+  /** RFC 9420 §7.8. Not remembered: it is asked for only when a neighbour changes. */
+  treeHash(crypto: PublicSuite): Bytes {
+    return this.#encoded === undefined
+      ? blankLeafHash(crypto, this.firstLeaf)
+      : crypto.hash(this.#encoded.bytes)
+  }
+}
+
+function encodeLeaf(leafIndex: LeafIndex, leafNode: LeafNode | undefined): Bytes {
+  return encode(TreeHashInput, { nodeType: NodeType.leaf, leafIndex, leafNode })
+}
+
+function blankLeafHash(crypto: PublicSuite, leafIndex: LeafIndex): Bytes {
+  return crypto.hash(encodeLeaf(leafIndex, undefined))
+}
+
+const ParentKeys = struct({ encryptionKey: opaque(), parentHash: opaque() })
+
+/** What of a parent node is kept encoded: all but its unmerged leaves, which change more often. */
+export function encodeParentKeys(parentNode: ParentNode): Bytes {
+  return encode(ParentKeys, parentNode)
 }
 
 export class ParentSubtree {
@@ -47,23 +121,48 @@ export class ParentSubtree {
   readonly level: number
   readonly firstLeaf: LeafIndex
   /** Undefined for a blank parent. */
-  readonly parentNode: ParentNode | undefined
+  readonly keys: PackedBytes | undefined
+  readonly unmergedLeaves: readonly LeafIndex[]
   readonly left: Subtree
   readonly right: Subtree
   readonly memberCount: number
+  /** Whether neither this node nor any below it holds anything: the resolution is empty. */
+  readonly isBlank: boolean
+  readonly capabilities: CommonCapabilities | undefined
   #treeHash: Bytes | undefined
 
-  constructor(parentNode: ParentNode | undefined, left: Subtree, right: Subtree) {
+  constructor(
+    keys: PackedBytes | undefined,
+    unmergedLeaves: readonly LeafIndex[],
+    left: Subtree,
+    right: Subtree,
+  ) {
     this.level = left.level + 1
     this.firstLeaf = left.firstLeaf
-    this.parentNode = parentNode
+    this.keys = keys
+    this.unmergedLeaves = unmergedLeaves
     this.left = left
     this.right = right
     this.memberCount = left.memberCount + right.memberCount
+    this.isBlank = keys === undefined && left.isBlank && right.isBlank
+    this.capabilities = combined(left.capabilities, right.capabilities)
+  }
+
+  static blank(left: Subtree, right: Subtree): ParentSubtree {
+    return new ParentSubtree(undefined, [], left, right)
+  }
+
+  get parentNode(): ParentNode | undefined {
+    return (
+      this.keys && {
+        ...decode(ParentKeys, this.keys.bytes),
+        unmergedLeaves: this.unmergedLeaves,
+      }
+    )
   }
 
   get encryptionKey(): Bytes | undefined {
-    return this.parentNode?.encryptionKey
+    return this.keys && parentKey(this.keys)
   }
 
   treeHash(crypto: PublicSuite): Bytes {
@@ -77,13 +176,9 @@ export class ParentSubtree {
   }
 }
 
-/** RFC 9420 §7.8 */
-function leafHash(
-  crypto: PublicSuite,
-  leafIndex: LeafIndex,
-  leafNode: LeafNode | undefined,
-): Bytes {
-  return crypto.hash(encode(TreeHashInput, { nodeType: NodeType.leaf, leafIndex, leafNode }))
+/** The encryption key in a parent's encoded keys. */
+export function parentKey(keys: PackedBytes): Bytes {
+  return decodePrefix(opaque(), keys.bytes)
 }
 
 /** RFC 9420 §7.8 */
@@ -99,27 +194,53 @@ function parentNodeHash(
 }
 
 /**
- * RFC 9420 §7.9: the tree hash as if `leaves` had never been added. Only subtrees that hold one of
- * them are hashed anew.
+ * RFC 9420 §7.9: the tree hash as if `leaves`, in increasing order, had never been added. Only
+ * subtrees that hold one of them are hashed anew.
  */
 export function treeHashWithout(
   crypto: PublicSuite,
   subtree: Subtree,
   leaves: readonly LeafIndex[],
 ): Bytes {
-  const within = leaves.filter((leaf) => holds(subtree, leaf))
+  const within = leavesWithin(subtree, leaves)
   if (within.length === 0) return subtree.treeHash(crypto)
-  if (subtree.kind === 'leaf') return leafHash(crypto, subtree.firstLeaf, undefined)
+  if (subtree.kind === 'leaf') return LeafSubtree.blank(subtree.firstLeaf).treeHash(crypto)
   const { parentNode, left, right } = subtree
   return parentNodeHash(
     crypto,
     parentNode && {
       ...parentNode,
-      unmergedLeaves: parentNode.unmergedLeaves.filter((leaf) => !within.includes(leaf)),
+      unmergedLeaves: without(parentNode.unmergedLeaves, within),
     },
     treeHashWithout(crypto, left, within),
     treeHashWithout(crypto, right, within),
   )
+}
+
+/** Those of `leaves` that `subtree` holds; they are in increasing order. */
+export function leavesWithin(subtree: Subtree, leaves: readonly LeafIndex[]): readonly LeafIndex[] {
+  if (leaves.length === 0) return leaves
+  const { firstLeaf, level } = subtree
+  const from = firstNotBelow(leaves, firstLeaf)
+  const to = firstNotBelow(leaves, firstLeaf + 2 ** level)
+  return from === 0 && to === leaves.length ? leaves : leaves.slice(from, to)
+}
+
+function firstNotBelow(leaves: readonly LeafIndex[], bound: number): number {
+  let low = 0
+  let high = leaves.length
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if ((leaves[middle] as LeafIndex) < bound) low = middle + 1
+    else high = middle
+  }
+  return low
+}
+
+function without(leaves: readonly LeafIndex[], gone: readonly LeafIndex[]): readonly LeafIndex[] {
+  if (leaves.length === 0) return leaves
+  const dropped = new Set(gone)
+  return leaves.filter((leaf) => !dropped.has(leaf))
 }
 
 export function holds(subtree: Subtree, leaf: LeafIndex): boolean {
@@ -133,13 +254,9 @@ export function leafIn(subtree: Subtree, leaf: LeafIndex): LeafSubtree {
 }
 
 export function blankSubtree(level: number, firstLeaf: LeafIndex): Subtree {
-  if (level === 0) return new LeafSubtree(firstLeaf, undefined)
+  if (level === 0) return LeafSubtree.blank(firstLeaf)
   const middle = (firstLeaf + (1 << (level - 1))) as LeafIndex
-  return new ParentSubtree(
-    undefined,
-    blankSubtree(level - 1, firstLeaf),
-    blankSubtree(level - 1, middle),
-  )
+  return ParentSubtree.blank(blankSubtree(level - 1, firstLeaf), blankSubtree(level - 1, middle))
 }
 
 /**
@@ -147,9 +264,19 @@ export function blankSubtree(level: number, firstLeaf: LeafIndex): Subtree {
  * a parent's unmerged leaves after it.
  */
 export function resolution(subtree: Subtree): readonly Subtree[] {
-  if (subtree.memberCount === 0 && subtree.encryptionKey === undefined) return []
-  if (subtree.kind === 'leaf') return [subtree]
-  const { parentNode } = subtree
-  if (parentNode === undefined) return [...resolution(subtree.left), ...resolution(subtree.right)]
-  return [subtree, ...parentNode.unmergedLeaves.map((leaf) => leafIn(subtree, leaf))]
+  const nodes: Subtree[] = []
+  collectResolution(subtree, nodes)
+  return nodes
+}
+
+function collectResolution(subtree: Subtree, nodes: Subtree[]): void {
+  if (subtree.kind === 'leaf') {
+    if (!subtree.isBlank) nodes.push(subtree)
+  } else if (subtree.keys === undefined) {
+    collectResolution(subtree.left, nodes)
+    collectResolution(subtree.right, nodes)
+  } else {
+    nodes.push(subtree)
+    for (const leaf of subtree.unmergedLeaves) nodes.push(leafIn(subtree, leaf))
+  }
 }

@@ -1,9 +1,8 @@
-import { equalBytes } from '../../codec/bytes.ts'
 import type { Bytes } from '../../codec/bytes.ts'
 import { isEncryptionKey } from '../../crypto/public/encryptionKey.ts'
 import type { PublicSuite } from '../../crypto/public/publicSuite.ts'
 import { signContent } from '../../crypto/public/verifyWithLabel.ts'
-import type { LeafIndex, ParentNode } from '../../wire/ratchetTree.ts'
+import type { LeafIndex } from '../../wire/ratchetTree.ts'
 import { MlsError } from '../mlsError.ts'
 import {
   checkLeafNode,
@@ -18,27 +17,99 @@ import type { Member, PublicTree } from './publicTree.ts'
 import { leafIn, leavesWithin, type Subtree } from './subtree.ts'
 
 /**
- * RFC 9420 §12.4.3.1, "verify the integrity of the ratchet tree", for a tree received whole.
- * `members` are its own.
+ * RFC 9420 §12.4.3.1, "verify the integrity of the ratchet tree", for a tree received whole. Gives
+ * the members of the tree, since it has to decode them.
  * @throws MlsError `tree-…` or `leaf-…`
  */
 export async function validateTree(
   crypto: PublicSuite,
   tree: PublicTree,
-  members: readonly Member[],
   groupId: Bytes,
   requirements: LeafRequirements,
-): Promise<void> {
+): Promise<readonly Member[]> {
+  const members = tree.members()
   for (const { leafNode } of members) checkLeafNode(leafNode, requirements)
   checkMembers(tree, requirements)
   checkUnmergedLeaves(tree.root, [])
   checkParents(crypto, tree)
-  const results = await crypto.verifyAll(
+  const verified = await crypto.verifyAll(
     members.map(({ leafIndex, leafNode }) => ({
       publicKey: leafNode.signatureKey,
       message: signContent(leafNodeLabel, leafNodeTbs(leafNode, { groupId, leafIndex })),
       signature: leafNode.signature,
     })),
   )
-  if (!results.every((valid) => valid)) throw invalidSignature()
+  if (!verified.every((valid) => valid)) throw invalidSignature()
+  return members
+}
+
+/**
+ * What must hold among the members and keys of a tree whenever it has changed (§7.3, §12.2 last
+ * rule, §12.4.3.1). Each leaf by itself has been checked when it entered. Takes no time for the
+ * leaves and parents that have not changed since the last tree that was asked about.
+ * @throws MlsError `leaf-…`, `tree-key-duplicate`
+ */
+export function checkMembers(tree: PublicTree, requirements: LeafRequirements): void {
+  const { capabilities, keys } = tree
+  if (capabilities !== undefined) checkSupport(capabilities, requirements)
+  if (keys.hasSignatureKeyTwice) {
+    throw new MlsError('leaf-signature-key-duplicate', 'two leaves have the same signature key')
+  }
+  if (keys.hasEncryptionKeyTwice) {
+    throw keys.hasLeafKeyTwice
+      ? new MlsError('leaf-encryption-key-duplicate', 'two leaves have the same encryption key')
+      : new MlsError('tree-key-duplicate', 'an encryption key stands in two nodes')
+  }
+  for (const type of capabilities?.credentialsInUse ?? []) {
+    if (!capabilities?.credentials.includes(type)) {
+      throw new MlsError('leaf-credential-unsupported', `a member cannot read credential ${type}`)
+    }
+  }
+}
+
+/**
+ * Unmerged leaves are members below, sorted, and unmerged also in the parents between.
+ * `inherited` are those of the next parent above that is not blank.
+ * @throws MlsError `tree-unmerged-leaf-invalid`
+ */
+function checkUnmergedLeaves(subtree: Subtree, inherited: readonly LeafIndex[]): void {
+  if (subtree.kind === 'leaf' || subtree.isBlank) return
+  const { keys, unmergedLeaves } = subtree
+  const expected = leavesWithin(subtree, inherited)
+  if (keys !== undefined) {
+    const inOrder = unmergedLeaves.every(
+      (leaf, i) => i === 0 || (unmergedLeaves[i - 1] ?? 0) < leaf,
+    )
+    if (!inOrder || leavesWithin(subtree, unmergedLeaves).length < unmergedLeaves.length) {
+      throw unmergedInvalid('unmerged leaves must be below, sorted')
+    }
+    if (unmergedLeaves.some((leaf) => leafIn(subtree, leaf).isBlank)) {
+      throw unmergedInvalid('an unmerged leaf is blank')
+    }
+    const here = new Set(unmergedLeaves)
+    if (!expected.every((leaf) => here.has(leaf))) {
+      throw unmergedInvalid('a leaf is merged below but not above')
+    }
+  }
+  const below = keys === undefined ? expected : unmergedLeaves
+  checkUnmergedLeaves(subtree.left, below)
+  checkUnmergedLeaves(subtree.right, below)
+}
+
+function unmergedInvalid(message: string): MlsError {
+  return new MlsError('tree-unmerged-leaf-invalid', message)
+}
+
+/** @throws MlsError `tree-key-invalid`, `tree-parent-hash-invalid` */
+function checkParents(crypto: PublicSuite, tree: PublicTree): void {
+  for (const parent of tree.parents()) {
+    const { parentNode } = parent
+    if (parentNode === undefined) continue
+    if (!isEncryptionKey(crypto.suite.id, parentNode.encryptionKey)) {
+      throw new MlsError('tree-key-invalid', 'nothing can be sealed to the key of a parent node')
+    }
+    if (!isParentHashValid(crypto, parent, parentNode)) {
+      throw new MlsError('tree-parent-hash-invalid', 'a parent hash does not verify')
+    }
+  }
 }

@@ -27,6 +27,8 @@ const coreLayers = {
   // TreeKEM and TreeDEM never import each other.
   'mls/treekem': ['mls/public', 'crypto/secret', ...publicHalf()],
   'mls/treedem': ['mls/public', 'crypto/secret', ...publicHalf()],
+  // What an application's components may do with a group: draft-ietf-mls-extensions.
+  'mls/application': ['mls/public', 'crypto/secret', 'mls/treedem', ...publicHalf()],
   'mls/bootstrap': ['mls/public', 'crypto/secret', 'mls/treekem', 'mls/treedem', ...publicHalf()],
   'mls/group': [
     'mls/public',
@@ -76,7 +78,7 @@ const coreLayerRules = Object.entries(coreLayers).map(([layer, allowed]) => ({
 }))
 
 /** What a server may reach of core: nothing that handles a group's or a frame's secrets. */
-const groupSecrets = '^core/src/(mls/(treekem|treedem|bootstrap|group)|sframe)/'
+const groupSecrets = '^core/src/(mls/(treekem|treedem|application|bootstrap|group)|sframe)/'
 const keyserverSigner = '^keyserver/src/removalSigner[.]ts$'
 // What signing with the keyserver's own key needs of crypto/secret.
 const signing = '^core/src/crypto/secret/(sign|secret)[.]ts$'

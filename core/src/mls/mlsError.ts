@@ -31,6 +31,7 @@ export type MlsErrorCode =
   | 'message-version-unsupported'
   | 'message-wire-format-unexpected'
   | 'message-group-mismatch'
+  | 'message-known'
   | 'message-epoch-past'
   | 'message-epoch-future'
   | 'message-sender-unknown'
@@ -65,6 +66,7 @@ export type MlsErrorCode =
   | 'proposals-too-many'
   // External commits, §12.2 and §12.4.3.2
   | 'external-commit-init-count'
+  | 'external-commit-init-invalid'
   | 'external-commit-several-removes'
   | 'external-commit-proposal-not-allowed'
   | 'external-commit-reference'
@@ -92,6 +94,7 @@ export type MlsErrorCode =
   | 'welcome-path-secret-wrong'
   | 'welcome-psk-invalid'
   | 'welcome-tree-missing'
+  | 'welcome-group-known'
   | 'welcome-incomplete'
   // Group parameters
   | 'suite-unsupported'
@@ -102,13 +105,21 @@ export type MlsErrorCode =
   | 'group-reinitialised'
   | 'continuation-mismatch'
   | 'continuation-members-differ'
+  // Application components, draft-ietf-mls-extensions
+  | 'safe-aad-malformed'
+  | 'app-data-malformed'
+  | 'application-framing-malformed'
+  | 'component-secret-consumed'
   // The caller's own mistakes
   | 'group-superseded'
   | 'group-left'
   | 'pending-commit-settled'
+  | 'message-proposals-pending'
+  | 'state-malformed'
+  | 'state-version-unsupported'
+  | 'state-signer-mismatch'
   | 'secret-tree-exhausted'
   | 'secret-tree-limits-invalid'
-  | 'secret-tree-state-invalid'
 
 export class MlsError extends ConclaveError<MlsErrorCode> {
   override readonly name = 'MlsError'

@@ -46,6 +46,19 @@ export const ExtensionType = {
   requiredCapabilities: 3,
   externalPub: 4,
   externalSenders: 5,
+  /** draft-ietf-mls-extensions, "MLS Extension Types" */
+  appDataDictionary: 6,
+  supportedWireFormats: 7,
+  requiredWireFormats: 8,
+} as const
+
+/** draft-ietf-mls-extensions, "MLS Component Types"; an application's own are from 0x8000. */
+export const ComponentType = {
+  appComponents: 1,
+  safeAad: 2,
+  contentMediaTypes: 3,
+  lastResortKeyPackage: 4,
+  appAck: 5,
 } as const
 
 export const CredentialType = { basic: 1, x509: 2 } as const

@@ -335,7 +335,7 @@ describe('the stored state', () => {
     ['a kept key that the ratchet still gives', withKept(key(9))],
   ])('with %s is refused', (_, change) => {
     expect(() => SecretTree.restore(suite(), changed(stateOf(used()), change))).toThrow(
-      refusal('secret-tree-state-invalid'),
+      refusal('state-malformed'),
     )
   })
 

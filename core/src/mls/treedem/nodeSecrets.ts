@@ -43,9 +43,10 @@ export class NodeSecrets {
     this.#nodes = new Map(nodes.map(({ node, secret }) => [node, secret]))
   }
 
-  /** Secrets that stay this tree's own. */
-  entries(): NodeSecret[] {
-    return Array.from(this.#nodes, ([node, secret]) => ({ node, secret }))
+  /** In the order of their nodes; they stay this tree's own. */
+  get nodes(): readonly NodeSecret[] {
+    const nodes = Array.from(this.#nodes, ([node, secret]) => ({ node, secret }))
+    return nodes.sort((a, b) => a.node - b.node)
   }
 
   /** Nothing changes until the descent is consumed; undefined where the leaf has been taken. */

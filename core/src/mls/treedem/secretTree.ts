@@ -85,7 +85,7 @@ export class SecretTree {
 
   /**
    * The tree that `encodeState` was called on, without the keys that smaller limits do not allow.
-   * @throws CodecError, or MlsError `secret-tree-state-invalid`, `secret-tree-limits-invalid`
+   * @throws CodecError, or MlsError `state-malformed`, `secret-tree-limits-invalid`
    */
   static restore(
     crypto: SecretSuite,
@@ -151,7 +151,7 @@ export class SecretTree {
   encodeState(): Secret {
     return encodeSecretTree(this.#crypto.suite, {
       ...this.#shape,
-      nodes: this.#nodes.entries(),
+      nodes: this.#nodes.nodes,
       leaves: Array.from(this.#ratchets, ([leaf, { handshake, application }]) => ({
         leaf,
         handshake: handshake.state,

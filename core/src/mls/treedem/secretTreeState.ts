@@ -15,6 +15,7 @@ import { Secret } from '../../crypto/secret/secret.ts'
 import { LeafIndex } from '../../wire/ratchetTree.ts'
 import { MlsError } from '../mlsError.ts'
 import { ancestorOf, level, type NodeIndex, root } from '../treeMath.ts'
+import type { NodeSecret } from './nodeSecrets.ts'
 
 /*
  * What is kept of a secret tree. All lists are in increasing order of their indices.
@@ -61,11 +62,16 @@ export function secretTreeState({ Nh, Nk, Nn }: CipherSuite) {
   return struct({
     leafCount: uint32,
     ownLeaf: LeafIndex,
-    nodes: vector(struct({ node: uint32 as Codec<NodeIndex>, secret: secret(Nh) })),
+    nodes: nodeSecrets(Nh),
     leaves: vector(struct({ leaf: LeafIndex, handshake: ratchet, application: ratchet })),
   })
 }
 export type SecretTreeState = Infer<ReturnType<typeof secretTreeState>>
+
+/** `NodeSecret nodes<V>` */
+export function nodeSecrets(Nh: number) {
+  return vector(struct({ node: uint32 as Codec<NodeIndex>, secret: secret(Nh) }))
+}
 
 function secret(length: number): Codec<Secret> {
   const bytes = fixedOpaque(length)
@@ -79,7 +85,6 @@ export function encodeSecretTree(suite: CipherSuite, state: SecretTreeState): Se
   return new Secret(
     encode(secretTreeState(suite), {
       ...state,
-      nodes: state.nodes.toSorted((a, b) => a.node - b.node),
       leaves: state.leaves.toSorted((a, b) => a.leaf - b.leaf),
     }),
   )
@@ -87,20 +92,14 @@ export function encodeSecretTree(suite: CipherSuite, state: SecretTreeState): Se
 
 /**
  * Only what `encodeSecretTree` gives for a tree that can be: no two secrets may open the same.
- * @throws CodecError, or MlsError `secret-tree-state-invalid`
+ * @throws CodecError, or MlsError `state-malformed`
  */
 export function decodeSecretTree(suite: CipherSuite, bytes: Bytes): SecretTreeState {
   const state = decode(secretTreeState(suite), bytes)
   const { leafCount, ownLeaf, nodes, leaves } = state
   const isPowerOfTwo = Number.isInteger(Math.log2(leafCount)) && leafCount <= 2 ** 30
   if (!isPowerOfTwo || ownLeaf >= leafCount) throw invalid()
-  let next = 0
-  for (const { node } of nodes) {
-    if (node > 2 * (leafCount - 1)) throw invalid()
-    const reach = 2 ** level(node) - 1
-    if (node - reach < next) throw invalid()
-    next = node + reach + 1
-  }
+  checkNodeSecrets(nodes, leafCount)
   const known = new Set(nodes.map(({ node }) => node))
   const rootLevel = level(root(leafCount))
   let following = 0
@@ -114,6 +113,20 @@ export function decodeSecretTree(suite: CipherSuite, bytes: Bytes): SecretTreeSt
   return state
 }
 
+/**
+ * In order, in the tree, and none above another.
+ * @throws MlsError `state-malformed`
+ */
+export function checkNodeSecrets(nodes: readonly NodeSecret[], leafCount: number): void {
+  let next = 0
+  for (const { node } of nodes) {
+    if (node > 2 * (leafCount - 1)) throw invalid()
+    const reach = 2 ** level(node) - 1
+    if (node - reach < next) throw invalid()
+    next = node + reach + 1
+  }
+}
+
 function checkRatchet({ head, kept }: SecretTreeState['leaves'][number]['handshake']): void {
   let next = 0
   for (const { generation } of kept) {
@@ -123,5 +136,5 @@ function checkRatchet({ head, kept }: SecretTreeState['leaves'][number]['handsha
 }
 
 function invalid(): MlsError {
-  return new MlsError('secret-tree-state-invalid', 'this is not the state of a secret tree')
+  return new MlsError('state-malformed', 'this is not the state of a secret tree')
 }

@@ -1,4 +1,4 @@
-import { type Codec, fromHex } from '@conclave/core/codec'
+import { type Bytes, type Codec, fromHex } from '@conclave/core/codec'
 import * as wire from '@conclave/core/wire'
 
 /** One object of messages.json: a serialised struct under each of these names. */
@@ -35,6 +35,6 @@ export function codecOf(name: MessageName): Codec<unknown> {
 export function messagesNamed(
   vectors: readonly MessageVector[],
   ...names: readonly MessageName[]
-): readonly Uint8Array[] {
+): readonly Bytes[] {
   return vectors.flatMap((vector) => names.map((name) => fromHex(vector[name])))
 }

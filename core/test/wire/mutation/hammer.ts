@@ -1,0 +1,107 @@
+import { Worker } from 'node:worker_threads'
+import { toHex } from '@conclave/core/codec'
+
+/** What to do to a decoder. */
+export interface Hammering {
+  /** Of one of `decoders`, or of `faultyDecoders`. */
+  readonly name: string
+  readonly seed: number
+  readonly runs: number
+  /** How long a single run may take before it counts as endless, in milliseconds. */
+  readonly patienceMs: number
+}
+
+export type FailureKind =
+  /** It accepted bytes that are not the encoding of what it read from them. */
+  | 'not-strict'
+  /** It failed otherwise than by a CodecError, or by one that is not for input. */
+  | 'foreign-error'
+  /** It allocated more than its input justifies. */
+  | 'over-allocation'
+  /** It did not return. */
+  | 'endless'
+  /** It took its thread down. */
+  | 'crash'
+
+export interface Failure {
+  readonly kind: FailureKind
+  /** With the seed it makes the same input again. */
+  readonly run: number
+  readonly message: string
+}
+
+/** What the runs came to. */
+export interface Figures {
+  accepted: number
+  /** Runs by the code of the CodecError that they ended with. */
+  readonly refused: Record<string, number>
+  /** What one run allocated at most, garbage included, in bytes. */
+  mostAllocated: number
+  slowestMs: number
+}
+
+export interface Hammered {
+  readonly figures: Figures
+  readonly failure?: Failure & {
+    /** The damaged encoding, in hex. */
+    readonly input: string
+  }
+}
+
+/** What the thread shares with whom started it. */
+export interface SharedProgress {
+  /** The number of the run that it is in, -1 before the first, and how long its input is. */
+  readonly run: Int32Array<SharedArrayBuffer>
+  readonly input: Uint8Array<SharedArrayBuffer>
+}
+
+export interface ThreadData extends Omit<Hammering, 'patienceMs'>, SharedProgress {}
+
+export interface ThreadResult {
+  readonly figures: Figures
+  readonly failure?: Failure
+}
+
+/** No input is longer. */
+const longestInput = 2 ** 17
+
+/**
+ * Has a decoder read damaged encodings in a thread of its own, so that neither an endless loop nor
+ * a lack of memory there goes unnoticed. Stops at the first failure.
+ */
+export function hammer({ patienceMs, ...rest }: Hammering): Promise<Hammered> {
+  const run = new Int32Array(new SharedArrayBuffer(8)).fill(-1)
+  const input = new Uint8Array(new SharedArrayBuffer(longestInput))
+  const workerData: ThreadData = { ...rest, run, input }
+  const thread = new Worker(new URL('./hammerThread.ts', import.meta.url), {
+    workerData,
+    execArgv: ['--conditions=conclave:source'],
+    resourceLimits: { maxOldGenerationSizeMb: 96 },
+  })
+  const inputRead = () => toHex(input.slice(0, Math.max(0, Atomics.load(run, 1))))
+  const none: Figures = { accepted: 0, refused: {}, mostAllocated: 0, slowestMs: 0 }
+
+  return new Promise((resolve, reject) => {
+    let seen = -1
+    const watch = setInterval(() => {
+      const current = Atomics.load(run, 0)
+      if (current >= 0 && current === seen) stop('endless', `no end within ${patienceMs} ms`)
+      seen = current
+    }, patienceMs)
+    /** Ends a thread that cannot report for itself. */
+    const stop = (kind: FailureKind, message: string) => {
+      clearInterval(watch)
+      const failure = { kind, run: Atomics.load(run, 0), message, input: inputRead() }
+      thread.terminate().then(() => resolve({ figures: none, failure }), reject)
+    }
+    thread.on('message', ({ figures, failure }: ThreadResult) => {
+      clearInterval(watch)
+      resolve({ figures, ...(failure && { failure: { ...failure, input: inputRead() } }) })
+    })
+    thread.on('error', (error) => {
+      if (Atomics.load(run, 0) >= 0) return stop('crash', String(error))
+      clearInterval(watch)
+      reject(error)
+    })
+  })
+}

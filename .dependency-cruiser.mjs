@@ -42,6 +42,8 @@ const coreLayers = {
   sframe: ['codec', 'crypto/cryptoError', 'crypto/public', 'crypto/secret'],
   // Conclave's conventions for a group: extensions, tickets, admission rules.
   meeting: ['codec', 'wire', 'crypto/public', 'mls/public', 'mls/treesync'],
+  // Who a leaf belongs to: X.509 chains, and rules for a group's policy to be composed of.
+  credentials: ['codec', 'wire', 'crypto/public', 'mls/public'],
   access: ['codec'],
   delivery: ['codec', 'wire', 'meeting'],
   mediaSignalling: ['codec', 'wire'],

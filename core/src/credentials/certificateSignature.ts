@@ -1,0 +1,124 @@
+import { type Bytes, equalBytes, fromHex, toHex } from '../codec/bytes.ts'
+import { cipherSuites } from '../crypto/public/cipherSuite.ts'
+import type { PublicCrypto, PublicSuite } from '../crypto/public/publicSuite.ts'
+import type { SignedDer } from './certificate.ts'
+import { CredentialError } from './credentialError.ts'
+import { readInteger, readOctets, readOid, readWhole, Tag } from './der.ts'
+
+/** Who verifies what certificates are signed with. */
+export interface CertificateCrypto {
+  /** For the curves of RFC 9420's cipher suites, with the same answers as for MLS's signatures. */
+  readonly crypto: PublicCrypto
+  /** For RSA, which MLS itself has no use for. */
+  readonly subtle: SubtleCrypto
+}
+
+/**
+ * How a SubjectPublicKeyInfo with a key of each curve begins; the key as RFC 9420 §5.1.1 has it
+ * follows (RFC 8410 §4, RFC 5480 §2). There is one encoding for each key, without parameters or
+ * compression to choose.
+ */
+const keyHeaders: ReadonlyMap<string, Bytes> = new Map(
+  Object.entries({
+    Ed25519: '302a300506032b6570032100',
+    Ed448: '3043300506032b6571033a00',
+    'P-256': '3059301306072a8648ce3d020106082a8648ce3d030107034200',
+    'P-384': '3076301006072a8648ce3d020106052b81040022036200',
+    'P-521': '30819b301006072a8648ce3d020106052b8104002303818600',
+  }).map(([curve, header]) => [curve, fromHex(header)]),
+)
+
+/** Encoded AlgorithmIdentifiers by the curve whose keys sign so: ECDSA with the curve's own hash. */
+const curveAlgorithms: Readonly<Record<string, string>> = {
+  '300506032b6570': 'Ed25519',
+  '300506032b6571': 'Ed448',
+  '300a06082a8648ce3d040302': 'P-256',
+  '300a06082a8648ce3d040303': 'P-384',
+  '300a06082a8648ce3d040304': 'P-521',
+}
+
+const rsaAlgorithms: Readonly<Record<string, string>> = {
+  '300d06092a864886f70d01010b0500': 'SHA-256',
+  '300d06092a864886f70d01010c0500': 'SHA-384',
+  '300d06092a864886f70d01010d0500': 'SHA-512',
+}
+
+/** The SubjectPublicKeyInfo of an MLS signature key (RFC 9420 §5.3). */
+export function encodesKey(publicKeyInfo: Bytes, curve: string, signatureKey: Bytes): boolean {
+  const key = keyOnCurve(publicKeyInfo, curve)
+  return key !== undefined && equalBytes(key, signatureKey)
+}
+
+function keyOnCurve(publicKeyInfo: Bytes, curve: string): Bytes | undefined {
+  const header = keyHeaders.get(curve)
+  if (header === undefined) return undefined
+  return equalBytes(publicKeyInfo.subarray(0, header.length), header)
+    ? publicKeyInfo.subarray(header.length)
+    : undefined
+}
+
+/**
+ * Whether the holder of an encoded public key has signed this. It has not where key and algorithm
+ * do not belong together.
+ * @throws CredentialError `credential-algorithm-unsupported`, `credential-malformed`
+ */
+export async function isSignedBy(
+  { crypto, subtle }: CertificateCrypto,
+  { signed, algorithm, signature }: SignedDer,
+  publicKeyInfo: Bytes,
+): Promise<boolean> {
+  const name = toHex(algorithm)
+  const hash = rsaAlgorithms[name]
+  if (hash !== undefined) {
+    if (!isFitRsaKey(publicKeyInfo)) return false
+    return verifyRsa(subtle, hash, publicKeyInfo, signature, signed)
+  }
+  const curve = curveAlgorithms[name]
+  const suite = curve === undefined ? undefined : suiteWith(crypto, curve)
+  if (curve === undefined || suite === undefined) throw unsupported(`signature algorithm ${name}`)
+  const key = keyOnCurve(publicKeyInfo, curve)
+  return key !== undefined && suite.verify(key, signed, signature)
+}
+
+function suiteWith(crypto: PublicCrypto, curve: string): PublicSuite | undefined {
+  const suite = [...cipherSuites.values()].find(({ signature }) => signature === curve)
+  return suite && crypto.publicSuite(suite.id)
+}
+
+async function verifyRsa(
+  subtle: SubtleCrypto,
+  hash: string,
+  publicKeyInfo: Bytes,
+  signature: Bytes,
+  signed: Bytes,
+): Promise<boolean> {
+  const algorithm = { name: 'RSASSA-PKCS1-v1_5', hash }
+  try {
+    const key = await subtle.importKey('spki', publicKeyInfo, algorithm, false, ['verify'])
+    return await subtle.verify(algorithm, key, signature, signed)
+  } catch {
+    return false
+  }
+}
+
+const rsaEncryption = '2a864886f70d010101'
+
+/**
+ * Whether the key is RSA's at all, of 2048 to 8192 bits: less is weak, and more, like a large
+ * exponent, is for keeping verifiers busy.
+ */
+function isFitRsaKey(publicKeyInfo: Bytes): boolean {
+  const info = readWhole(publicKeyInfo, Tag.sequence)
+  if (readOid(info.inside(Tag.sequence)) !== rsaEncryption) return false
+  const numbers = readWhole(readOctets(info), Tag.sequence)
+  const modulusBits = 4 * readInteger(numbers).replace(/^0+/, '').length
+  const exponentDigits = readInteger(numbers).length
+  if (modulusBits < 2048 || modulusBits > 8192 || exponentDigits > 10) {
+    throw unsupported('an RSA key of that size')
+  }
+  return true
+}
+
+function unsupported(what: string): CredentialError {
+  return new CredentialError('credential-algorithm-unsupported', what)
+}

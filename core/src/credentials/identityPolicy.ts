@@ -1,0 +1,83 @@
+import { type Bytes, equalBytes, toHex } from '../codec/bytes.ts'
+import { encode } from '../codec/tls.ts'
+import { type GroupPolicy, permissivePolicy } from '../mls/public/policy.ts'
+import { Credential } from '../wire/credential.ts'
+import type { LeafNode } from '../wire/ratchetTree.ts'
+import { CredentialType } from '../wire/registry.ts'
+import { type CertifiedSubject, readCertificate, subjectOf } from './certificate.ts'
+import { PolicyError } from './credentialError.ts'
+import type { JudgedBy, X509Validator } from './x509Validator.ts'
+
+/** Which credentials a group takes; a type that is left out is refused. */
+export interface IdentityRules {
+  /**
+   * Whether a basic credential's identity belongs to the leaf's signature key. The credential proves
+   * nothing by itself: this is where the application asks whoever knows.
+   */
+  readonly basic?: (identity: Bytes, leafNode: LeafNode) => boolean | Promise<boolean>
+  readonly x509?: {
+    readonly validator: X509Validator
+    /**
+     * The identity that the application reads from a certificate, undefined for one that it does not
+     * accept. Depends on the certificate alone.
+     */
+    readonly identityOf: (subject: CertifiedSubject) => string | undefined
+  }
+}
+
+/** GroupPolicy's judgement of a leaf, told who asks; a receiver where nobody says. */
+export interface IdentityPolicy extends GroupPolicy {
+  checkLeaf(...leaf: [...Parameters<GroupPolicy['checkLeaf']>, by?: JudgedBy]): Promise<void>
+  clientOf(leafNode: LeafNode): string
+}
+
+/**
+ * RFC 9420 §5.3.1: validates each new credential and lets a leaf be replaced only by one of the same
+ * identity and type of credential. A client is its identity, so nobody is in a group twice.
+ *
+ * A leaf that brings the credential and key of its predecessor is not validated again.
+ */
+export function identityPolicy(rules: IdentityRules): IdentityPolicy {
+  const clientOf = (leafNode: LeafNode) => clientName(rules, leafNode)
+  return {
+    ...permissivePolicy,
+    clientOf,
+    checkLeaf: async (crypto, leafNode, _context, previous, by = 'receiver') => {
+      if (previous !== undefined && clientOf(previous) !== clientOf(leafNode)) {
+        throw new PolicyError('policy-identity-changed', 'a leaf belongs to somebody else now')
+      }
+      if (previous !== undefined && sameCredential(previous, leafNode)) return
+      const { credential, signatureKey } = leafNode
+      const accepted =
+        credential.credentialType === CredentialType.basic
+          ? await rules.basic?.(credential.identity, leafNode)
+          : await rules.x509?.validator.validate(credential, crypto.suite, signatureKey, by)
+      clientOf(leafNode)
+      if (accepted === false) throw identityRefused()
+    },
+  }
+}
+
+function clientName({ basic, x509 }: IdentityRules, { credential }: LeafNode): string {
+  if (credential.credentialType === CredentialType.basic && basic !== undefined) {
+    return `basic ${toHex(credential.identity)}`
+  }
+  if (credential.credentialType === CredentialType.x509 && x509 !== undefined) {
+    const [leaf] = credential.certificates
+    const identity = leaf && x509.identityOf(subjectOf(readCertificate(leaf.certData)))
+    if (identity === undefined) throw identityRefused()
+    return `x509 ${identity}`
+  }
+  throw new PolicyError('policy-credential-unsupported', 'no rule for this type of credential')
+}
+
+function sameCredential(a: LeafNode, b: LeafNode): boolean {
+  return (
+    equalBytes(a.signatureKey, b.signatureKey) &&
+    equalBytes(encode(Credential, a.credential), encode(Credential, b.credential))
+  )
+}
+
+function identityRefused(): PolicyError {
+  return new PolicyError('policy-identity-refused', 'the application does not accept this identity')
+}

@@ -1,0 +1,242 @@
+import { type Bytes, equalBytes, toHex } from '../codec/bytes.ts'
+import type { CipherSuite } from '../crypto/public/cipherSuite.ts'
+import type { Clock } from '../runtime.ts'
+import type { Credential } from '../wire/credential.ts'
+import type { CredentialType } from '../wire/registry.ts'
+import {
+  authorityOf,
+  type Certificate,
+  type CertifiedSubject,
+  ExtensionOid,
+  KeyUsage,
+  mayBeUsedFor,
+  readCertificate,
+  subjectOf,
+} from './certificate.ts'
+import { type CertificateCrypto, encodesKey, isSignedBy } from './certificateSignature.ts'
+import { CredentialError, type CredentialErrorCode } from './credentialError.ts'
+import type { RevocationList } from './revocationList.ts'
+
+export type X509Credential = Extract<
+  Credential,
+  { readonly credentialType: typeof CredentialType.x509 }
+>
+
+export interface X509Trust extends CertificateCrypto {
+  readonly clock: Pick<Clock, 'now'>
+  /** Certificates in DER of the authorities that are believed. */
+  readonly roots: readonly Uint8Array[]
+  readonly revocation?: Revocation
+}
+
+export interface Revocation {
+  /** The lists at hand, asked for each time; the same objects as before where nothing has changed. */
+  readonly lists: () => readonly RevocationList[]
+  /**
+   * Whether a certificate is refused whose issuer has no current list here. If not, what is on a
+   * list counts, and that a list is missing or stale does not.
+   */
+  readonly failClosed: boolean
+}
+
+/**
+ * Who judges a leaf: a member that commits it, one that receives it, or a joiner that finds it in
+ * the tree. A committer is stricter about time than receivers are, so that clocks never split a
+ * group, and what is in a tree already is not judged by time at all (RFC 9420 §5.3.2).
+ */
+export type JudgedBy = 'sender' | 'receiver' | 'joiner'
+
+export interface X509Validator {
+  /**
+   * RFC 9420 §5.3 and RFC 5280 §6: whether the chain leads from a root to `signatureKey`, which is
+   * of `suite`. The subject is what the chain's first certificate says, for the application.
+   * @throws CredentialError with any of its codes
+   */
+  validate(
+    credential: X509Credential,
+    suite: CipherSuite,
+    signatureKey: Bytes,
+    by: JudgedBy,
+  ): Promise<CertifiedSubject>
+}
+
+/** Roots included. Chains of four are long. */
+const maxChainLength = 8
+const maxCertificateBytes = 16_384
+
+/** Milliseconds of validity that a sender wants left, and that receivers give beyond the end. */
+const marginWhenSending = 2 * 60_000
+const toleranceWhenReceiving = 10 * 60_000
+
+/** @throws CredentialError `credential-malformed` for a root that cannot be read */
+export function x509Validator(trust: X509Trust): X509Validator {
+  const roots = trust.roots.map(readCertificate)
+  const lists = new VerifiedLists(trust)
+  return {
+    validate: async ({ certificates }, suite, signatureKey, by) => {
+      const chain = readChain(certificates.map(({ certData }) => certData))
+      const leaf = chain[0] as Certificate
+      if (!encodesKey(leaf.publicKey, suite.signature, signatureKey)) {
+        throw refused('credential-key-mismatch', 'the certificate is for another key')
+      }
+      const path = await anchored(trust, chain, roots)
+      for (const certificate of path) checkExtensions(certificate)
+      checkUsage(leaf, KeyUsage.digitalSignature)
+      // From the root down: no authority's word counts before its own has been confirmed.
+      for (let i = path.length - 1; i > 0; i--) {
+        const [subject, issuer] = [path[i - 1] as Certificate, path[i] as Certificate]
+        checkAuthority(issuer, path.slice(1, i))
+        const known = i === path.length - 1
+        if (!known && !(await isSignedBy(trust, subject, issuer.publicKey))) throw badSignature()
+      }
+      for (const certificate of path) checkTime(certificate, trust.clock.now(), by)
+      for (let i = path.length - 1; i > 0; i--) {
+        await lists.check(path[i - 1] as Certificate, path[i] as Certificate)
+      }
+      return subjectOf(leaf)
+    },
+  }
+}
+
+function readChain(encoded: readonly Bytes[]): readonly Certificate[] {
+  const tooLarge = encoded.some(({ length }) => length > maxCertificateBytes)
+  if (tooLarge || encoded.length > maxChainLength) {
+    throw refused('credential-too-large', 'more certificates or bytes than anyone takes in')
+  }
+  if (encoded.length === 0) throw refused('credential-malformed', 'a chain without certificates')
+  return encoded.map(readCertificate)
+}
+
+/**
+ * The chain, each issued by the next one as far as names go, and then the root that has signed its
+ * last certificate. A root that is in the chain itself is no more believed for that.
+ */
+async function anchored(
+  trust: X509Trust,
+  chain: readonly Certificate[],
+  roots: readonly Certificate[],
+): Promise<readonly Certificate[]> {
+  chain.forEach((certificate, i) => {
+    const issuer = chain[i + 1]
+    if (issuer !== undefined && !equalBytes(certificate.issuer, issuer.subject)) {
+      throw refused('credential-chain-broken', 'a certificate was not issued by the next one')
+    }
+  })
+  const isRoot = ({ encoded }: Certificate) =>
+    roots.some((root) => equalBytes(root.encoded, encoded))
+  const below = chain.filter((certificate, i) => i === 0 || !isRoot(certificate))
+  const last = below.at(-1) as Certificate
+  const named = roots.filter(({ subject }) => equalBytes(subject, last.issuer))
+  if (named.length === 0) throw refused('credential-root-unknown', 'no root has issued the chain')
+  for (const root of named) {
+    if (await isSignedBy(trust, last, root.publicKey)) return [...below, root]
+  }
+  throw badSignature()
+}
+
+const understood: readonly string[] = [
+  ExtensionOid.keyUsage,
+  ExtensionOid.subjectAltName,
+  ExtensionOid.basicConstraints,
+]
+
+/** RFC 5280 §4.2. Name constraints are refused even where somebody forgot to call them critical. */
+function checkExtensions({ extensions }: Certificate): void {
+  for (const [oid, { critical }] of extensions) {
+    if ((critical && !understood.includes(oid)) || oid === ExtensionOid.nameConstraints) {
+      throw refused('credential-extension-unsupported', `certificate extension ${oid}`)
+    }
+  }
+}
+
+/** RFC 5280 §6.1.4 (k) to (n); `below` are the authorities between this one and the leaf. */
+function checkAuthority(issuer: Certificate, below: readonly Certificate[]): void {
+  const authority = authorityOf(issuer)
+  if (authority === undefined) {
+    throw refused('credential-not-authority', 'issued by a certificate that may not issue any')
+  }
+  const counted = below.filter(({ subject, issuer }) => !equalBytes(subject, issuer))
+  if (counted.length > authority.pathLength) {
+    throw refused('credential-path-too-long', 'more authorities than a certificate allows below it')
+  }
+  checkUsage(issuer, KeyUsage.keyCertSign)
+}
+
+function checkUsage(certificate: Certificate, usage: number): void {
+  if (!mayBeUsedFor(certificate, usage)) {
+    throw refused(
+      'credential-key-usage-wrong',
+      'a certificate is not meant for what it is used for',
+    )
+  }
+}
+
+function checkTime({ notBefore, notAfter }: Certificate, now: number, by: JudgedBy): void {
+  if (by === 'joiner') return
+  const [early, late] =
+    by === 'sender'
+      ? [now, now + marginWhenSending]
+      : [now + toleranceWhenReceiving, now - toleranceWhenReceiving]
+  if (early < notBefore) {
+    throw refused('credential-not-yet-valid', 'a certificate is not valid yet')
+  }
+  if (late > notAfter) {
+    throw refused('credential-expired', 'a certificate is not valid any more')
+  }
+}
+
+/** Revocation lists, each verified once for a key that it should be signed by. */
+class VerifiedLists {
+  readonly #trust: X509Trust
+  readonly #verified = new WeakMap<RevocationList, Map<string, Promise<boolean>>>()
+
+  constructor(trust: X509Trust) {
+    this.#trust = trust
+  }
+
+  /** @throws CredentialError `credential-revo…` */
+  async check({ serialNumber, issuer: name }: Certificate, issuer: Certificate): Promise<void> {
+    const { revocation, clock } = this.#trust
+    if (revocation === undefined) return
+    const named = revocation.lists().filter((list) => equalBytes(list.issuer, name))
+    const lists: RevocationList[] = []
+    for (const list of named) if (await this.#isGenuine(list, issuer)) lists.push(list)
+    if (lists.some(({ revoked }) => revoked.has(serialNumber))) {
+      throw refused('credential-revoked', 'a certificate has been revoked')
+    }
+    if (lists.length === 0 && named.length > 0) {
+      throw refused('credential-revocation-list-invalid', 'the issuer did not sign its list')
+    }
+    if (!revocation.failClosed) return
+    if (lists.length === 0) {
+      throw refused('credential-revocation-unknown', 'no revocation list of the issuer is at hand')
+    }
+    const now = clock.now()
+    const isCurrent = ({ thisUpdate, nextUpdate }: RevocationList) =>
+      thisUpdate <= now + toleranceWhenReceiving && now <= nextUpdate + toleranceWhenReceiving
+    if (!lists.some(isCurrent)) {
+      throw refused('credential-revocation-list-stale', "the issuer's next list is due")
+    }
+  }
+
+  #isGenuine(list: RevocationList, issuer: Certificate): Promise<boolean> {
+    const byKey = this.#verified.get(list) ?? new Map<string, Promise<boolean>>()
+    this.#verified.set(list, byKey)
+    const key = toHex(issuer.publicKey)
+    const known =
+      byKey.get(key) ??
+      (mayBeUsedFor(issuer, KeyUsage.cRLSign)
+        ? isSignedBy(this.#trust, list, issuer.publicKey)
+        : Promise.resolve(false))
+    byKey.set(key, known)
+    return known
+  }
+}
+
+function refused(code: CredentialErrorCode, message: string): CredentialError {
+  return new CredentialError(code, message)
+}
+
+function badSignature(): CredentialError {
+  return refused('credential-signature-invalid', 'a certificate was not signed by its issuer')
+}

@@ -1,0 +1,365 @@
+import { X509Certificate } from 'node:crypto'
+import { describe, expect, it } from 'vitest'
+import { utf8 } from '../../src/codec/bytes.ts'
+import { x509Validator } from '../../src/credentials/index.ts'
+import { refusal } from '../mls/refusals.ts'
+import {
+  alternativeNames,
+  authority,
+  clock,
+  credentialOf,
+  extension,
+  generateKeys,
+  hour,
+  issue,
+  issueAuthority,
+  issueMember,
+  type Kind,
+  mayEncrypt,
+  mayIssue,
+  maySign,
+  noAuthority,
+  signatureKeyOf,
+  suiteOfKind,
+  trustIn,
+  validate,
+} from './certificates.ts'
+
+const minute = 60_000
+
+async function family() {
+  const root = await issueAuthority('Root')
+  const middle = await issueAuthority('Middle', { issuer: root })
+  return { root, middle, ann: await issueMember('Ann', middle) }
+}
+
+describe('an X.509 chain', () => {
+  it('from a root by way of an intermediate is accepted, with or without the root', async () => {
+    const { root, middle, ann } = await family()
+    const trust = trustIn([root])
+    const subject = await validate(trust, credentialOf(ann, middle), ann)
+    expect(subject.attributes).toEqual([{ type: '2.5.4.3', value: 'Ann' }])
+    expect(subject.certificate).toEqual(ann.der)
+    await validate(trust, credentialOf(ann, middle, root), ann)
+    expect(new X509Certificate(ann.der).checkIssued(new X509Certificate(middle.der))).toBe(true)
+  })
+
+  it('straight from a root is accepted', async () => {
+    const root = await issueAuthority('Root')
+    const ann = await issueMember('Ann', root)
+    await validate(trustIn([root]), credentialOf(ann), ann)
+  })
+
+  it('whose intermediate is itself a root needs no more', async () => {
+    const { middle, ann } = await family()
+    await validate(trustIn([middle]), credentialOf(ann), ann)
+  })
+
+  it.each<[Kind, Kind]>([
+    ['Ed25519', 'P-256'],
+    ['P-256', 'P-384'],
+    ['P-384', 'P-521'],
+    ['P-521', 'RSA'],
+    ['Ed25519', 'RSA'],
+  ])('of a %s key under %s authorities is accepted', async (kind, rootKind) => {
+    const root = await issueAuthority('Root', { kind: rootKind })
+    const middle = await issueAuthority('Middle', { kind: rootKind, issuer: root })
+    const ann = await issueMember('Ann', middle, { kind })
+    await validate(trustIn([root]), credentialOf(ann, middle), ann)
+    const node = new X509Certificate(ann.der)
+    expect(node.verify(new X509Certificate(middle.der).publicKey)).toBe(true)
+  })
+
+  it('finds the root among several of the same name', async () => {
+    const [old, current] = [await issueAuthority('Root'), await issueAuthority('Root')]
+    const ann = await issueMember('Ann', current)
+    await validate(trustIn([old, current]), credentialOf(ann), ann)
+  })
+
+  it('tells the alternative names that it knows', async () => {
+    const root = await issueAuthority('Root')
+    const names = [
+      { type: 'email', value: 'ann@example.org' },
+      { type: 'dns', value: 'ann.example.org' },
+      { type: 'url', value: 'im:ann@example.org' },
+    ] as const
+    const ann = await issueMember('Ann', root, {
+      extensions: [maySign, alternativeNames(...names)],
+    })
+    const subject = await validate(trustIn([root]), credentialOf(ann), ann)
+    expect(subject.alternativeNames).toEqual([
+      { kind: 'email', name: 'ann@example.org' },
+      { kind: 'dns', name: 'ann.example.org' },
+      { kind: 'uri', name: 'im:ann@example.org' },
+    ])
+  })
+})
+
+describe('an X.509 chain is refused', () => {
+  it('under a root that nobody trusts', async () => {
+    const { middle, ann } = await family()
+    const other = await issueAuthority('Other')
+    await expect(validate(trustIn([other]), credentialOf(ann, middle), ann)).rejects.toEqual(
+      refusal('credential-root-unknown'),
+    )
+    await expect(validate(trustIn([]), credentialOf(ann, middle), ann)).rejects.toEqual(
+      refusal('credential-root-unknown'),
+    )
+  })
+
+  it('that brings its own root', async () => {
+    const { root, middle, ann } = await family()
+    const other = await issueAuthority('Other')
+    await expect(validate(trustIn([other]), credentialOf(ann, middle, root), ann)).rejects.toEqual(
+      refusal('credential-root-unknown'),
+    )
+  })
+
+  it('under another root of the same name', async () => {
+    const { middle, ann } = await family()
+    const impostor = await issueAuthority('Root')
+    await expect(validate(trustIn([impostor]), credentialOf(ann, middle), ann)).rejects.toEqual(
+      refusal('credential-signature-invalid'),
+    )
+  })
+
+  it('with an intermediate that somebody else has signed', async () => {
+    const { root, ann } = await family()
+    const impostor = await issueAuthority('Middle', { issuer: root })
+    await expect(validate(trustIn([root]), credentialOf(ann, impostor), ann)).rejects.toEqual(
+      refusal('credential-signature-invalid'),
+    )
+  })
+
+  it('in another order or with a gap', async () => {
+    const { root, middle } = await family()
+    const lower = await issueAuthority('Lower', { issuer: middle })
+    const ann = await issueMember('Ann', lower)
+    const trust = trustIn([root])
+    await validate(trust, credentialOf(ann, lower, middle), ann)
+    for (const chain of [
+      [ann, middle, lower],
+      [ann, middle],
+      [ann, lower, middle, lower],
+    ]) {
+      await expect(validate(trust, credentialOf(...chain), ann)).rejects.toEqual(
+        refusal('credential-chain-broken'),
+      )
+    }
+  })
+
+  it('for another key, also of another curve', async () => {
+    const { root, middle, ann } = await family()
+    const trust = trustIn([root])
+    const bob = await issueMember('Bob', middle)
+    const eve = await issueMember('Eve', middle, { kind: 'P-256' })
+    for (const other of [bob, eve]) {
+      await expect(validate(trust, credentialOf(ann, middle), other)).rejects.toEqual(
+        refusal('credential-key-mismatch'),
+      )
+    }
+    const key = await signatureKeyOf(ann)
+    const judged = x509Validator(trust).validate(
+      credentialOf(ann, middle),
+      suiteOfKind('P-256'),
+      key,
+      'receiver',
+    )
+    await expect(judged).rejects.toEqual(refusal('credential-key-mismatch'))
+  })
+
+  it('issued by a member, whether it says that it is no authority or says nothing', async () => {
+    const { root } = await family()
+    for (const extensions of [[noAuthority(), mayIssue], [maySign], []]) {
+      const mallory = await issueMember('Mallory', root, { extensions })
+      const ghost = await issueMember('Ghost', mallory)
+      await expect(validate(trustIn([root]), credentialOf(ghost, mallory), ghost)).rejects.toEqual(
+        refusal('credential-not-authority'),
+      )
+    }
+  })
+
+  it('with more authorities than one allows below it', async () => {
+    const root = await issueAuthority('Root', { extensions: [authority(1), mayIssue] })
+    const middle = await issueAuthority('Middle', { issuer: root })
+    const lower = await issueAuthority('Lower', { issuer: middle })
+    const [ann, bob] = [await issueMember('Ann', middle), await issueMember('Bob', lower)]
+    const trust = trustIn([root])
+    await validate(trust, credentialOf(ann, middle), ann)
+    await expect(validate(trust, credentialOf(bob, lower, middle), bob)).rejects.toEqual(
+      refusal('credential-path-too-long'),
+    )
+  })
+
+  it('whose keys are meant for something else', async () => {
+    const root = await issueAuthority('Root')
+    const middle = await issueAuthority('Middle', {
+      issuer: root,
+      extensions: [authority(), maySign],
+    })
+    const ann = await issueMember('Ann', middle)
+    const bob = await issueMember('Bob', root, { extensions: [mayEncrypt] })
+    for (const [member, chain] of [
+      [ann, [ann, middle]],
+      [bob, [bob]],
+    ] as const) {
+      await expect(validate(trustIn([root]), credentialOf(...chain), member)).rejects.toEqual(
+        refusal('credential-key-usage-wrong'),
+      )
+    }
+  })
+
+  it('with a critical extension that nobody knows, in any of its certificates', async () => {
+    const strange = extension('1.2.3.4', true)
+    const root = await issueAuthority('Root')
+    const middle = await issueAuthority('Middle', {
+      issuer: root,
+      extensions: [authority(), mayIssue, strange],
+    })
+    const ann = await issueMember('Ann', root, { extensions: [maySign, strange] })
+    const bob = await issueMember('Bob', middle)
+    for (const [member, chain] of [
+      [ann, [ann]],
+      [bob, [bob, middle]],
+    ] as const) {
+      await expect(validate(trustIn([root]), credentialOf(...chain), member)).rejects.toEqual(
+        refusal('credential-extension-unsupported'),
+      )
+    }
+    const carol = await issueMember('Carol', root, { extensions: [extension('1.2.3.4', false)] })
+    await validate(trustIn([root]), credentialOf(carol), carol)
+  })
+
+  it('with name constraints, even where they are not critical', async () => {
+    const root = await issueAuthority('Root')
+    const middle = await issueAuthority('Middle', {
+      issuer: root,
+      extensions: [authority(), mayIssue, extension('2.5.29.30', false)],
+    })
+    const ann = await issueMember('Ann', middle)
+    await expect(validate(trustIn([root]), credentialOf(ann, middle), ann)).rejects.toEqual(
+      refusal('credential-extension-unsupported'),
+    )
+  })
+
+  it('signed with short RSA keys, SHA-1 or a hash that is not the curve’s', async () => {
+    const short = await issueAuthority('Short', { kind: 'RSA-1024' })
+    const ann = await issueMember('Ann', short)
+    await expect(validate(trustIn([short]), credentialOf(ann), ann)).rejects.toEqual(
+      refusal('credential-algorithm-unsupported'),
+    )
+    const root = await issueAuthority('Root', { kind: 'P-256' })
+    const bob = await issueMember('Bob', root, { hash: 'SHA-1' })
+    await expect(validate(trustIn([root]), credentialOf(bob), bob)).rejects.toEqual(
+      refusal('credential-algorithm-unsupported'),
+    )
+    const carol = await issueMember('Carol', root, { hash: 'SHA-384' })
+    await expect(validate(trustIn([root]), credentialOf(carol), carol)).rejects.toEqual(
+      refusal('credential-signature-invalid'),
+    )
+  })
+
+  it('with more certificates or bytes than anyone takes in', async () => {
+    const { root, middle, ann } = await family()
+    const many = credentialOf(ann, ...Array.from({ length: 8 }, () => middle))
+    const padding = alternativeNames({ type: 'dns', value: 'a'.repeat(17_000) })
+    const huge = await issueMember('Huge', root, { extensions: [maySign, padding] })
+    await expect(validate(trustIn([root]), many, ann)).rejects.toEqual(
+      refusal('credential-too-large'),
+    )
+    await expect(validate(trustIn([root]), credentialOf(huge), huge)).rejects.toEqual(
+      refusal('credential-too-large'),
+    )
+  })
+
+  it('that is empty or no certificate at all', async () => {
+    const { root, ann } = await family()
+    for (const chain of [[], [utf8('garbage')], [ann.der.slice(0, -1)], [new Uint8Array(0)]]) {
+      await expect(validate(trustIn([root]), credentialOf(...chain), ann)).rejects.toEqual(
+        refusal('credential-malformed'),
+      )
+    }
+    expect(() => x509Validator({ ...trustIn([]), roots: [utf8('?')] })).toThrow(
+      refusal('credential-malformed'),
+    )
+  })
+
+  it('with a name that ends early for some readers', async () => {
+    const root = await issueAuthority('Root')
+    const ann = await issueMember('Ann\0.example.org', root)
+    await expect(validate(trustIn([root]), credentialOf(ann), ann)).rejects.toEqual(
+      refusal('credential-malformed'),
+    )
+  })
+})
+
+describe("an X.509 chain's validity", () => {
+  const span = (from: number, until: number) => ({ from, until })
+
+  it.each([
+    ['an expired leaf', span(-hour, -11 * minute), 'receiver', 'credential-expired'],
+    [
+      'a leaf that is not valid yet',
+      span(11 * minute, hour),
+      'receiver',
+      'credential-not-yet-valid',
+    ],
+    ['a leaf that soon expires', span(-hour, minute), 'sender', 'credential-expired'],
+    ['a leaf of the future', span(minute, hour), 'sender', 'credential-not-yet-valid'],
+  ] as const)('refuses %s (as seen by a %s)', async (_, lifetime, by, code) => {
+    const root = await issueAuthority('Root')
+    const ann = await issueMember('Ann', root, lifetime)
+    await expect(validate(trustIn([root]), credentialOf(ann), ann, by)).rejects.toEqual(
+      refusal(code),
+    )
+    await validate(trustIn([root]), credentialOf(ann), ann, 'joiner')
+  })
+
+  it.each([span(-hour, -9 * minute), span(9 * minute, hour)])(
+    'is lenient with what others send: %o',
+    async (lifetime) => {
+      const root = await issueAuthority('Root')
+      const ann = await issueMember('Ann', root, lifetime)
+      await validate(trustIn([root]), credentialOf(ann), ann, 'receiver')
+    },
+  )
+
+  it('ends with that of any authority above, the root’s included', async () => {
+    const root = await issueAuthority('Root')
+    const middle = await issueAuthority('Middle', { issuer: root, ...span(-2 * hour, -hour) })
+    const old = await issueAuthority('Old', span(-2 * hour, -hour))
+    const [ann, bob] = [await issueMember('Ann', middle), await issueMember('Bob', old)]
+    await expect(validate(trustIn([root]), credentialOf(ann, middle), ann)).rejects.toEqual(
+      refusal('credential-expired'),
+    )
+    await expect(validate(trustIn([old]), credentialOf(bob), bob)).rejects.toEqual(
+      refusal('credential-expired'),
+    )
+  })
+
+  it('follows the clock that was given', async () => {
+    const root = await issueAuthority('Root')
+    const ann = await issueMember('Ann', root)
+    const trust = { ...trustIn([root]), clock: { now: () => clock.now() + 48 * hour } }
+    await expect(validate(trust, credentialOf(ann), ann)).rejects.toEqual(
+      refusal('credential-expired'),
+    )
+  })
+})
+
+describe('a signature key in a certificate', () => {
+  it('is not taken in another encoding of the same key', async () => {
+    const root = await issueAuthority('Root')
+    const keys = await generateKeys('P-256')
+    const ann = await issue('Ann', { issuer: root, kind: 'P-256', publicKey: keys.publicKey })
+    const uncompressed = new Uint8Array(await crypto.subtle.exportKey('raw', keys.publicKey))
+    const compressed = uncompressed.slice(0, 33)
+    compressed[0] = 2 + ((uncompressed[64] ?? 0) & 1)
+    const validator = x509Validator(trustIn([root]))
+    const suite = suiteOfKind('P-256')
+    await validator.validate(credentialOf(ann), suite, uncompressed, 'receiver')
+    await expect(
+      validator.validate(credentialOf(ann), suite, compressed, 'receiver'),
+    ).rejects.toEqual(refusal('credential-key-mismatch'))
+  })
+})

@@ -16,7 +16,10 @@ export const noblePublicPlatform: PublicPlatform = {
     const { publicKey, message, signature } = signed
     if (curve === 'Ed25519') return verifyEd25519(signed)
     if (curve === 'Ed448') return ed448.verify(signature, message, publicKey, { zip215: false })
-    return nistCurves[curve].verify(signature, message, publicKey, { lowS: false })
+    return nistCurves[curve].verify(signature, message, publicKey, {
+      lowS: false,
+      format: 'der',
+    })
   },
 }
 

@@ -1,6 +1,7 @@
-import { plainBytes } from '../../codec/bytes.ts'
+import { type Bytes, plainBytes } from '../../codec/bytes.ts'
 import { assemblePublicCrypto, type PublicPlatform } from './assemble.ts'
 import type { SignatureCurve } from './cipherSuite.ts'
+import { nistCurves } from './nistCurves.ts'
 import { nobleHash, noblePublicPlatform } from './noble.ts'
 import { nobleWhereLacking } from './platformLacks.ts'
 import type { PublicCrypto } from './publicSuite.ts'
@@ -26,12 +27,18 @@ export function webPublicPlatform(subtle: SubtleCrypto): PublicPlatform {
             const key = await subtle.importKey('raw', plainBytes(publicKey), algorithm, false, [
               'verify',
             ])
-            return subtle.verify(use, key, plainBytes(signature), plainBytes(message))
+            return subtle.verify(use, key, webForm(curve, signature), plainBytes(message))
           }),
         () => noblePublicPlatform.verify(curve, signed),
       )
     },
   }
+}
+
+/** WebCrypto takes r ‖ s where MLS carries DER (RFC 9420 §5.1.2). */
+function webForm(curve: Exclude<SignatureCurve, 'Ed448'>, signature: Uint8Array): Bytes {
+  if (curve === 'Ed25519') return plainBytes(signature)
+  return plainBytes(nistCurves[curve].Signature.fromBytes(signature, 'der').toBytes('compact'))
 }
 
 const ecdsaHash = { 'P-256': 'SHA-256', 'P-384': 'SHA-384', 'P-521': 'SHA-512' } as const

@@ -1,34 +1,34 @@
 import { curveSizes, type NistCurve, type SignatureCurve } from './cipherSuite.ts'
 import { nistCurves } from './nistCurves.ts'
+import type { SignedBytes } from './publicSuite.ts'
 import { isProperEdwardsPoint } from './smallOrder.ts'
 
 /**
- * The signature as every platform takes it: as it stands for Ed25519 and Ed448, r ‖ s for ECDSA,
- * whose signatures MLS carries in DER (RFC 9420 §5.1.2). Undefined where key or signature has a form
- * that platforms could disagree about: wrong lengths, other than the one encoding of a point, points
- * of small order, compressed points, BER.
+ * Whether key and signature have the only form in which every platform takes them. Refused are wrong
+ * lengths, points in another encoding or of small order, compressed points, and ECDSA signatures
+ * that are BER but not DER (RFC 9420 §5.1.2).
  */
-export function wellFormed(
+export function isWellFormed(
   curve: SignatureCurve,
-  publicKey: Uint8Array,
-  signature: Uint8Array,
-): Uint8Array | undefined {
+  { publicKey, signature }: SignedBytes,
+): boolean {
   const { publicKey: size } = curveSizes[curve]
-  if (publicKey.length !== size) return undefined
+  if (publicKey.length !== size) return false
   if (curve === 'Ed25519' || curve === 'Ed448') {
-    const proper =
+    return (
       signature.length === 2 * size &&
       isProperEdwardsPoint(curve, publicKey) &&
       isProperEdwardsPoint(curve, signature.subarray(0, size))
-    return proper ? signature : undefined
+    )
   }
-  return publicKey[0] === 4 ? compactSignature(curve, signature) : undefined
+  return publicKey[0] === 4 && isDerSignature(curve, signature)
 }
 
-function compactSignature(curve: NistCurve, der: Uint8Array): Uint8Array | undefined {
+function isDerSignature(curve: NistCurve, signature: Uint8Array): boolean {
   try {
-    return nistCurves[curve].Signature.fromBytes(der, 'der').toBytes('compact')
+    nistCurves[curve].Signature.fromBytes(signature, 'der')
+    return true
   } catch {
-    return undefined
+    return false
   }
 }

@@ -1,12 +1,7 @@
 import type { RandomBytes } from '../../runtime.ts'
 import { CryptoError } from '../cryptoError.ts'
-import { assemblePublicSuite, type PublicPlatform } from '../public/assemble.ts'
-import {
-  type CipherSuite,
-  cipherSuites,
-  curveSizes,
-  type SignatureCurve,
-} from '../public/cipherSuite.ts'
+import { assemblePublicSuite, type PublicPlatform, perSuite } from '../public/assemble.ts'
+import { type CipherSuite, curveSizes, type SignatureCurve } from '../public/cipherSuite.ts'
 import { nistCurves } from '../public/nistCurves.ts'
 import { composeHpke, type DhGroup } from './hpke.ts'
 import type { Kdf } from './kdf.ts'
@@ -27,14 +22,8 @@ export interface SecretPlatform extends PublicPlatform {
 /** Every suite over `platform`. */
 export function assembleCrypto(platform: SecretPlatform): SecretCrypto {
   return {
-    publicSuite: (id) => {
-      const suite = cipherSuites.get(id)
-      return suite && assemblePublicSuite(suite, platform)
-    },
-    secretSuite: (id) => {
-      const suite = cipherSuites.get(id)
-      return suite && assembleSecretSuite(suite, platform)
-    },
+    publicSuite: perSuite((suite) => assemblePublicSuite(suite, platform)),
+    secretSuite: perSuite((suite) => assembleSecretSuite(suite, platform)),
   }
 }
 

@@ -1,5 +1,4 @@
 import { type Bytes, concatBytes, emptyBytes, utf8 } from '../../codec/bytes.ts'
-import type { HpkeCiphertext } from '../../wire/ratchetTree.ts'
 import { CryptoError, openFailed } from '../cryptoError.ts'
 import type { AeadName, CipherSuite, HashName, KemCurve } from '../public/cipherSuite.ts'
 import { canSealTo } from '../public/encryptionKey.ts'
@@ -14,6 +13,8 @@ export interface DhGroup {
   publicKey(privateKey: Secret): Bytes | Promise<Bytes>
   /** The coordinate that both sides share. Throws or rejects where `privateKey` is none. */
   agree(key: HpkeKeyPair, publicKey: Uint8Array): Bytes | Promise<Bytes>
+  /** What a fresh key shares with `publicKey`, and its public half: from the platform's randomness. */
+  agreeOnce?(publicKey: Uint8Array): { kemOutput: Bytes; shared: Bytes }
 }
 
 export interface HpkePlatform extends Kdf, Pick<SecretSuite, 'aeadSeal' | 'aeadOpen' | 'random'> {
@@ -38,7 +39,7 @@ const aeadIds: Readonly<Record<AeadName, number>> = {
 
 type Hpke = Pick<
   SecretSuite,
-  'deriveKeyPair' | 'hpkeSeal' | 'hpkeOpen' | 'hpkeSealExport' | 'hpkeOpenExport'
+  'deriveKeyPair' | 'hpkeSeal' | 'hpkeSealAll' | 'hpkeOpen' | 'hpkeSealExport' | 'hpkeOpenExport'
 >
 
 /**
@@ -47,16 +48,11 @@ type Hpke = Pick<
  */
 export function composeHpke(platform: HpkePlatform): Hpke {
   const { suite, group } = platform
-  const kemSuiteId = concatBytes(utf8('KEM'), uint(kemIds[suite.kem], 2))
-  const kem = labeled(platform, kemSuiteId)
+  const [kemId, kdfId, aeadId] = [kemIds[suite.kem], kdfIds[suite.hash], aeadIds[suite.aead]]
+  const kem = labeled(platform, concatBytes(utf8('KEM'), uint(kemId, 2)))
   const hpke = labeled(
     platform,
-    concatBytes(
-      utf8('HPKE'),
-      uint(kemIds[suite.kem], 2),
-      uint(kdfIds[suite.hash], 2),
-      uint(aeadIds[suite.aead], 2),
-    ),
+    concatBytes(utf8('HPKE'), uint(kemId, 2), uint(kdfId, 2), uint(aeadId, 2)),
   )
   const pskIdHash = hpke.extract(emptyBytes, 'psk_id_hash', emptyBytes)
 
@@ -70,14 +66,8 @@ export function composeHpke(platform: HpkePlatform): Hpke {
     return { privateKey, publicKey: await group.publicKey(privateKey) }
   }
 
-  /** The KEM's shared secret (§4.1, ExtractAndExpand) and the key schedule's `secret` (§5.1). */
-  const sharedSecret = async (
-    key: HpkeKeyPair,
-    publicKey: Uint8Array,
-    kemOutput: Uint8Array,
-    recipient: Uint8Array,
-  ): Promise<Bytes> => {
-    const dh = await group.agree(key, publicKey)
+  /** From the DH output to the key schedule's `secret` (§4.1 ExtractAndExpand, §5.1 KeySchedule). */
+  const scheduleSecret = (dh: Bytes, kemOutput: Uint8Array, recipient: Uint8Array): Bytes => {
     const prk = kem.extract(emptyBytes, 'eae_prk', dh)
     dh.fill(0)
     const shared = kem.expand(prk, 'shared_secret', concatBytes(kemOutput, recipient), suite.Nh)
@@ -87,21 +77,25 @@ export function composeHpke(platform: HpkePlatform): Hpke {
     return secret
   }
 
+  /** An ephemeral key from the injected randomness, so that a run can be replayed. */
+  const agreeOnce = async (publicKey: Uint8Array) => {
+    const seed = new Secret(platform.random(suite.Nsk))
+    const ephemeral = await deriveKeyPair(seed)
+    seed.wipe()
+    try {
+      return { kemOutput: ephemeral.publicKey, shared: await group.agree(ephemeral, publicKey) }
+    } finally {
+      ephemeral.privateKey.wipe()
+    }
+  }
+
   /** @throws CryptoError `crypto-invalid-key` */
   const encapsulate = async (publicKey: Uint8Array) => {
     if (!canSealTo(suite, publicKey)) {
       throw new CryptoError('crypto-invalid-key', 'the public key cannot be sealed to')
     }
-    // The ephemeral key comes from the injected randomness, so that a run can be replayed.
-    const seed = new Secret(platform.random(suite.Nsk))
-    const ephemeral = await deriveKeyPair(seed)
-    seed.wipe()
-    try {
-      const kemOutput = ephemeral.publicKey
-      return { kemOutput, secret: await sharedSecret(ephemeral, publicKey, kemOutput, publicKey) }
-    } finally {
-      ephemeral.privateKey.wipe()
-    }
+    const { kemOutput, shared } = group.agreeOnce?.(publicKey) ?? (await agreeOnce(publicKey))
+    return { kemOutput, secret: scheduleSecret(shared, kemOutput, publicKey) }
   }
 
   /** @throws CryptoError `crypto-open-failed` */
@@ -110,7 +104,7 @@ export function composeHpke(platform: HpkePlatform): Hpke {
     key.privateKey.expose()
     if (!canSealTo(suite, kemOutput)) throw openFailed(undefined)
     try {
-      return await sharedSecret(key, kemOutput, kemOutput, key.publicKey)
+      return scheduleSecret(await group.agree(key, kemOutput), kemOutput, key.publicKey)
     } catch (cause) {
       throw openFailed(cause)
     }
@@ -121,34 +115,46 @@ export function composeHpke(platform: HpkePlatform): Hpke {
     concatBytes(modeBase, pskIdHash, hpke.extract(emptyBytes, 'info_hash', info))
 
   /** The key and the nonce of the one message that a context seals in MLS. */
-  const messageKey = (secret: Bytes, info: Uint8Array) => {
-    const context = scheduleContext(info)
+  const messageKey = (secret: Bytes, context: Bytes) => {
     const key = new Secret(hpke.expand(secret, 'key', context, suite.Nk))
     const nonce = hpke.expand(secret, 'base_nonce', context, suite.Nn)
     secret.fill(0)
     return { key, nonce }
   }
 
+  const seal = async (publicKey: Uint8Array, context: Bytes, plaintext: Uint8Array) => {
+    const { kemOutput, secret } = await encapsulate(publicKey)
+    const { key, nonce } = messageKey(secret, context)
+    const ciphertext = await platform.aeadSeal(key, nonce, emptyBytes, plaintext)
+    key.wipe()
+    return { kemOutput, ciphertext }
+  }
+
   /** §5.3 */
   const exportFrom = (secret: Bytes, info: Uint8Array, context: Uint8Array, length: number) => {
     const exporter = hpke.expand(secret, 'exp', scheduleContext(info), suite.Nh)
     secret.fill(0)
-    const exported = new Secret(hpke.expand(exporter, 'sec', context, length))
-    exporter.fill(0)
-    return exported
+    try {
+      return new Secret(hpke.expand(exporter, 'sec', context, length))
+    } finally {
+      exporter.fill(0)
+    }
   }
 
   return {
     deriveKeyPair,
-    hpkeSeal: async (publicKey, info, plaintext): Promise<HpkeCiphertext> => {
-      const { kemOutput, secret } = await encapsulate(publicKey)
-      const { key, nonce } = messageKey(secret, info)
-      const ciphertext = await platform.aeadSeal(key, nonce, emptyBytes, plaintext)
-      key.wipe()
-      return { kemOutput, ciphertext }
+    hpkeSeal: (publicKey, info, plaintext) => seal(publicKey, scheduleContext(info), plaintext),
+    hpkeSealAll: (info, recipients) => {
+      const context = scheduleContext(info)
+      return Promise.all(
+        recipients.map(({ publicKey, plaintext }) => seal(publicKey, context, plaintext)),
+      )
     },
     hpkeOpen: async (recipient, info, { kemOutput, ciphertext }) => {
-      const { key, nonce } = messageKey(await decapsulate(recipient, kemOutput), info)
+      const { key, nonce } = messageKey(
+        await decapsulate(recipient, kemOutput),
+        scheduleContext(info),
+      )
       try {
         return await platform.aeadOpen(key, nonce, emptyBytes, ciphertext)
       } finally {
@@ -169,19 +175,24 @@ const hpkeVersion = utf8('HPKE-v1')
 
 /** §4: LabeledExtract and LabeledExpand under one suite_id. */
 function labeled(kdf: Kdf, suiteId: Bytes) {
+  const prefixes = new Map<string, Bytes>()
+  /** What stands before the data under a label; there are as many labels as RFC 9180 has. */
+  const prefix = (label: string): Bytes => {
+    const known = prefixes.get(label)
+    if (known !== undefined) return known
+    const made = concatBytes(hpkeVersion, suiteId, utf8(label))
+    prefixes.set(label, made)
+    return made
+  }
   return {
     extract: (salt: Bytes, label: string, inputKey: Uint8Array) => {
-      const labeledKey = concatBytes(hpkeVersion, suiteId, utf8(label), inputKey)
+      const labeledKey = concatBytes(prefix(label), inputKey)
       const prk = kdf.extract(salt, labeledKey)
       labeledKey.fill(0)
       return prk
     },
     expand: (prk: Bytes, label: string, info: Uint8Array, length: number) =>
-      kdf.expand(
-        prk,
-        concatBytes(uint(length, 2), hpkeVersion, suiteId, utf8(label), info),
-        length,
-      ),
+      kdf.expand(prk, concatBytes(uint(length, 2), prefix(label), info), length),
   }
 }
 

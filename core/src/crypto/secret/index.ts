@@ -1,7 +1,7 @@
 export * from './labels.ts'
 export { nobleCrypto } from './noble.ts'
 export { Secret } from './secret.ts'
-export type { HpkeKeyPair, SecretCrypto, SecretSuite } from './secretSuite.ts'
+export type { HpkeKeyPair, HpkeRecipient, SecretCrypto, SecretSuite } from './secretSuite.ts'
 export { type Signer, signWithLabel } from './sign.ts'
 export { webCrypto } from './webCrypto.ts'
 export { webSigner } from './webSigner.ts'

@@ -5,7 +5,7 @@ import type { HpkeCiphertext } from '../../wire/ratchetTree.ts'
 import { mlsLabel } from '../public/label.ts'
 import { checkOutputLength } from './kdf.ts'
 import { Secret } from './secret.ts'
-import type { HpkeKeyPair, SecretSuite } from './secretSuite.ts'
+import type { HpkeKeyPair, HpkeRecipient, SecretSuite } from './secretSuite.ts'
 
 /**
  * RFC 9420 §8
@@ -51,6 +51,19 @@ export function encryptWithLabel(
   plaintext: Uint8Array,
 ): Promise<HpkeCiphertext> {
   return crypto.hpkeSeal(publicKey, encryptContext(label, context), plaintext)
+}
+
+/**
+ * `encryptWithLabel` for many in one context, in their order.
+ * @throws CryptoError `crypto-invalid-key`
+ */
+export function encryptAllWithLabel(
+  crypto: SecretSuite,
+  label: string,
+  context: Bytes,
+  recipients: readonly HpkeRecipient[],
+): Promise<readonly HpkeCiphertext[]> {
+  return crypto.hpkeSealAll(encryptContext(label, context), recipients)
 }
 
 /**

@@ -10,6 +10,12 @@ export interface HpkeKeyPair {
   readonly publicKey: Bytes
 }
 
+/** What is sealed to whom. */
+export interface HpkeRecipient {
+  readonly publicKey: Uint8Array
+  readonly plaintext: Uint8Array
+}
+
 /**
  * A cipher suite's operations on secrets. Hash, KDF and MAC are synchronous; HPKE, signatures and
  * AEAD are promises, since the fastest implementation of a platform may be asynchronous.
@@ -33,6 +39,12 @@ export interface SecretSuite extends PublicSuite {
    * @throws CryptoError `crypto-invalid-key`
    */
   hpkeSeal(publicKey: Uint8Array, info: Bytes, plaintext: Uint8Array): Promise<HpkeCiphertext>
+  /**
+   * `hpkeSeal` for many under one `info`, which is hashed once: a Welcome's is a whole GroupInfo.
+   * The results follow the order of `recipients`.
+   * @throws CryptoError `crypto-invalid-key`
+   */
+  hpkeSealAll(info: Bytes, recipients: readonly HpkeRecipient[]): Promise<readonly HpkeCiphertext[]>
   /**
    * RFC 9180 OpenBase with an empty `aad`.
    * @throws CryptoError `crypto-open-failed`

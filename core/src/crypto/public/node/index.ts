@@ -1,7 +1,7 @@
-import { createPublicKey, hash, type JsonWebKeyInput, verify } from 'node:crypto'
-import { plainBytes } from '../../../codec/bytes.ts'
+import { createPublicKey, hash, type JsonWebKeyInput, type KeyObject, verify } from 'node:crypto'
+import { concatBytes, fromHex, plainBytes } from '../../../codec/bytes.ts'
 import { assemblePublicCrypto, type PublicPlatform } from '../assemble.ts'
-import type { HashName, SignatureCurve } from '../cipherSuite.ts'
+import type { HashName, KemCurve, NistCurve, SignatureCurve } from '../cipherSuite.ts'
 import type { PublicCrypto, SignedBytes } from '../publicSuite.ts'
 
 export interface NodePublicOptions {
@@ -21,22 +21,18 @@ export function nodePublicPlatform({ deterministic = false }: NodePublicOptions)
   return {
     hash: (suite, data) => plainBytes(hash(nodeHash[suite.hash], data, 'buffer')),
     verify: (curve, { publicKey, message, signature }) =>
-      verify(ecdsaHash(curve), message, verifyKey(curve, publicKey), signature),
+      verify(ecdsaHash(curve), message, importPublicKey(curve, publicKey), signature),
     ...(deterministic ? {} : { verifyBeside }),
   }
 }
 
 function verifyBeside(curve: SignatureCurve, { publicKey, message, signature }: SignedBytes) {
+  const key = importPublicKey(curve, publicKey)
   return new Promise<boolean>((resolve, reject) => {
-    verify(ecdsaHash(curve), message, verifyKey(curve, publicKey), signature, (error, valid) =>
+    verify(ecdsaHash(curve), message, key, signature, (error, valid) =>
       error === null ? resolve(valid) : reject(error),
     )
   })
-}
-
-function verifyKey(curve: SignatureCurve, publicKey: Uint8Array) {
-  const key = createPublicKey(publicJwk(curve, publicKey))
-  return { key, dsaEncoding: 'ieee-p1363' as const }
 }
 
 export const nodeHash: Readonly<Record<HashName, string>> = {
@@ -52,20 +48,46 @@ export function ecdsaHash(curve: SignatureCurve): string | null {
   return curve === 'Ed25519' || curve === 'Ed448' ? null : ecdsaHashes[curve]
 }
 
-/** A serialised public key as Node imports it fastest: DER takes its decoders several times as long. */
-export function publicJwk(
-  curve: SignatureCurve | 'X25519' | 'X448',
+/** RFC 8410 §4: what precedes the key in a SubjectPublicKeyInfo. */
+const spkiHeaders = {
+  X25519: fromHex('302a300506032b656e032100'),
+  X448: fromHex('3042300506032b656f033900'),
+  Ed25519: fromHex('302a300506032b6570032100'),
+  Ed448: fromHex('3043300506032b6571033a00'),
+}
+
+/**
+ * The key object of a serialised public key, in the form that Node takes fastest. Since Node 24 that
+ * is a string where the curve allows one: what any other input is, Node finds out by catching four
+ * errors, whose stack traces cost more than the import.
+ */
+export function importPublicKey(
+  curve: KemCurve | SignatureCurve,
   publicKey: Uint8Array,
-): JsonWebKeyInput & { key: { crv: string; x: string; y?: string } } {
-  if (curve !== 'P-256' && curve !== 'P-384' && curve !== 'P-521') {
-    return { key: { kty: 'OKP', crv: curve, x: base64url(publicKey) }, format: 'jwk' }
-  }
-  const middle = (publicKey.length + 1) / 2
-  const x = base64url(publicKey.subarray(1, middle))
-  const y = base64url(publicKey.subarray(middle))
+): KeyObject {
+  if (isNist(curve)) return createPublicKey(nistJwk(curve, publicKey))
+  return createPublicKey(pem('PUBLIC', concatBytes(spkiHeaders[curve], publicKey)))
+}
+
+export function isNist(curve: KemCurve | SignatureCurve): curve is NistCurve {
+  return curve === 'P-256' || curve === 'P-384' || curve === 'P-521'
+}
+
+/** An uncompressed point as a JWK: its DER takes OpenSSL's decoders several times as long. */
+export function nistJwk(
+  curve: NistCurve,
+  point: Uint8Array,
+): JsonWebKeyInput & { readonly key: { readonly crv: string } } {
+  const middle = (point.length + 1) / 2
+  const x = base64(point.subarray(1, middle), 'base64url')
+  const y = base64(point.subarray(middle), 'base64url')
   return { key: { kty: 'EC', crv: curve, x, y }, format: 'jwk' }
 }
 
-export function base64url(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64url')
+export function pem(kind: 'PUBLIC' | 'PRIVATE', der: Uint8Array): string {
+  return `-----BEGIN ${kind} KEY-----\n${base64(der, 'base64')}\n-----END ${kind} KEY-----\n`
+}
+
+export function base64(bytes: Uint8Array, alphabet: 'base64' | 'base64url'): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString(alphabet)
 }

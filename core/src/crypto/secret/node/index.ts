@@ -22,13 +22,13 @@ export interface NodeCryptoOptions extends NodePublicOptions {
  * same bytes: ECDSA then signs with RFC 6979's nonces, since OpenSSL draws its own.
  */
 export function nodeCrypto(options: NodeCryptoOptions = {}): SecretCrypto {
-  const { random = systemRandom, deterministic = false } = options
+  const { random, deterministic = false } = options
   return assembleCrypto({
     ...nodePublicPlatform({ deterministic }),
-    random,
+    random: random ?? systemRandom,
     kdf: nodeKdf,
     aead: nodeAead,
-    group: nodeGroup,
+    group: (suite) => nodeGroup(suite, random === undefined),
     signer: (curve, privateKey) => {
       const drawsNonces = curve !== 'Ed25519' && curve !== 'Ed448'
       return (deterministic && drawsNonces ? nobleSigner : nodeSigner)(curve, privateKey)
@@ -36,5 +36,4 @@ export function nodeCrypto(options: NodeCryptoOptions = {}): SecretCrypto {
   })
 }
 
-/** A fresh array: slices of Node's pooled buffers would be wiped together with their neighbours' memory. */
 const systemRandom: RandomBytes = (length) => new Uint8Array(randomBytes(length))

@@ -1,17 +1,13 @@
 import { createECDH, createPrivateKey, createPublicKey, type KeyObject } from 'node:crypto'
 import type { Bytes } from '../../../codec/bytes.ts'
 import type { KemCurve, NistCurve, SignatureCurve } from '../../public/cipherSuite.ts'
-import { base64url, publicJwk } from '../../public/node/index.ts'
+import { base64, nistJwk, pem } from '../../public/node/index.ts'
 import { pkcs8 } from '../pkcs8.ts'
 import type { Secret } from '../secret.ts'
 
 const opensslNames = { 'P-256': 'prime256v1', 'P-384': 'secp384r1', 'P-521': 'secp521r1' } as const
 
-type Curve = KemCurve | SignatureCurve
-
-export function isNist(curve: Curve): curve is NistCurve {
-  return curve === 'P-256' || curve === 'P-384' || curve === 'P-521'
-}
+export type Rfc8410Curve = Exclude<KemCurve | SignatureCurve, NistCurve>
 
 /** The public half of a scalar. */
 export function nistPublicKey(curve: NistCurve, privateKey: Secret): Bytes {
@@ -20,27 +16,28 @@ export function nistPublicKey(curve: NistCurve, privateKey: Secret): Bytes {
   return new Uint8Array(ecdh.getPublicKey())
 }
 
-/**
- * A key for OpenSSL. NIST keys go through a JWK, and so through a string: their DER takes OpenSSL's
- * decoders ten times as long.
+/*
+ * Both imports hand OpenSSL a string, which nobody can wipe and the next garbage collection frees.
+ * Without strings Node takes up to ten times as long (importPublicKey says why).
  */
+
 export function importNist(curve: NistCurve, privateKey: Secret, publicKey: Bytes): KeyObject {
-  const { key, format } = publicJwk(curve, publicKey)
-  return createPrivateKey({ key: { ...key, d: base64url(privateKey.expose()) }, format })
+  const { key, format } = nistJwk(curve, publicKey)
+  const d = base64(privateKey.expose(), 'base64url')
+  return createPrivateKey({ key: { ...key, d }, format })
 }
 
-export function importRfc8410(curve: Exclude<Curve, NistCurve>, privateKey: Secret): KeyObject {
-  const key = pkcs8(curve, privateKey)
+export function importRfc8410(curve: Rfc8410Curve, privateKey: Secret): KeyObject {
+  const der = pkcs8(curve, privateKey)
   try {
-    // A view of the same memory, so that the wipe reaches it.
-    return createPrivateKey({ key: Buffer.from(key.buffer), format: 'der', type: 'pkcs8' })
+    return createPrivateKey(pem('PRIVATE', der))
   } finally {
-    key.fill(0)
+    der.fill(0)
   }
 }
 
-/** The public half of an imported key, which OpenSSL has already computed. */
-export function rfc8410PublicKey(privateKey: KeyObject): Bytes {
-  const { x } = createPublicKey(privateKey).export({ format: 'jwk' })
+/** The public half of a key, which OpenSSL has computed when it imported it. */
+export function rfc8410PublicKey(key: KeyObject): Bytes {
+  const { x } = (key.type === 'private' ? createPublicKey(key) : key).export({ format: 'jwk' })
   return new Uint8Array(Buffer.from(x as string, 'base64url'))
 }

@@ -1,10 +1,10 @@
 import { sign } from 'node:crypto'
 import { plainBytes } from '../../../codec/bytes.ts'
 import type { SignatureCurve } from '../../public/cipherSuite.ts'
-import { ecdsaHash } from '../../public/node/index.ts'
+import { ecdsaHash, isNist } from '../../public/node/index.ts'
 import type { Secret } from '../secret.ts'
 import type { Signer } from '../sign.ts'
-import { importNist, importRfc8410, isNist, nistPublicKey, rfc8410PublicKey } from './keys.ts'
+import { importNist, importRfc8410, nistPublicKey, rfc8410PublicKey } from './keys.ts'
 
 export function nodeSigner(curve: SignatureCurve, privateKey: Secret): Signer {
   if (isNist(curve)) {

@@ -57,7 +57,7 @@ export const faultyDecoders: Decoders = {
   'that keeps copies of its input without end': faulty((from) => {
     const value = Body.read(from)
     const copies: number[][] = []
-    while (value.kind === 0) copies.push(Array.from({ length: 1000 }, () => copies.length))
+    while (value.kind === 0) copies.push(new Array(2 ** 16).fill(copies.length))
     return value
   }),
 }

@@ -20,8 +20,6 @@ export type FailureKind =
   | 'over-allocation'
   /** It did not return. */
   | 'endless'
-  /** It took its thread down. */
-  | 'crash'
 
 export interface Failure {
   readonly kind: FailureKind
@@ -64,10 +62,13 @@ export interface ThreadResult {
 
 /** No input is longer. */
 const longestInput = 2 ** 17
+/** How often, in milliseconds, and up to how many more bytes in this process than at the start. */
+const watchMs = 50
+const memoryLimit = 2 ** 29
 
 /**
- * Has a decoder read damaged encodings in a thread of its own, so that neither an endless loop nor
- * a lack of memory there goes unnoticed. Stops at the first failure.
+ * Has a decoder read damaged encodings in a thread of its own, and watches from outside for a run
+ * that does not end or takes all memory. Stops at the first failure.
  */
 export function hammer({ patienceMs, ...rest }: Hammering): Promise<Hammered> {
   const run = new Int32Array(new SharedArrayBuffer(8)).fill(-1)
@@ -76,18 +77,23 @@ export function hammer({ patienceMs, ...rest }: Hammering): Promise<Hammered> {
   const thread = new Worker(new URL('./hammerThread.ts', import.meta.url), {
     workerData,
     execArgv: ['--conditions=conclave:source'],
-    resourceLimits: { maxOldGenerationSizeMb: 96 },
   })
   const inputRead = () => toHex(input.slice(0, Math.max(0, Atomics.load(run, 1))))
   const none: Figures = { accepted: 0, refused: {}, mostAllocated: 0, slowestMs: 0 }
 
   return new Promise((resolve, reject) => {
-    let seen = -1
+    const memoryBefore = process.memoryUsage.rss()
+    let seen = { run: -1, at: 0 }
     const watch = setInterval(() => {
+      const now = performance.now()
       const current = Atomics.load(run, 0)
-      if (current >= 0 && current === seen) stop('endless', `no end within ${patienceMs} ms`)
-      seen = current
-    }, patienceMs)
+      if (current !== seen.run) seen = { run: current, at: now }
+      else if (current >= 0 && now - seen.at > patienceMs) {
+        stop('endless', `no end within ${patienceMs} ms`)
+      }
+      const taken = process.memoryUsage.rss() - memoryBefore
+      if (taken > memoryLimit) stop('over-allocation', `${taken} bytes and more`)
+    }, watchMs)
     /** Ends a thread that cannot report for itself. */
     const stop = (kind: FailureKind, message: string) => {
       clearInterval(watch)
@@ -99,7 +105,6 @@ export function hammer({ patienceMs, ...rest }: Hammering): Promise<Hammered> {
       resolve({ figures, ...(failure && { failure: { ...failure, input: inputRead() } }) })
     })
     thread.on('error', (error) => {
-      if (Atomics.load(run, 0) >= 0) return stop('crash', String(error))
       clearInterval(watch)
       reject(error)
     })

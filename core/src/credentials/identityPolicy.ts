@@ -38,7 +38,13 @@ export interface IdentityPolicy extends GroupPolicy {
  * A leaf that brings the credential and key of its predecessor is not validated again.
  */
 export function identityPolicy(rules: IdentityRules): IdentityPolicy {
-  const clientOf = (leafNode: LeafNode) => clientName(rules, leafNode)
+  // Every member's name is asked for with every Add, and leaves do not change.
+  const known = new WeakMap<LeafNode, string>()
+  const clientOf = (leafNode: LeafNode) => {
+    const name = known.get(leafNode) ?? clientName(rules, leafNode)
+    known.set(leafNode, name)
+    return name
+  }
   return {
     ...permissivePolicy,
     clientOf,

@@ -1,6 +1,8 @@
 import { X509Certificate } from 'node:crypto'
+import { rootCertificates } from 'node:tls'
 import { describe, expect, it } from 'vitest'
 import { utf8 } from '../../src/codec/bytes.ts'
+import { authorityOf, readCertificate, subjectOf } from '../../src/credentials/certificate.ts'
 import { x509Validator } from '../../src/credentials/index.ts'
 import { refusal } from '../mls/refusals.ts'
 import {
@@ -13,6 +15,7 @@ import {
   hour,
   issue,
   issueAuthority,
+  issueEd448,
   issueMember,
   type Kind,
   mayEncrypt,
@@ -68,6 +71,20 @@ describe('an X.509 chain', () => {
     await validate(trustIn([root]), credentialOf(ann, middle), ann)
     const node = new X509Certificate(ann.der)
     expect(node.verify(new X509Certificate(middle.der).publicKey)).toBe(true)
+  })
+
+  it('of Ed448 keys is accepted', async () => {
+    const root = await issueEd448('Root', undefined, [authority(), mayIssue])
+    const ann = await issueEd448('Ann', root)
+    const validator = x509Validator({ ...trustIn([]), roots: [root.der] })
+    const suite = suiteOfKind('Ed448')
+    const subject = await validator.validate(
+      credentialOf(ann.der),
+      suite,
+      ann.signatureKey,
+      'receiver',
+    )
+    expect(subject.attributes).toEqual([{ type: '2.5.4.3', value: 'Ann' }])
   })
 
   it('finds the root among several of the same name', async () => {
@@ -361,5 +378,23 @@ describe('a signature key in a certificate', () => {
     await expect(
       validator.validate(credentialOf(ann), suite, compressed, 'receiver'),
     ).rejects.toEqual(refusal('credential-key-mismatch'))
+  })
+})
+
+describe('a certificate', () => {
+  it('is read as Node reads it, for every authority that Node trusts', () => {
+    expect(rootCertificates.length).toBeGreaterThan(100)
+    for (const pem of rootCertificates) {
+      const node = new X509Certificate(pem)
+      const read = readCertificate(new Uint8Array(node.raw))
+      expect(BigInt(`0x${read.serialNumber}`)).toBe(BigInt(`0x${node.serialNumber}`))
+      expect(read.notBefore).toBe(Date.parse(node.validFrom))
+      expect(read.notAfter).toBe(Date.parse(node.validTo))
+      expect([...read.publicKey]).toEqual([
+        ...node.publicKey.export({ type: 'spki', format: 'der' }),
+      ])
+      expect(authorityOf(read) !== undefined).toBe(node.ca)
+      expect(subjectOf(read).certificate.length).toBe(node.raw.length)
+    }
   })
 })

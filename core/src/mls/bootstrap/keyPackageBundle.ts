@@ -34,6 +34,7 @@ export interface KeyPackageBundle {
   readonly lastResort: boolean
 }
 
+/** What a KeyPackage says beyond its leaf. */
 export interface KeyPackageOptions {
   /** Of the KeyPackage, not of its leaf. */
   readonly extensions?: Extensions

@@ -29,7 +29,14 @@ const coreLayers = {
   'mls/treedem': ['mls/public', 'crypto/secret', ...publicHalf()],
   // What an application's components may do with a group: draft-ietf-mls-extensions.
   'mls/application': ['mls/public', 'crypto/secret', 'mls/treedem', ...publicHalf()],
-  'mls/bootstrap': ['mls/public', 'crypto/secret', 'mls/treekem', 'mls/treedem', ...publicHalf()],
+  'mls/bootstrap': [
+    'mls/public',
+    'crypto/secret',
+    'mls/treekem',
+    'mls/treedem',
+    'mls/application',
+    ...publicHalf(),
+  ],
   'mls/group': [
     'mls/public',
     'crypto/secret',

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { emptyBytes, utf8 } from '../../src/codec/bytes.ts'
 import { Secret } from '../../src/crypto/secret/index.ts'
 import { ConclaveError } from '../../src/error.ts'
+import { appDataExtension, readAppData } from '../../src/mls/application/index.ts'
 import {
   createKeyPackage,
   isLastResort,
@@ -65,6 +66,18 @@ describe('a KeyPackage of last resort', () => {
     expect(bundle.lastResort).toBe(true)
     expect(isLastResort(bundle.keyPackage)).toBe(true)
     await verifyKeyPackage(party.suite, bundle.keyPackage)
+  })
+
+  it('says so beside what else its dictionary has', async () => {
+    const party = await Party.of(['alice'])
+    const { own } = await party.person('bob')
+    const mine = { componentId: 0x8001, data: utf8('mine') }
+    const { keyPackage } = await createKeyPackage(party.suite, own, party.lifetime(), {
+      ...lastResort,
+      extensions: [appDataExtension([mine])],
+    })
+    expect(isLastResort(keyPackage)).toBe(true)
+    expect(readAppData(keyPackage.extensions)).toContainEqual(mine)
   })
 
   it('with a dictionary that cannot be read is refused', async () => {

@@ -13,7 +13,7 @@ import { LeafNodeSource, ProtocolVersion } from '../../wire/registry.ts'
 import { keyPackageLabel } from '../public/keyPackage.ts'
 import { checkExtensions } from '../treesync/extensions.ts'
 import { leafNodeLabel, leafNodeTbs } from '../treesync/leafNode.ts'
-import { isLastResort, lastResortExtension } from './lastResort.ts'
+import { isLastResort, markLastResort } from './lastResort.ts'
 
 /** Who a client is in one group: what its leaf says and the key that signs for it. */
 export interface OwnLeaf {
@@ -57,7 +57,7 @@ export function lifetimeFrom(clock: Pick<Clock, 'now'>, seconds: number): Lifeti
 
 /**
  * RFC 9420 §10
- * @throws MlsError `extension-…` for extensions that no receiver would accept
+ * @throws MlsError `extension-…`, `app-data-malformed` for extensions that no receiver would accept
  */
 export async function createKeyPackage(
   crypto: SecretSuite,
@@ -76,7 +76,7 @@ export async function createKeyPackage(
     cipherSuite: crypto.suite.id,
     initKey: initKey.publicKey,
     leafNode,
-    extensions: lastResort ? [...extensions, lastResortExtension] : extensions,
+    extensions: lastResort ? markLastResort(extensions) : extensions,
   }
   checkExtensions(leafNode.extensions, 'leaf-node')
   checkExtensions(content.extensions, 'key-package')

@@ -92,6 +92,8 @@ export class MeetingSession {
       crypto: environment.crypto,
       clock: environment.clock,
       policy: meetingPolicy({ meetingId, trust }),
+      // Only SFrame keys come of the group: nothing of a past epoch is ever asked for.
+      retention: { pastEpochs: 0, pastEpochMs: 0, resumptionPsks: 0 },
     }
     this.#clock = environment.clock
     this.#suite = suiteOf(environment.crypto)

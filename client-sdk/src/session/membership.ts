@@ -136,7 +136,9 @@ export class Membership {
       case 'removed':
         this.discardPending()
         return { kind: 'removed', effect: received.effect }
-      case 'rejected':
+      case 'application':
+        return { kind: 'ignored', error: notInTheLog() }
+      default:
         return isCommit(message)
           ? { kind: 'inapplicable', error: received.error }
           : { kind: 'ignored', error: received.error }
@@ -182,6 +184,10 @@ export class Membership {
       this.#ledger = this.#ledger.withRemoval(seq, sender.leafIndex)
     }
   }
+}
+
+function notInTheLog(): SessionError {
+  return new SessionError('keyserver-protocol-violated', 'the log has handshakes and nothing else')
 }
 
 function over(): SessionError {

@@ -64,6 +64,7 @@ export interface MeetingExpectation {
 export function meetingPolicy(expected: MeetingExpectation): GroupPolicy {
   return {
     pathAlwaysRequired: true,
+    handshakes: 'public',
     checkGroup: (context, tree) => checkGroup(expected, context, tree),
     checkLeaf: (crypto, leafNode, _context, previous) =>
       checkLeaf(crypto, expected.meetingId, leafNode, previous),

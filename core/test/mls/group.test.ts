@@ -223,7 +223,7 @@ describe('proposals', () => {
     const late = await party.group('bob').proposeSelfRemove()
     await party.commit('alice')
     const received = await party.group('carol').receive(late)
-    expect(received).toMatchObject({ kind: 'rejected', error: { code: 'message-epoch-past' } })
+    expect(received).toMatchObject({ kind: 'past-epoch', error: { code: 'message-epoch-past' } })
     expect(party.group('carol').public.pendingRemovals.size).toBe(0)
   })
 })
@@ -316,8 +316,8 @@ describe('a commit that lost', () => {
     const pending = await party.group('bob').commit({ authenticatedData: emptyBytes })
     pending.discard()
     expect(await party.group('bob').receive(pending.message)).toMatchObject({
-      kind: 'rejected',
-      error: { code: 'commit-path-undecryptable' },
+      kind: 'own',
+      error: { code: 'message-own' },
     })
     await party.commit('bob')
     expectAgreement(party)
@@ -414,7 +414,7 @@ describe('entering again', () => {
     const erin = party.group('erin')
     for (const message of [proposal, before.message]) {
       expect(await erin.receive(message)).toMatchObject({
-        kind: 'rejected',
+        kind: 'past-epoch',
         error: { code: 'message-epoch-past' },
       })
     }

@@ -69,6 +69,7 @@ export type Change<T> = (value: T) => T
 export async function epochOf(group: Group): Promise<Epoch> {
   const pending = await group.commit({ authenticatedData: emptyBytes })
   pending.discard()
+  if (pending.previous === undefined) throw new Error('a member has an epoch')
   return pending.previous
 }
 

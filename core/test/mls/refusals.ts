@@ -17,7 +17,7 @@ export function refusal(code: string): unknown {
 export async function rejectionOf(group: Group, message: Bytes): Promise<string> {
   const before = viewOf(group)
   const received = await group.receive(message)
-  if (received.kind !== 'rejected') return received.kind
+  if (!('error' in received)) return received.kind
   expect(viewOf(group)).toEqual(before)
   return codeOf(received.error)
 }

@@ -39,6 +39,7 @@ function ownKeys({ privateTree, public: { tree } }: Epoch): readonly HpkeKeyPair
 function ownedBy(epoch: Epoch): readonly Bytes[] {
   return [
     ...Object.values(epoch.secrets).map((secret) => secret.expose()),
+    epoch.messages.senderDataSecret.expose(),
     ...ownKeys(epoch).map(({ privateKey }) => privateKey.expose()),
   ]
 }
@@ -49,12 +50,14 @@ async function tracedParty(): Promise<{
   leaked: () => Promise<readonly string[]>
 }> {
   const crypto = new TracedCrypto(testCrypto)
-  const party = await Party.of(names, { environment: { crypto } })
+  const retention = { pastEpochs: 0, pastEpochMs: 0, resumptionPsks: 0 }
+  const party = await Party.of(names, { environment: { crypto, retention } })
   // What KeyPackages and founding needed has its owners outside the group.
   crypto.forget()
   const leaked = async () => {
     const epochs = await Promise.all(party.participants.map(({ group }) => epochOf(group)))
-    return crypto.leaked(new Set(epochs.flatMap(ownedBy)))
+    const secretTrees = epochs.map(({ messages }) => messages.secretTree.encodeState().expose())
+    return crypto.leaked(new Set(epochs.flatMap(ownedBy)), secretTrees.map(toHex))
   }
   return { party, crypto, leaked }
 }
@@ -150,14 +153,13 @@ describe('nothing is left but what the epoch needs', () => {
     for (const name of ['bob', 'carol']) {
       crypto.forget()
       const group = party.group(name)
-      const work =
-        name === 'bob'
-          ? group.receive(pending.message)
-          : group.commit({ authenticatedData: emptyBytes }).catch(() => {})
-      // Half-way through: after the signatures, while keys are being derived.
-      while (crypto.count < 4) await new Promise((resolve) => setImmediate(resolve))
-      group.close()
-      await work
+      crypto.whenKeyIsDerived = () => group.close()
+      if (name === 'bob') {
+        expect(await group.receive(pending.message)).toMatchObject({ kind: 'rejected' })
+      } else {
+        await expect(group.commit({})).rejects.toEqual(refusal('group-left'))
+      }
+      crypto.whenKeyIsDerived = () => {}
       party.participants = [...party.others(name)]
       expect(await leaked()).toEqual([])
     }

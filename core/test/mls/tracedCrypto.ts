@@ -1,4 +1,4 @@
-import type { Bytes } from '../../src/codec/bytes.ts'
+import { type Bytes, toHex } from '../../src/codec/bytes.ts'
 import { decode } from '../../src/codec/tls.ts'
 import type { SecretCrypto, SecretSuite } from '../../src/crypto/secret/index.ts'
 import { KdfLabel } from '../../src/wire/labels.ts'
@@ -15,6 +15,8 @@ interface Trace {
 export class TracedCrypto implements SecretCrypto {
   readonly #inner: SecretCrypto
   readonly #traces: Trace[] = []
+  /** Called in the middle of whatever derives key pairs, where others can act too. */
+  whenKeyIsDerived: () => void = () => {}
 
   constructor(inner: SecretCrypto) {
     this.#inner = inner
@@ -41,6 +43,7 @@ export class TracedCrypto implements SecretCrypto {
       },
       deriveKeyPair: async (inputKey) => {
         const pair = await suite.deriveKeyPair(inputKey)
+        this.whenKeyIsDerived()
         traced('private key', pair.privateKey.expose())
         return pair
       },
@@ -59,10 +62,11 @@ export class TracedCrypto implements SecretCrypto {
     this.#traces.length = 0
   }
 
-  /** Names of the secrets that still have their bytes and are none of `owned`. */
-  leaked(owned: ReadonlySet<Bytes>): readonly string[] {
+  /** Names of the secrets that still have their bytes and are none of `owned`, nor in an encoded secret tree. */
+  leaked(owned: ReadonlySet<Bytes>, secretTrees: readonly string[] = []): readonly string[] {
     return this.#traces
       .filter(({ bytes }) => !owned.has(bytes) && bytes.some((byte) => byte !== 0))
+      .filter(({ bytes }) => !secretTrees.some((state) => state.includes(toHex(bytes))))
       .map(({ what }) => what)
   }
 }

@@ -66,6 +66,7 @@ export interface OpenedWelcome {
   /** From which the epoch's secrets follow. */
   readonly memberSecret: Secret
   readonly pathSecret: Secret | undefined
+  readonly psks: readonly PreSharedKeyId[]
 }
 
 /**
@@ -110,7 +111,7 @@ export async function openWelcome(
     memberSecret = deriveMemberSecret(crypto, joinerSecret, pskSecret)
     pskSecret.wipe()
     const groupInfo = await openGroupInfo(crypto, memberSecret, encryptedGroupInfo)
-    return { groupInfo, memberSecret, pathSecret }
+    return { groupInfo, memberSecret, pathSecret, psks }
   } catch (error) {
     memberSecret?.wipe()
     pathSecret?.wipe()
@@ -132,16 +133,16 @@ function openGroupInfo(
   )
 }
 
-/** @throws MlsError `welcome-psk-invalid` */
+/**
+ * §12.4.3.1: every key has to be at hand, and one that continues another group stands for itself.
+ * @throws MlsError `welcome-psk-invalid`
+ */
 function findPsks(
   ids: readonly PreSharedKeyId[],
   preSharedKey: (id: PreSharedKeyId) => Secret | undefined,
 ): readonly PreSharedKeyInput[] {
-  const continues = ids.some(
-    (id) => id.pskType === PskType.resumption && id.usage !== ResumptionPskUsage.application,
-  )
-  if (continues) {
-    throw new MlsError('welcome-psk-invalid', 'a group that continues another cannot be checked')
+  if (ids.filter(continuesGroup).length > 1) {
+    throw new MlsError('welcome-psk-invalid', 'a group continues one other at most')
   }
   return ids.map((id) => {
     const key = preSharedKey(id)
@@ -149,6 +150,13 @@ function findPsks(
     return { id, key }
   })
 }
+
+/** §8.4: a resumption key of usage `reinit` or `branch`. */
+export function continuesGroup(id: PreSharedKeyId): id is ContinuedGroupId {
+  return id.pskType === PskType.resumption && id.usage !== ResumptionPskUsage.application
+}
+
+export type ContinuedGroupId = Extract<PreSharedKeyId, { pskType: typeof PskType.resumption }>
 
 async function withWelcomeKey<T>(
   crypto: SecretSuite,

@@ -1,108 +1,110 @@
-import { type Bytes, fromHex } from '../../codec/bytes.ts'
-import { encode } from '../../codec/tls.ts'
-
+import { type Bytes, emptyBytes, fromHex } from '../../codec/bytes.ts'
 import { ConclaveError } from '../../error.ts'
-import type { Commit, ProposalOrRef } from '../../wire/commit.ts'
-import {
-  type AuthenticatedContent,
-  type FramedContent,
-  MlsMessage,
-  type Sender,
-} from '../../wire/framing.ts'
+import type { ProposalOrRef } from '../../wire/commit.ts'
+import type { Sender } from '../../wire/framing.ts'
 import type { Proposal } from '../../wire/proposal.ts'
 import type { LeafNode } from '../../wire/ratchetTree.ts'
-import {
-  ContentType,
-  LeafNodeSource,
-  ProposalOrRefType,
-  ProposalType,
-  ProtocolVersion,
-  SenderType,
-  WireFormat,
-} from '../../wire/registry.ts'
-import { signGroupInfo } from '../bootstrap/groupInfo.ts'
-import { signLeafNode } from '../bootstrap/keyPackageBundle.ts'
-import { sealWelcome } from '../bootstrap/welcome.ts'
+import { ProposalOrRefType, ProposalType, SenderType } from '../../wire/registry.ts'
+import type { OwnLeaf } from '../bootstrap/keyPackageBundle.ts'
+import { MlsError } from '../mlsError.ts'
 import { checkLifetime } from '../public/keyPackage.ts'
 import { checkProposal } from '../public/proposal.ts'
 import { resolveProposals } from '../public/proposalList.ts'
 import { sortProposals } from '../public/proposalRules.ts'
-import {
-  type CommitEffect,
-  checkMembersAfter,
-  committedContext,
-  effectOf,
-  prepareCommit,
-} from '../public/publicCommit.ts'
-import { protectPublic, signPublic } from '../treedem/publicMessage.ts'
-import {
-  confirmationTag,
-  deriveEpochSecrets,
-  deriveJoinerSecret,
-  deriveMemberSecret,
-  wipeEpochSecrets,
-} from '../treekem/keySchedule.ts'
-import { derivePskSecret, type PreSharedKeyInput } from '../treekem/preSharedKeys.ts'
-import { type CreatedPath, createPath, wipeKeys } from '../treekem/updatePath.ts'
-import { type Epoch, preSharedKeys } from './epoch.ts'
+import { checkMembersAfter, needsPath, prepareCommit } from '../public/publicCommit.ts'
+import type { Epoch } from './epoch.ts'
+import { handshakeFormat, protect } from './framing.ts'
+import type { GroupInfoOptions } from './groupInfo.ts'
+import { makeCommit } from './makeCommit.ts'
 import { PendingCommit } from './pendingCommit.ts'
+import { findPreSharedKeys, type PreSharedKeys, preSharedKeysOf } from './preSharedKeys.ts'
 import { selectProposals } from './selectProposals.ts'
 
 export interface CommitOptions {
   /** Proposals of our own, committed by value. */
   readonly proposals?: readonly Proposal[]
-  readonly authenticatedData: Bytes
+  readonly authenticatedData?: Bytes
+  /**
+   * Without a path nobody heals and an added member gets no path secret; RFC 9420 §12.4 allows it
+   * for Adds, pre-shared keys and ReInits. 'always' where left out.
+   */
+  readonly path?: 'always' | 'if-required'
+  /** What our leaf becomes, if anything but its encryption key is to change: it needs a path. */
+  readonly leaf?: OwnLeaf
+  /** As a PrivateMessage, which a delivery service cannot check. */
+  readonly encrypted?: boolean
+  /** Of the GroupInfo that the Welcome carries and that is given beside the commit. */
+  readonly groupInfo?: GroupInfoOptions
+}
+
+/** For the first commit of a group that continues another. */
+interface Founds {
+  readonly knownPsks?: PreSharedKeys
+  readonly founds?: boolean
 }
 
 /**
- * RFC 9420 §12.4.1, always with a path: it covers every proposal of the epoch that can be covered,
- * and the given ones. The epoch itself does not change.
+ * RFC 9420 §12.4.1: covers every proposal of the epoch that can be covered, and the given ones. The
+ * epoch itself does not change.
  * @throws MlsError, or what the policy throws
  */
 export async function createCommit(
   epoch: Epoch,
-  { proposals, authenticatedData }: CommitOptions,
+  options: CommitOptions,
+  { knownPsks = preSharedKeysOf(epoch), founds = false }: Founds = {},
 ): Promise<PendingCommit> {
-  const { crypto, leafIndex } = epoch
-  const { groupContext, tree } = epoch.public
-  const { signatureKey, credential, capabilities, extensions } = tree.leafNode(
-    leafIndex,
-  ) as LeafNode
-  const { entries, prepared, psks } = await chooseProposals(epoch, proposals ?? [])
-  const created = await createPath(crypto, {
-    tree: prepared.treeBeforePath,
-    leafIndex,
-    added: prepared.added.map((member) => member.leafIndex),
-    makeLeaf: (encryptionKey, parentHash) =>
-      signLeafNode(
-        epoch.signer,
-        {
-          signatureKey,
-          credential,
-          capabilities,
-          extensions,
-          encryptionKey,
-          leafNodeSource: LeafNodeSource.commit,
-          parentHash,
-        },
-        { groupId: groupContext.groupId, leafIndex },
-      ),
-    contextOf: (merged) => ({ ...prepared.context, treeHash: merged.treeHash(crypto) }),
-  })
-  try {
-    const effect = effectOf(crypto, prepared, created.tree)
-    const commit: Commit = { proposals: entries, path: created.path }
-    return await sealCommit(epoch, { commit, authenticatedData, effect, created, psks })
-  } catch (error) {
-    wipeKeys(created.keys)
-    throw error
-  } finally {
-    created.wipeSecrets()
+  const { environment, crypto, leafIndex, privateTree, history, signer } = epoch
+  if (epoch.public.reInit !== undefined) {
+    throw new MlsError('group-reinitialised', 'the group is to be founded anew')
   }
+  const { entries, prepared, psks } = await chooseProposals(
+    epoch,
+    options.proposals ?? [],
+    knownPsks,
+  )
+  const withPath =
+    options.path !== 'if-required' ||
+    options.leaf !== undefined ||
+    needsPath(environment, prepared.proposals)
+  const made = await makeCommit(
+    {
+      environment,
+      crypto,
+      privateTree,
+      history,
+      leafIndex,
+      signer,
+      group: epoch.public,
+      sender: { senderType: SenderType.member, leafIndex },
+      initSecret: epoch.secrets.initSecret,
+      wireFormat: handshakeFormat(epoch, options.encrypted),
+      protect: (authenticated) => protect(epoch, authenticated),
+    },
+    {
+      entries,
+      prepared,
+      psks,
+      authenticatedData: options.authenticatedData ?? emptyBytes,
+      leaf: withPath ? (options.leaf ?? ownLeaf(epoch)) : undefined,
+      leafIsNew: options.leaf !== undefined,
+      groupInfo: options.groupInfo,
+    },
+  )
+  return new PendingCommit({ ...made, previous: epoch, founds })
+}
+
+/** What our leaf says of us, with the key that signs for it. */
+export function ownLeaf({ public: group, leafIndex, signer }: Epoch): OwnLeaf {
+  const { credential, capabilities, extensions } = group.tree.leafNode(leafIndex) as LeafNode
+  return { signer, credential, capabilities, extensions }
 }
 
 /** The proposals of a commit of ours, judged and applied. */
-async function chooseProposals(epoch: Epoch, byValue: readonly Proposal[]) {
+async function chooseProposals(
+  epoch: Epoch,
+  byValue: readonly Proposal[],
+  knownPsks: PreSharedKeys,
+) {
   const { environment, crypto, leafIndex } = epoch
   const { groupContext, tree, proposals: cached } = epoch.public
   const sender: Sender = { senderType: SenderType.member, leafIndex }
@@ -119,94 +121,13 @@ async function chooseProposals(epoch: Epoch, byValue: readonly Proposal[]) {
       ...refs.map((ref) => ({ type: ProposalOrRefType.reference, reference: fromHex(ref) })),
       ...byValue.map((proposal) => ({ type: ProposalOrRefType.proposal, proposal })),
     ]
-    const sorted = sortProposals(
-      resolveProposals(entries, sender, cached),
-      sender,
-      tree,
-      environment.policy,
-    )
+    const resolved = resolveProposals(entries, sender, cached)
+    const sorted = sortProposals(resolved, sender, tree, environment.policy)
     const prepared = prepareCommit(environment, groupContext, tree, sorted)
     checkMembersAfter(prepared, prepared.treeBeforePath)
-    return { entries, prepared, psks: preSharedKeys(environment, sorted.preSharedKeys) }
+    return { entries, prepared, psks: findPreSharedKeys(knownPsks, sorted.preSharedKeys) }
   }
   return prepare(selectProposals(cached, leafIndex, (refs) => succeeds(() => prepare(refs))))
-}
-
-interface UnsealedCommit {
-  readonly commit: Commit
-  readonly authenticatedData: Bytes
-  readonly effect: CommitEffect
-  readonly created: CreatedPath
-  readonly psks: readonly PreSharedKeyInput[]
-}
-
-/** Signs the commit and derives the epoch that it begins, with the messages that lead there. */
-async function sealCommit(
-  epoch: Epoch,
-  { commit, authenticatedData, effect, created, psks }: UnsealedCommit,
-): Promise<PendingCommit> {
-  const { crypto, leafIndex } = epoch
-  const { groupContext, interimTranscriptHash } = epoch.public
-  const content: FramedContent = {
-    groupId: groupContext.groupId,
-    epoch: groupContext.epoch,
-    sender: { senderType: SenderType.member, leafIndex },
-    authenticatedData,
-    contentType: ContentType.commit,
-    commit,
-  }
-  const wireFormat = WireFormat.publicMessage
-  const signature = await signPublic(epoch.signer, content, groupContext)
-  const signed = { wireFormat, content, signature }
-  const context = committedContext(crypto, effect, interimTranscriptHash, signed)
-
-  const { initSecret, membershipKey } = epoch.secrets
-  const joinerSecret = deriveJoinerSecret(crypto, initSecret, created.commitSecret, context)
-  const pskSecret = derivePskSecret(crypto, psks)
-  const memberSecret = deriveMemberSecret(crypto, joinerSecret, pskSecret)
-  const secrets = deriveEpochSecrets(crypto, memberSecret, context)
-  try {
-    const tag = confirmationTag(crypto, secrets, context.confirmedTranscriptHash)
-    const auth = { signature, confirmationTag: tag }
-    const authenticated: AuthenticatedContent = { wireFormat, content, auth }
-    const publicMessage = protectPublic(crypto, membershipKey, authenticated, groupContext)
-    const groupInfo = await signGroupInfo(epoch.signer, {
-      groupContext: context,
-      extensions: [],
-      confirmationTag: tag,
-      signer: leafIndex,
-    })
-    const newcomers = effect.added.map((member) => ({
-      keyPackage: member.keyPackage,
-      pathSecret: created.pathSecretFor(member.leafIndex),
-    }))
-    const { preSharedKeys: pskIds } = effect.proposals
-    const welcome =
-      newcomers.length === 0
-        ? undefined
-        : await sealWelcome(crypto, newcomers, joinerSecret, memberSecret, pskIds, groupInfo)
-
-    const { mls10: version } = ProtocolVersion
-    return new PendingCommit({
-      message: encode(MlsMessage, { version, wireFormat, publicMessage }),
-      groupInfo: encode(MlsMessage, { version, wireFormat: WireFormat.groupInfo, groupInfo }),
-      welcome: welcome && encode(MlsMessage, { version, wireFormat: WireFormat.welcome, welcome }),
-      effect,
-      previous: epoch,
-      next: {
-        ...epoch,
-        public: epoch.public.advance(effect, authenticated),
-        secrets,
-        privateTree: epoch.privateTree.updatedTo(created.tree, created.keys),
-        confirmationTag: tag,
-      },
-    })
-  } catch (error) {
-    wipeEpochSecrets(secrets)
-    throw error
-  } finally {
-    for (const used of [joinerSecret, pskSecret, memberSecret]) used.wipe()
-  }
 }
 
 function succeeds(attempt: () => unknown): boolean {

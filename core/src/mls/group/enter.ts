@@ -1,6 +1,6 @@
 import { type Bytes, emptyBytes, equalBytes } from '../../codec/bytes.ts'
 import { Secret } from '../../crypto/secret/secret.ts'
-import type { SecretSuite } from '../../crypto/secret/secretSuite.ts'
+import type { HpkeKeyPair, SecretSuite } from '../../crypto/secret/secretSuite.ts'
 import type { Extensions } from '../../wire/extension.ts'
 import type { GroupContext } from '../../wire/groupContext.ts'
 import { type LeafIndex, type Lifetime, RatchetTree } from '../../wire/ratchetTree.ts'
@@ -26,7 +26,11 @@ import {
 import { PrivateTree } from '../treekem/privateTree.ts'
 import { keysFromWelcome } from '../treekem/updatePath.ts'
 import { PublicTree } from '../treesync/publicTree.ts'
-import { checkConfirmationTag, type Epoch, type GroupEnvironment } from './epoch.ts'
+import { checkContinuation, withPsksOf } from './continuation.ts'
+import { beginEpoch, checkConfirmationTag, type Epoch, type GroupEnvironment } from './epoch.ts'
+import { History } from './history.ts'
+import { applicationPsks } from './preSharedKeys.ts'
+import { defaultRetention } from './retention.ts'
 
 export interface Founding {
   readonly cipherSuite: number
@@ -74,9 +78,11 @@ export async function foundEpoch(
       public: await PublicGroup.found(environment, crypto, groupContext, tree, tag),
       leafIndex,
       signer: own.signer,
-      secrets,
+      ...beginEpoch(crypto, secrets, tree.leafCount, leafIndex),
       privateTree: new PrivateTree(leafIndex, new Map([[0, leafKey]])),
       confirmationTag: tag,
+      updates: [],
+      history: newHistory(environment),
     }
   } catch (error) {
     wipeEpochSecrets(secrets)
@@ -93,21 +99,21 @@ export interface Joining {
    * is open.
    */
   readonly ratchetTree?: (groupInfo: GroupInfo) => Promise<RatchetTree>
+  /** The group that the new one may reinitialise or branch off (§11.2, §11.3). */
+  readonly continues?: Epoch
 }
 
 /**
  * RFC 9420 §12.4.3.1. A bundle is used up only by success.
  * @throws MlsError, or what the policy throws
  */
-export async function joinEpoch(
-  environment: GroupEnvironment,
-  { welcome, bundle, ratchetTree }: Joining,
-): Promise<Epoch> {
+export async function joinEpoch(environment: GroupEnvironment, joining: Joining): Promise<Epoch> {
+  const { welcome, bundle, continues } = joining
   const crypto = suiteOf(environment, welcome.cipherSuite)
-  const preSharedKey = environment.preSharedKey ?? (() => undefined)
-  const opened = await openWelcome(crypto, welcome, bundle, preSharedKey)
+  const known = withPsksOf(continues, applicationPsks(environment))
+  const opened = await openWelcome(crypto, welcome, bundle, known)
   try {
-    return await enterEpoch(environment, crypto, opened, bundle, ratchetTree)
+    return await enterEpoch(environment, crypto, opened, joining)
   } finally {
     opened.memberSecret.wipe()
     opened.pathSecret?.wipe()
@@ -117,13 +123,15 @@ export async function joinEpoch(
 async function enterEpoch(
   environment: GroupEnvironment,
   crypto: SecretSuite,
-  { groupInfo, memberSecret, pathSecret }: OpenedWelcome,
-  bundle: KeyPackageBundle,
-  ratchetTree: Joining['ratchetTree'],
+  { groupInfo, memberSecret, pathSecret, psks }: OpenedWelcome,
+  { bundle, ratchetTree, continues }: Joining,
 ): Promise<Epoch> {
   const { groupContext, confirmationTag: tag } = groupInfo
   if (groupContext.cipherSuite !== crypto.suite.id) {
     throw new MlsError('welcome-suite-mismatch', 'the GroupInfo is of another cipher suite')
+  }
+  if (environment.isInGroup?.(groupContext.groupId) === true) {
+    throw new MlsError('welcome-group-known', 'we are in a group of this id already')
   }
   const nodes =
     readExtension(groupInfo.extensions, ExtensionType.ratchetTree, RatchetTree) ??
@@ -131,6 +139,7 @@ async function enterEpoch(
   if (nodes === undefined) throw new MlsError('welcome-tree-missing', 'no ratchet tree was given')
   const group = await PublicGroup.open(environment, groupInfo, nodes)
   const leafIndex = ownLeaf(group.tree, bundle)
+  checkContinuation(environment.policy, continues, psks, groupContext, group.tree)
 
   const secrets = deriveEpochSecrets(crypto, memberSecret, groupContext)
   try {
@@ -139,22 +148,34 @@ async function enterEpoch(
       pathSecret === undefined
         ? new Map()
         : await keysFromWelcome(crypto, group.tree, leafIndex, groupInfo.signer, pathSecret)
-    const keys = new Map([[0, bundle.leafKey], ...pathKeys])
-    bundle.initKey.privateKey.wipe()
+    const keys = new Map([[0, useLeafKey(bundle)], ...pathKeys])
     return {
       environment,
       crypto,
       public: group,
       leafIndex,
       signer: bundle.signer,
-      secrets,
+      ...beginEpoch(crypto, secrets, group.tree.leafCount, leafIndex),
       privateTree: new PrivateTree(leafIndex, keys),
       confirmationTag: tag,
+      updates: [],
+      history: newHistory(environment),
     }
   } catch (error) {
     wipeEpochSecrets(secrets)
     throw error
   }
+}
+
+/** Takes what a joined group needs of a bundle, which is used up unless it is one of last resort. */
+function useLeafKey({ initKey, leafKey, lastResort }: KeyPackageBundle): HpkeKeyPair {
+  if (lastResort) return { ...leafKey, privateKey: leafKey.privateKey.copy() }
+  initKey.privateKey.wipe()
+  return leafKey
+}
+
+function newHistory({ retention }: GroupEnvironment): History {
+  return new History(retention ?? defaultRetention)
 }
 
 /** @throws MlsError `welcome-own-leaf-missing` */
@@ -171,7 +192,7 @@ function ownLeaf(tree: PublicTree, { keyPackage }: KeyPackageBundle): LeafIndex 
 }
 
 /** @throws MlsError `suite-unsupported` */
-function suiteOf(environment: GroupEnvironment, id: number): SecretSuite {
+export function suiteOf(environment: GroupEnvironment, id: number): SecretSuite {
   const crypto = environment.crypto.secretSuite(id)
   if (crypto === undefined) throw new MlsError('suite-unsupported', `no cipher suite ${id}`)
   return crypto

@@ -1,43 +1,64 @@
-import { type Bytes, emptyBytes } from '../../codec/bytes.ts'
-import { decode, encode } from '../../codec/tls.ts'
+import { type Bytes, emptyBytes, toHex } from '../../codec/bytes.ts'
+import { encode } from '../../codec/tls.ts'
 import type { Secret } from '../../crypto/secret/secret.ts'
-import { signWithLabel } from '../../crypto/secret/sign.ts'
+import { type Signer, signWithLabel } from '../../crypto/secret/sign.ts'
 import { ConclaveError } from '../../error.ts'
 import { Lane } from '../../lane.ts'
-import { type AuthenticatedContent, type FramedContent, MlsMessage } from '../../wire/framing.ts'
+import { MlsMessage } from '../../wire/framing.ts'
 import type { GroupContext } from '../../wire/groupContext.ts'
 import type { Proposal } from '../../wire/proposal.ts'
 import type { LeafIndex, RatchetTree } from '../../wire/ratchetTree.ts'
-import {
-  ContentType,
-  ProposalType,
-  ProtocolVersion,
-  SenderType,
-  WireFormat,
-} from '../../wire/registry.ts'
-import { signGroupInfo } from '../bootstrap/groupInfo.ts'
+import { ContentType, ProposalType, ProtocolVersion, WireFormat } from '../../wire/registry.ts'
+import type { OwnLeaf } from '../bootstrap/keyPackageBundle.ts'
 import { MlsError } from '../mlsError.ts'
-import { checkGroupAndEpoch } from '../public/contentSignature.ts'
 import type { CommitEffect } from '../public/publicCommit.ts'
 import type { PublicGroup } from '../public/publicGroup.ts'
-import { protectPublic, signPublic, unprotectPublic } from '../treedem/publicMessage.ts'
 import { exportSecret } from '../treekem/keySchedule.ts'
 import type { Member } from '../treesync/publicTree.ts'
 import { type CommitOptions, createCommit } from './commit.ts'
+import { type Branching, type Continuing, createBranch, createReInit } from './continueGroup.ts'
 import { type Founding, foundEpoch, type Joining, joinEpoch } from './enter.ts'
-import { type Epoch, type GroupEnvironment, wipeEpoch } from './epoch.ts'
+import { type Epoch, type GroupEnvironment, retireEpoch, wipeEpoch } from './epoch.ts'
+import { createExternalCommit, type ExternalJoining } from './externalCommit.ts'
+import { frame, handshakeFormat, ownContent } from './framing.ts'
+import { FutureMessages } from './futureMessages.ts'
+import { describeEpoch, type GroupInfoOptions } from './groupInfo.ts'
+import { type ApplicationMessage, decodeMessage, headOf } from './incoming.ts'
 import type { PendingCommit } from './pendingCommit.ts'
-import { receiveCommit } from './receiveCommit.ts'
+import { receiveMessage, type Step } from './receive.ts'
+import { defaultFutureLimits } from './retention.ts'
+import { encodeEpoch, restoreEpoch } from './state.ts'
+import { makeUpdate } from './update.ts'
 
 /** What came of a received message. Whatever a peer can cause is one of these, never an exception. */
 export type Received =
+  /** Application data, also of an epoch that is over but still kept. */
+  | ({ readonly kind: 'application' } & ApplicationMessage)
   | { readonly kind: 'proposal'; readonly ref: Bytes }
   /** `group` takes the place of the one that received the message. */
   | { readonly kind: 'commit'; readonly group: Group; readonly effect: CommitEffect }
   /** The commit removed us; the group is over for us and its secrets are wiped. */
   | { readonly kind: 'removed'; readonly effect: CommitEffect }
+  /** Not for this epoch of this group, or not any more. Nothing has changed. */
+  | { readonly kind: 'own' | 'duplicate' | 'past-epoch'; readonly error: MlsError }
+  /** If it is kept, `receiveKept` takes it in once its epoch has come. */
+  | { readonly kind: 'future-epoch'; readonly kept: boolean; readonly error: MlsError }
   /** Nothing has changed. */
   | { readonly kind: 'rejected'; readonly error: ConclaveError }
+
+/** Codes that say less of a message than of when it came. */
+const untimely: Readonly<Partial<Record<MlsError['code'], 'own' | 'duplicate' | 'past-epoch'>>> = {
+  'message-own': 'own',
+  'message-known': 'duplicate',
+  'message-key-consumed': 'duplicate',
+  'message-epoch-past': 'past-epoch',
+}
+
+export interface HandshakeOptions {
+  readonly authenticatedData?: Bytes
+  /** As a PrivateMessage, which a delivery service cannot check. */
+  readonly encrypted?: boolean
+}
 
 export type OwnProposal = Exclude<Proposal, { proposalType: typeof ProposalType.update }>
 
@@ -53,9 +74,14 @@ export class Group {
   #epoch: Epoch
   #ended: 'superseded' | 'left' | undefined
   readonly #lane = new Lane()
+  readonly #future: FutureMessages
+  /** Commits of ours in this epoch, which come back from the log; by their hash. */
+  readonly #ownCommits = new Set<string>()
 
-  private constructor(epoch: Epoch) {
+  private constructor(epoch: Epoch, future?: FutureMessages) {
     this.#epoch = epoch
+    this.#future =
+      future ?? new FutureMessages(epoch.environment.futureLimits ?? defaultFutureLimits)
   }
 
   /**
@@ -68,10 +94,48 @@ export class Group {
 
   /**
    * RFC 9420 §12.4.3.1: joins by Welcome. The KeyPackage's private keys pass to the group.
+   * @param continues the group that this one may reinitialise or branch off
    * @throws MlsError, or what the policy throws
    */
-  static async join(environment: GroupEnvironment, joining: Joining): Promise<Group> {
-    return new Group(await joinEpoch(environment, joining))
+  static async join(
+    environment: GroupEnvironment,
+    joining: Omit<Joining, 'continues'>,
+    continues?: Group,
+  ): Promise<Group> {
+    const old = continues === undefined ? undefined : continues.#alive()
+    return new Group(
+      await joinEpoch(environment, old === undefined ? joining : { ...joining, continues: old }),
+    )
+  }
+
+  /**
+   * RFC 9420 §12.4.3.2: the commit by which somebody enters without being added. `enter` gives its
+   * group once the log has confirmed it.
+   * @throws MlsError, or what the policy throws
+   */
+  static joinExternally(
+    environment: GroupEnvironment,
+    joining: ExternalJoining,
+  ): Promise<PendingCommit> {
+    return createExternalCommit(environment, joining)
+  }
+
+  /**
+   * The group of a commit that no earlier epoch of it has made: `joinExternally`, `reInit`, `branch`.
+   * @throws MlsError `group-superseded` for a member's commit, `pending-commit-settled`
+   */
+  static enter(pending: PendingCommit): Group {
+    if (!pending.enters) throw new MlsError('group-superseded', 'a commit of a member is confirmed')
+    return new Group(pending.settle())
+  }
+
+  /**
+   * The group that `encodeState` was called on.
+   * @param signer signs with the key of our leaf, which is not part of the state
+   * @throws MlsError `state-…`
+   */
+  static restore(environment: GroupEnvironment, state: Bytes, signer: Signer): Group {
+    return new Group(restoreEpoch(environment, state, signer))
   }
 
   get groupContext(): GroupContext {
@@ -129,15 +193,15 @@ export class Group {
     return signWithLabel(this.#alive().signer, label, content)
   }
 
-  /** MLSMessage with this epoch's GroupInfo, without the tree. */
-  async groupInfo(): Promise<Bytes> {
-    const { signer, confirmationTag, leafIndex } = this.#alive()
-    const groupInfo = await signGroupInfo(signer, {
-      groupContext: this.groupContext,
-      extensions: [],
-      confirmationTag,
-      signer: leafIndex,
-    })
+  /**
+   * MLSMessage with this epoch's GroupInfo.
+   * @throws MlsError `group-superseded`, `group-left`
+   */
+  async groupInfo(options?: GroupInfoOptions): Promise<Bytes> {
+    const { crypto, signer, confirmationTag, leafIndex, secrets, public: group } = this.#alive()
+    const { groupContext, tree } = group
+    const content = { groupContext, confirmationTag, signer: leafIndex }
+    const groupInfo = await describeEpoch(crypto, signer, content, tree, secrets, options)
     return encode(MlsMessage, {
       version: ProtocolVersion.mls10,
       wireFormat: WireFormat.groupInfo,
@@ -146,48 +210,59 @@ export class Group {
   }
 
   /**
-   * MLSMessage with a proposal of ours. It counts here once it comes back from the log, like
-   * everyone's. An Update is none of them: a member renews its leaf by committing.
-   * @throws MlsError `group-superseded`, `group-left`
+   * MLSMessage with application data (RFC 9420 §6.3, §15).
+   * @throws MlsError `message-proposals-pending` where proposals wait for a commit (§12.4),
+   *   `group-superseded`, `group-left`, `secret-tree-exhausted`
    */
-  async propose(proposal: OwnProposal, authenticatedData: Bytes = emptyBytes): Promise<Bytes> {
-    const { signer, crypto, secrets, leafIndex } = this.#alive()
-    const { groupContext } = this
-    const content: FramedContent = {
-      groupId: groupContext.groupId,
-      epoch: groupContext.epoch,
-      sender: { senderType: SenderType.member, leafIndex },
-      authenticatedData,
-      contentType: ContentType.proposal,
-      proposal,
+  protect(applicationData: Bytes, authenticatedData: Bytes = emptyBytes): Promise<Bytes> {
+    const epoch = this.#alive()
+    if (this.public.proposals.size > 0) {
+      throw new MlsError('message-proposals-pending', 'a commit has to come before more messages')
     }
-    const wireFormat = WireFormat.publicMessage
-    const signature = await signPublic(signer, content, groupContext)
-    this.#alive()
-    const publicMessage = protectPublic(
-      crypto,
-      secrets.membershipKey,
-      { wireFormat, content, auth: { signature } },
-      groupContext,
+    const { application: contentType } = ContentType
+    const content = ownContent(epoch, { authenticatedData, contentType, applicationData })
+    return this.#whileAlive(
+      frame(epoch, WireFormat.privateMessage, content).then(({ message }) => message),
     )
-    return encode(MlsMessage, { version: ProtocolVersion.mls10, wireFormat, publicMessage })
   }
 
-  /** `propose` for leaving: the extensions draft's SelfRemove. */
+  /**
+   * MLSMessage with a proposal of ours. It counts here once it comes back from the log, like
+   * everyone's; one that goes out encrypted nobody can read again and counts at once.
+   * @throws MlsError `group-superseded`, `group-left`
+   */
+  propose(proposal: OwnProposal, options: HandshakeOptions = {}): Promise<Bytes> {
+    return this.#propose(proposal, options)
+  }
+
+  /** `propose` for leaving: the extensions draft's SelfRemove, which is always a PublicMessage. */
   proposeSelfRemove(): Promise<Bytes> {
     return this.propose({ proposalType: ProposalType.selfRemove })
   }
 
   /**
-   * RFC 9420 §12.4.1: a commit with a path, covering this epoch's proposals. Nothing changes until
-   * it is confirmed.
+   * RFC 9420 §12.1.2: proposes a new encryption key for our leaf, and what else `leaf` changes. Its
+   * private key is kept until this epoch ends.
+   * @throws MlsError `group-superseded`, `group-left`
+   */
+  async proposeUpdate(options: HandshakeOptions & { leaf?: OwnLeaf } = {}): Promise<Bytes> {
+    const { update, leafNode } = await makeUpdate(this.#alive(), options.leaf)
+    const epoch = this.#alive()
+    this.#epoch = { ...epoch, updates: [...epoch.updates, update] }
+    return this.#propose({ proposalType: ProposalType.update, leafNode }, options)
+  }
+
+  /**
+   * RFC 9420 §12.4.1: a commit covering this epoch's proposals. Nothing changes until it is
+   * confirmed.
    * @throws MlsError, or what the policy throws
    */
-  commit(options: CommitOptions): Promise<PendingCommit> {
+  commit(options: CommitOptions = {}): Promise<PendingCommit> {
     return this.#lane.run(async () => {
       const pending = await this.#whileAlive(createCommit(this.#alive(), options))
       if (this.#ended !== undefined) pending.discard()
       this.#alive()
+      this.#ownCommits.add(this.#hash(pending.message))
       return pending
     })
   }
@@ -198,56 +273,137 @@ export class Group {
    */
   confirm(pending: PendingCommit): Group {
     const { secrets } = this.#alive()
-    if (pending.previous.secrets !== secrets) {
+    if (pending.previous?.secrets !== secrets) {
       throw new MlsError('group-superseded', 'the commit was made in another epoch')
     }
     const next = pending.settle()
     this.#ended = 'superseded'
-    return new Group(next)
+    return new Group(next, this.#future)
   }
 
-  /** Takes in a message of the group's log; the result says what came of it. */
+  /**
+   * RFC 9420 §11.2: the commit that founds the group which this one has agreed to be followed by.
+   * @throws MlsError `continuation-…`, or what the policy throws
+   */
+  reInit(environment: GroupEnvironment, continuing: Continuing): Promise<PendingCommit> {
+    return this.#whileAlive(createReInit(environment, this.#alive(), continuing))
+  }
+
+  /**
+   * RFC 9420 §11.3: the commit that founds a group of some of this one's members.
+   * @throws MlsError `continuation-…`, or what the policy throws
+   */
+  branch(environment: GroupEnvironment, branching: Branching): Promise<PendingCommit> {
+    return this.#whileAlive(createBranch(environment, this.#alive(), branching))
+  }
+
+  /** Takes in a message to the group; the result says what came of it. */
   receive(message: Bytes): Promise<Received> {
     return this.#lane.run(async () => {
       try {
-        return await this.#whileAlive(this.#receive(message))
+        return await this.#whileAlive(this.#take(message))
       } catch (error) {
+        if (error instanceof MlsError) return this.#refused(error, message)
         if (error instanceof ConclaveError) return { kind: 'rejected', error }
         throw error
       }
     })
   }
 
+  /**
+   * Takes in the next message that came before this epoch did; undefined where there is none left.
+   * After a commit the rest is for the group that it gave.
+   */
+  async receiveKept(): Promise<Received | undefined> {
+    const message = this.#future.take(this.epoch, this.#epoch.environment.clock.now())
+    return message && this.receive(message)
+  }
+
+  /** Wipes what has been kept of past epochs long enough; every received message does so too. */
+  prune(): void {
+    const { history, environment } = this.#alive()
+    const now = environment.clock.now()
+    history.prune(now)
+    this.#future.prune(this.epoch, now)
+  }
+
+  /**
+   * All of this member's state but its signature key, for `restore`: versioned, and as secret as the
+   * group. What has been wiped is not in it. A state must not be used again once the group went on
+   * from it: it would use keys twice.
+   * @throws MlsError `group-superseded`, `group-left`
+   */
+  encodeState(): Secret {
+    this.prune()
+    return encodeEpoch(this.#alive())
+  }
+
   /** Wipes everything; for a member that leaves or gives up. */
   close(): void {
-    if (this.#ended === undefined) wipeEpoch(this.#epoch)
+    if (this.#ended === undefined) {
+      wipeEpoch(this.#epoch)
+      this.#epoch.history.wipe()
+    }
     this.#ended ??= 'left'
   }
 
-  async #receive(encoded: Bytes): Promise<Received> {
+  async #propose(proposal: Proposal, options: HandshakeOptions): Promise<Bytes> {
     const epoch = this.#alive()
-    const authenticated = unprotect(epoch, encoded)
-    await epoch.public.verifyFraming(authenticated)
-    if (authenticated.content.contentType === ContentType.proposal) {
-      const { group, ref } = await epoch.public.withVerifiedProposal(authenticated)
+    const content = ownContent(epoch, {
+      authenticatedData: options.authenticatedData ?? emptyBytes,
+      contentType: ContentType.proposal,
+      proposal,
+    })
+    const wireFormat = handshakeFormat(epoch, options.encrypted)
+    const { authenticated, message } = await this.#whileAlive(frame(epoch, wireFormat, content))
+    if (options.encrypted === true) {
+      const { group } = await this.#alive().public.withVerifiedProposal(authenticated)
       this.#epoch = { ...this.#alive(), public: group }
-      return { kind: 'proposal', ref }
     }
-    const effect = await epoch.public.evaluateCommit(authenticated)
-    if (effect.removed.includes(epoch.leafIndex)) {
-      this.#alive()
-      this.close()
-      return { kind: 'removed', effect }
+    return message
+  }
+
+  async #take(encoded: Bytes): Promise<Received> {
+    this.prune()
+    if (this.#ownCommits.has(this.#hash(encoded))) {
+      throw new MlsError('message-own', 'a commit of ours, which is confirmed and not received')
     }
-    if (effect.proposals.committer === epoch.leafIndex) {
-      throw new MlsError('commit-path-undecryptable', 'a commit of ours that we did not keep')
+    const epoch = this.#alive()
+    return this.#follow(epoch, await receiveMessage(epoch, encoded))
+  }
+
+  #follow(from: Epoch, step: Step): Received {
+    switch (step.kind) {
+      case 'application':
+        return step
+      case 'proposal':
+        this.#epoch = { ...this.#alive(), public: step.public }
+        return { kind: 'proposal', ref: step.ref }
+      case 'removed':
+        this.#alive()
+        this.close()
+        return step
+      case 'commit': {
+        const { next, effect } = step
+        if (this.#ended !== undefined) wipeEpoch(next, from)
+        retireEpoch(this.#alive(), next)
+        this.#ended = 'superseded'
+        return { kind: 'commit', group: new Group(next, this.#future), effect }
+      }
     }
-    const next = await receiveCommit(epoch, effect, authenticated)
-    if (this.#ended !== undefined) wipeEpoch(next, epoch)
-    this.#alive()
-    wipeEpoch(epoch, next)
-    this.#ended = 'superseded'
-    return { kind: 'commit', group: new Group(next), effect }
+  }
+
+  #refused(error: MlsError, encoded: Bytes): Received {
+    const kind = untimely[error.code]
+    if (kind !== undefined) return { kind, error }
+    if (error.code !== 'message-epoch-future') return { kind: 'rejected', error }
+    const { epoch } = headOf(decodeMessage(encoded))
+    const now = this.#epoch.environment.clock.now()
+    return { kind: 'future-epoch', kept: this.#future.keep(epoch, encoded, this.epoch, now), error }
+  }
+
+  #hash(message: Bytes): string {
+    return toHex(this.#epoch.crypto.hash(message))
   }
 
   /** Where the group has ended meanwhile, that is why something failed: its secrets are gone. */
@@ -268,17 +424,4 @@ export class Group {
     if (this.#ended === 'left') throw new MlsError('group-left', 'this group is closed')
     return this.#epoch
   }
-}
-
-/** @throws CodecError, or MlsError `message-…` */
-function unprotect(
-  { crypto, secrets, public: group }: Epoch,
-  encoded: Bytes,
-): AuthenticatedContent {
-  const message = decode(MlsMessage, encoded)
-  if (message.wireFormat !== WireFormat.publicMessage) {
-    throw new MlsError('message-wire-format-unexpected', 'the message is not a PublicMessage')
-  }
-  checkGroupAndEpoch(message.publicMessage.content, group.groupContext)
-  return unprotectPublic(crypto, secrets.membershipKey, message.publicMessage, group.groupContext)
 }

@@ -1,15 +1,14 @@
 import type { Bytes } from '../../codec/bytes.ts'
 import { MlsError } from '../mlsError.ts'
 import type { CommitEffect } from '../public/publicCommit.ts'
-import { type Epoch, wipeEpoch } from './epoch.ts'
+import { type Epoch, retireEpoch, wipeEpoch } from './epoch.ts'
+import type { MadeCommit } from './makeCommit.ts'
 
-interface PendingState {
-  readonly message: Bytes
-  readonly groupInfo: Bytes
-  readonly welcome: Bytes | undefined
-  readonly effect: CommitEffect
-  readonly previous: Epoch
-  readonly next: Epoch
+interface PendingState extends MadeCommit {
+  /** Undefined for the commit by which a newcomer enters. */
+  readonly previous: Epoch | undefined
+  /** Whether `previous` exists for this commit alone: it founds a group that continues another. */
+  readonly founds?: boolean
 }
 
 /**
@@ -39,18 +38,24 @@ export class PendingCommit {
   get effect(): CommitEffect {
     return this.#state.effect
   }
-  get previous(): Epoch {
+  get previous(): Epoch | undefined {
     return this.#state.previous
   }
 
+  /** Whether it brings its maker into a group, rather than from one epoch of it to the next. */
+  get enters(): boolean {
+    return this.#state.previous === undefined || this.#state.founds === true
+  }
+
   /**
-   * The epoch that this commit begins; the previous one is wiped.
+   * The epoch that this commit begins; the previous one ends.
    * @throws MlsError `pending-commit-settled`
    */
   settle(): Epoch {
     this.#settleOnce()
-    wipeEpoch(this.#state.previous, this.#state.next)
-    return this.#state.next
+    const { previous, next } = this.#state
+    if (previous !== undefined) retireEpoch(previous, next)
+    return next
   }
 
   /**
@@ -59,7 +64,9 @@ export class PendingCommit {
    */
   discard(): void {
     this.#settleOnce()
-    wipeEpoch(this.#state.next, this.#state.previous)
+    const { previous, next, founds } = this.#state
+    wipeEpoch(next, previous)
+    if (previous !== undefined && founds === true) wipeEpoch(previous)
   }
 
   #settleOnce(): void {

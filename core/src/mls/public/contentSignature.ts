@@ -84,14 +84,17 @@ function notAllowed(): MlsError {
 }
 
 /** @throws MlsError `message-group-mismatch`, `message-epoch-past`, `message-epoch-future` */
-export function checkGroupAndEpoch(content: FramedContent, context: GroupContext): void {
-  if (!equalBytes(content.groupId, context.groupId)) {
+export function checkGroupAndEpoch(
+  { groupId, epoch }: Pick<FramedContent, 'groupId' | 'epoch'>,
+  context: GroupContext,
+): void {
+  if (!equalBytes(groupId, context.groupId)) {
     throw new MlsError('message-group-mismatch', 'the message is for another group')
   }
-  if (content.epoch < context.epoch) {
-    throw new MlsError('message-epoch-past', `epoch ${content.epoch} is over`)
+  if (epoch < context.epoch) {
+    throw new MlsError('message-epoch-past', `epoch ${epoch} is over`)
   }
-  if (content.epoch > context.epoch) {
-    throw new MlsError('message-epoch-future', `epoch ${content.epoch} has not begun`)
+  if (epoch > context.epoch) {
+    throw new MlsError('message-epoch-future', `epoch ${epoch} has not begun`)
   }
 }

@@ -13,6 +13,11 @@ import type { ProposalList, SourcedProposal } from './proposalList.ts'
 export interface GroupPolicy {
   /** Whether every commit must have a path, also one that RFC 9420 §12.4 lets go without. */
   readonly pathAlwaysRequired: boolean
+  /**
+   * 'public' where the delivery service has to follow the group, so that handshakes must be
+   * PublicMessages; 'any' where left out.
+   */
+  readonly handshakes?: 'public' | 'any'
   /** The group's parameters, when it is entered and whenever its extensions change. */
   checkGroup(context: GroupContext, tree: PublicTree): void
   /**

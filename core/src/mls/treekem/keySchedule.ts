@@ -1,8 +1,8 @@
-import { type Bytes, emptyBytes } from '../../codec/bytes.ts'
+import { type Bytes, emptyBytes, utf8 } from '../../codec/bytes.ts'
 import { encode } from '../../codec/tls.ts'
 import { deriveSecret, expandWithLabel } from '../../crypto/secret/labels.ts'
 import { Secret } from '../../crypto/secret/secret.ts'
-import type { SecretSuite } from '../../crypto/secret/secretSuite.ts'
+import type { HpkeKeyPair, SecretSuite } from '../../crypto/secret/secretSuite.ts'
 import { GroupContext } from '../../wire/groupContext.ts'
 
 /*
@@ -102,7 +102,7 @@ export function deriveFromEpochSecret(crypto: SecretSuite, epochSecret: Secret):
   ) as EpochSecrets
 }
 
-export function wipeEpochSecrets(secrets: EpochSecrets): void {
+export function wipeEpochSecrets(secrets: Partial<EpochSecrets>): void {
   for (const secret of Object.values(secrets)) secret.wipe()
 }
 
@@ -121,16 +121,27 @@ export function welcomeKeyAndNonce(
 /** §8.2: `MAC(confirmation_key, confirmed_transcript_hash)` */
 export function confirmationTag(
   crypto: SecretSuite,
-  { confirmationKey }: EpochSecrets,
+  { confirmationKey }: Pick<EpochSecrets, 'confirmationKey'>,
   confirmedTranscriptHash: Bytes,
 ): Bytes {
   return crypto.mac(confirmationKey.expose(), confirmedTranscriptHash)
 }
 
+/** §8.3: what a newcomer's commit agrees on a secret with. The private key is the caller's to wipe. */
+export function deriveExternalKey(
+  crypto: SecretSuite,
+  { externalSecret }: Pick<EpochSecrets, 'externalSecret'>,
+): Promise<HpkeKeyPair> {
+  return crypto.deriveKeyPair(externalSecret)
+}
+
+/** §8.3: the HPKE exporter's context for an external commit's init secret. */
+export const externalInitContext = utf8('MLS 1.0 external init secret')
+
 /** §8.5: MLS-Exporter */
 export function exportSecret(
   crypto: SecretSuite,
-  { exporterSecret }: EpochSecrets,
+  { exporterSecret }: Pick<EpochSecrets, 'exporterSecret'>,
   label: string,
   context: Bytes,
   length: number,

@@ -19,6 +19,16 @@ export class PrivateTree {
     this.#keys = keys
   }
 
+  /** All keys with the level above the leaf at which each stands. */
+  entries(): IterableIterator<[level: number, key: HpkeKeyPair]> {
+    return this.#keys.entries()
+  }
+
+  /** Whether `key` is our leaf's. */
+  isLeafKey(key: HpkeKeyPair): boolean {
+    return this.#keys.get(0) === key
+  }
+
   /** The private key of `node`, if it is ours and still the one that the tree shows. */
   keyOf(node: Subtree): HpkeKeyPair | undefined {
     const { encryptionKey } = node

@@ -1,0 +1,33 @@
+import { type Infer, opaque, optional, struct, vector } from '../../codec/tls.ts'
+import { Sender } from '../../wire/framing.ts'
+import { GroupContext } from '../../wire/groupContext.ts'
+import { Proposal, ReInit } from '../../wire/proposal.ts'
+import { RatchetTree } from '../../wire/ratchetTree.ts'
+
+/*
+ * What is kept of a PublicGroup.
+ *
+ * struct {
+ *     ProposalRef ref;
+ *     Proposal proposal;
+ *     Sender sender;
+ * } PendingProposal;
+ *
+ * struct {
+ *     GroupContext group_context;
+ *     optional<Node> ratchet_tree<V>;
+ *     opaque interim_transcript_hash<V>;
+ *     PendingProposal proposals<V>;
+ *     optional<ReInit> reinit;
+ * } PublicGroupState;
+ */
+const PendingProposal = struct({ ref: opaque(), proposal: Proposal, sender: Sender })
+
+export const PublicGroupState = struct({
+  groupContext: GroupContext,
+  ratchetTree: RatchetTree,
+  interimTranscriptHash: opaque(),
+  proposals: vector(PendingProposal),
+  reInit: optional(ReInit),
+})
+export type PublicGroupState = Infer<typeof PublicGroupState>

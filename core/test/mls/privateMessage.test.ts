@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { type Bytes, concatBytes, emptyBytes, toHex, utf8 } from '../../src/codec/bytes.ts'
 import { decode, encode } from '../../src/codec/tls.ts'
+import type { SecretSuite } from '../../src/crypto/secret/index.ts'
 import { noPadding } from '../../src/mls/treedem/padding.ts'
 import { protectPrivate } from '../../src/mls/treedem/privateMessage.ts'
 import { signFramedContent } from '../../src/mls/treedem/signFramedContent.ts'
@@ -11,8 +12,9 @@ import {
   SenderData,
 } from '../../src/wire/index.ts'
 import { ContentType, ProposalType, SenderType, WireFormat } from '../../src/wire/registry.ts'
-import { type Body, leafAt, PrivateGroup, text } from './privateGroup.ts'
+import { type Body, contains, leafAt, PrivateGroup, text } from './privateGroup.ts'
 import { refusal } from './refusals.ts'
+import { suite } from './testCrypto.ts'
 
 const [alice, bob, carol, nobody] = [0, 1, 2, 3]
 const proposal: Body = {
@@ -367,6 +369,42 @@ describe('a PrivateMessage', () => {
       await expectRefused(group, alice, message, 'message-undecryptable')
     }
     await group.receive(alice, genuine)
+  })
+})
+
+describe('protecting and opening', () => {
+  it('leave no secret in memory but those of the state', async () => {
+    const handedOut: Bytes[] = []
+    const plain = suite()
+    const expand: SecretSuite['expand'] = (key, info, length) => {
+      const bytes = plain.expand(key, info, length)
+      handedOut.push(bytes)
+      return bytes
+    }
+    const group = await PrivateGroup.create({ crypto: { ...plain, expand } })
+    const sent = []
+    for (const words of '012345') sent.push(await group.send(alice, text(words)))
+    const [first, second, , fourth, , sixth] = sent as [PrivateMessage, ...PrivateMessage[]]
+    for (const message of [second, fourth] as PrivateMessage[]) {
+      const opened = await group.unprotect(bob, message)
+      opened.accept()
+    }
+    const refused = await group.unprotect(bob, first)
+    refused.refuse()
+    for (const message of [first, sixth] as PrivateMessage[]) {
+      const ciphertext = touchedAt(message.ciphertext, 60)
+      await expectRefused(group, bob, { ...message, ciphertext }, 'message-undecryptable')
+    }
+    const encryptedSenderData = touchedAt(first.encryptedSenderData, 0)
+    await expectRefused(group, bob, { ...first, encryptedSenderData }, 'message-undecryptable')
+    const states = [group.state(alice), group.state(bob)]
+    const alive = handedOut.filter((bytes) => bytes.some((byte) => byte !== 0))
+    expect(handedOut.length).toBeGreaterThan(50)
+    // Each: the siblings of two nodes, two ratchets; bob also two keys and nonces of the skipped.
+    expect(alive.length).toBe(2 * (2 + 2) + 2 * 2)
+    for (const bytes of alive) {
+      expect(states.some((state) => contains(state, bytes))).toBe(true)
+    }
   })
 })
 

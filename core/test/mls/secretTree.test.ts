@@ -105,6 +105,8 @@ describe('what is consumed is gone from the state', () => {
     openings[1]?.accept()
     expect(() => openings[2]?.accept()).toThrow(refusal('message-key-consumed'))
     openings[3]?.refuse()
+    const ahead = [5, 8].map((generation) => tree.open(other, 'application', generation))
+    for (const opening of ahead) opening.accept()
     const state = stateOf(tree)
     for (const bytes of alive()) expect(contains(state, bytes)).toBe(true)
     tree.wipe()

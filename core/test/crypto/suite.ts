@@ -48,3 +48,8 @@ export function suiteWith(random: RandomBytes, id = 1, provider = 'web'): Secret
   if (suite === undefined) throw new Error(`suite ${id} of ${provider} is missing`)
   return suite
 }
+
+/** A suite of every provider, by the provider's name. */
+export function everySuite(id: number): readonly [string, SecretSuite][] {
+  return providerNames.map((name) => [name, suiteWith(seededRandom('everywhere'), id, name)])
+}

@@ -1,4 +1,4 @@
-import { getRandomValues } from 'node:crypto'
+import { randomInt } from 'node:crypto'
 import type { TestContext } from 'vitest'
 
 /*
@@ -21,8 +21,7 @@ export function runsOr(ordinary: number): number {
 }
 
 /** What chance starts from: the campaign's seed, else another for each process. */
-export const seed: number =
-  numberIn('CONCLAVE_SEED') ?? (getRandomValues(new Int32Array(1))[0] as number)
+export const seed: number = numberIn('CONCLAVE_SEED') ?? randomInt(2 ** 31)
 
 /** Reports what a test saw to the campaign that runs it. */
 export function report({ task }: TestContext, figures: Figures): void {

@@ -1,9 +1,8 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { run, runOrThrow, throwIfInterrupted } from './processes.mjs'
+import { runOrThrow } from './processes.mjs'
 import { progress } from './progress.mjs'
 import { repository } from './repository.mjs'
+import { runVitest } from './runVitest.mjs'
 import { SetupError } from './setupError.mjs'
 import { countTests } from './testCounts.mjs'
 
@@ -67,24 +66,12 @@ export const allChecks = [build, lint, layers, types, size, documentation]
  *   succeeded is false too when no test ran; a run that fails in any way has a failed test
  * @throws SetupError `interrupted`
  */
-export async function tests({ node, env }, args = [], onLine = undefined) {
-  const folder = await mkdtemp(join(tmpdir(), 'conclave-tests-'))
-  const report = join(folder, 'report.json')
-  const vitest = join(repository, 'node_modules', 'vitest', 'vitest.mjs')
-  const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`]
-  try {
-    const ended = await run(node, [vitest, 'run', ...reporters, ...args], {
-      cwd: repository,
-      env,
-      ...(onLine === undefined ? {} : { onLine }),
-    })
-    throwIfInterrupted(ended)
-    const counts = countTests(await readFile(report, 'utf8').catch(() => undefined))
-    if (ended.code !== 0 && counts.failed === 0) counts.failed = 1
-    return { ...counts, succeeded: ended.code === 0 && counts.failed === 0 && counts.passed > 0 }
-  } finally {
-    await rm(folder, { recursive: true, force: true })
-  }
+export async function tests(prepared, args = [], onLine = undefined) {
+  const options = onLine === undefined ? {} : { onLine }
+  const { ended, report } = await runVitest(prepared, args, options)
+  const counts = countTests(report)
+  if (ended.code !== 0 && counts.failed === 0) counts.failed = 1
+  return { ...counts, succeeded: ended.code === 0 && counts.failed === 0 && counts.passed > 0 }
 }
 
 /**

@@ -2,8 +2,11 @@ import { type Codec, decode, encode, toHex } from '@conclave/core/codec'
 import * as wire from '@conclave/core/wire'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { report, runsOr, seed } from '../campaign.ts'
 import * as arbitrary from './arbitraries.ts'
 import { structs } from './structs.ts'
+
+const runs = runsOr(300)
 
 /** The name of every codec that the wire formats export. */
 function declaredCodecs(): string[] {
@@ -14,7 +17,7 @@ function declaredCodecs(): string[] {
 }
 
 describe('any value of a struct', () => {
-  it.each(structs)('$name is the same after encoding and decoding', ({ codec, values }) => {
+  it.for(structs)('$name is the same after encoding and decoding', ({ codec, values }, context) => {
     fc.assert(
       fc.property(values, (value) => {
         const encoded = encode(codec, value)
@@ -22,8 +25,9 @@ describe('any value of a struct', () => {
         expect(decoded).toEqual(value)
         expect(toHex(encode(codec, decoded))).toBe(toHex(encoded))
       }),
-      { numRuns: 300 },
+      { numRuns: runs, seed },
     )
+    report(context, { runs })
   })
 
   it('is one of every struct that is declared', () => {

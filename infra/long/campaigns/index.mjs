@@ -1,0 +1,9 @@
+import { decoders } from './decoders.mjs'
+import { encodings } from './encodings.mjs'
+
+/**
+ * Every campaign of `npm run test:long`, in the order in which they run.
+ *
+ * @type {readonly import('../campaign.mjs').Campaign[]}
+ */
+export const campaigns = [encodings, decoders]

@@ -1,17 +1,18 @@
 import { type GroupPolicy, permissivePolicy } from '../mls/public/policy.ts'
 import type { SourcedProposal } from '../mls/public/proposalList.ts'
-import type { LeafNode } from '../wire/ratchetTree.ts'
 import { LeafNodeSource, SenderType } from '../wire/registry.ts'
 import { PolicyError } from './credentialError.ts'
 
 /**
- * Refuses what any of them refuses. Clients are named by the first that names them, and a path is
- * demanded where one demands it.
+ * Refuses what any of them refuses, and demands a path or public handshakes where one demands them.
+ * Clients are named by the first that names them.
  */
 export function combinePolicies(...policies: readonly GroupPolicy[]): GroupPolicy {
   const naming = policies.find(namesClients)
-  return {
+  // Required, so that a question which policies are asked in future is not forgotten here.
+  const combined: Required<Omit<GroupPolicy, 'clientOf'>> = {
     pathAlwaysRequired: policies.some(({ pathAlwaysRequired }) => pathAlwaysRequired),
+    handshakes: policies.some(({ handshakes }) => handshakes === 'public') ? 'public' : 'any',
     checkGroup: (...group) => {
       for (const policy of policies) policy.checkGroup(...group)
     },
@@ -24,8 +25,10 @@ export function combinePolicies(...policies: readonly GroupPolicy[]): GroupPolic
     checkProposals: (...proposals) => {
       for (const policy of policies) policy.checkProposals(...proposals)
     },
-    ...(naming && { clientOf: (leafNode: LeafNode) => naming.clientOf(leafNode) }),
   }
+  return naming === undefined
+    ? combined
+    : { ...combined, clientOf: (leafNode) => naming.clientOf(leafNode) }
 }
 
 function namesClients(policy: GroupPolicy): policy is Required<GroupPolicy> {

@@ -108,8 +108,8 @@ function readChain(encoded: readonly Bytes[]): readonly Certificate[] {
 }
 
 /**
- * The chain, each issued by the next one as far as names go, and then the root that has signed its
- * last certificate. A root that is in the chain itself is no more believed for that.
+ * The chain, each issued by the next one as far as names go, up to the root that has signed it. What
+ * stands in the chain above a root, and the root itself, nobody needs.
  */
 async function anchored(
   trust: X509Trust,
@@ -122,9 +122,10 @@ async function anchored(
       throw refused('credential-chain-broken', 'a certificate was not issued by the next one')
     }
   })
-  const isRoot = ({ encoded }: Certificate) =>
-    roots.some((root) => equalBytes(root.encoded, encoded))
-  const below = chain.filter((certificate, i) => i === 0 || !isRoot(certificate))
+  const firstRoot = chain.findIndex(
+    ({ encoded }, i) => i > 0 && roots.some((root) => equalBytes(root.encoded, encoded)),
+  )
+  const below = firstRoot === -1 ? chain : chain.slice(0, firstRoot)
   const last = below.at(-1) as Certificate
   const named = roots.filter(({ subject }) => equalBytes(subject, last.issuer))
   if (named.length === 0) throw refused('credential-root-unknown', 'no root has issued the chain')

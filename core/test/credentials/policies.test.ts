@@ -186,7 +186,7 @@ describe('the identity policy', () => {
 })
 
 describe('a group with X.509 credentials', () => {
-  it('takes in who is certified and nobody else', async () => {
+  it('takes in who is certified, once, and nobody else', async () => {
     const root = await issueAuthority('Root', { kind: 'P-384' })
     const stranger = await issueAuthority('Root', { kind: 'P-384' })
     const policy = identityPolicy({
@@ -214,6 +214,9 @@ describe('a group with X.509 credentials', () => {
       refusal('credential-signature-invalid'),
     )
     expect(viewOf(group)).toEqual(before)
+    await expect(commitAdd(await member(root, 'ann@example.org'))).rejects.toEqual(
+      refusal('proposals-client-already-member'),
+    )
     const pending = await commitAdd(await member(root, 'bob@example.org'))
     expect(pending.effect.added).toHaveLength(1)
   })
@@ -306,14 +309,20 @@ describe('combined policies', () => {
     }
   })
 
-  it('demand a path where one does, and name clients as the first that names them', async () => {
-    const path = { ...permissivePolicy, pathAlwaysRequired: true }
+  it('demand what one demands, and name clients as the first that names them', () => {
+    const path: GroupPolicy = {
+      ...permissivePolicy,
+      pathAlwaysRequired: true,
+      handshakes: 'public',
+    }
     const named = (name: string): GroupPolicy => ({ ...permissivePolicy, clientOf: () => name })
     const combined = combinePolicies(permissivePolicy, path, named('one'), named('two'))
     expect(combined.pathAlwaysRequired).toBe(true)
+    expect(combined.handshakes).toBe('public')
     expect(combined.clientOf?.({} as LeafNode)).toBe('one')
     expect(combinePolicies(permissivePolicy)).not.toHaveProperty('clientOf')
     expect(combinePolicies(permissivePolicy).pathAlwaysRequired).toBe(false)
+    expect(combinePolicies(permissivePolicy).handshakes).toBe('any')
   })
 })
 

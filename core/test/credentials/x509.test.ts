@@ -53,9 +53,11 @@ describe('an X.509 chain', () => {
     await validate(trustIn([root]), credentialOf(ann), ann)
   })
 
-  it('whose intermediate is itself a root needs no more', async () => {
-    const { middle, ann } = await family()
-    await validate(trustIn([middle]), credentialOf(ann), ann)
+  it('whose intermediate is itself a root needs no more, and may have more', async () => {
+    const { root, middle, ann } = await family()
+    for (const chain of [[ann], [ann, middle], [ann, middle, root]]) {
+      await validate(trustIn([middle]), credentialOf(...chain), ann)
+    }
   })
 
   it.each<[Kind, Kind]>([

@@ -7,6 +7,7 @@ import { appDataExtension, readAppData } from '../../src/mls/application/index.t
 import {
   createKeyPackage,
   isLastResort,
+  type KeyPackageBundle,
   lifetimeFrom,
   restoreKeyPackage,
   storeKeyPackage,
@@ -15,7 +16,7 @@ import { Group } from '../../src/mls/group/index.ts'
 import { checkLifetime, verifyKeyPackage } from '../../src/mls/public/index.ts'
 import { suiteWith } from '../crypto/suite.ts'
 import { VirtualClock } from '../virtualClock.ts'
-import { add, Party, welcomeIn } from './party.ts'
+import { add, type Participant, Party, welcomeIn } from './party.ts'
 import { refusal } from './refusals.ts'
 
 const lastResort = { lastResort: true }
@@ -66,6 +67,30 @@ describe('a KeyPackage of last resort', () => {
     expect(bundle.lastResort).toBe(true)
     expect(isLastResort(bundle.keyPackage)).toBe(true)
     await verifyKeyPackage(party.suite, bundle.keyPackage)
+  })
+
+  it('lets its owner into one group after another; any other only once', async () => {
+    const parties = [await Party.of(['alice']), await Party.of(['carol'])]
+    const [party] = parties as [Party]
+    const { own } = await party.person('bob')
+    const enterAll = async (bundle: KeyPackageBundle) => {
+      for (const { environment, participants } of parties) {
+        const { group } = participants[0] as Participant
+        const proposals = [add(bundle.keyPackage)]
+        const pending = await group.commit({ proposals, authenticatedData: emptyBytes })
+        const welcome = welcomeIn(pending.welcome)
+        const joined = await Group.join(environment, {
+          welcome,
+          bundle,
+          ratchetTree: async () => pending.effect.tree.toRatchetTree(),
+        })
+        joined.close()
+        pending.discard()
+      }
+    }
+    await enterAll(await createKeyPackage(party.suite, own, party.lifetime(), lastResort))
+    const once = await createKeyPackage(party.suite, own, party.lifetime())
+    await expect(enterAll(once)).rejects.toEqual(refusal('welcome-undecryptable'))
   })
 
   it('says so beside what else its dictionary has', async () => {

@@ -45,7 +45,7 @@ export interface OpenedPrivateMessage {
 }
 
 /**
- * RFC 9420 §6.3. Each call uses up one generation of our ratchet, also where it fails.
+ * RFC 9420 §6.3. Sealing uses up a generation of our ratchet, also where it fails.
  * @throws MlsError `message-wire-format-unexpected` for content that was signed for a PublicMessage,
  * `message-sender-not-allowed` for a sender that is not the secret tree's own leaf,
  * `message-padding-invalid`, `secret-tree-exhausted`
@@ -65,9 +65,9 @@ export async function protectPrivate(
   }
   const head = { groupId: content.groupId, epoch: content.epoch, contentType, authenticatedData }
   const plaintext = encodePadded(content, auth, padding)
+  const reuseGuard = crypto.random(4)
   const messageKey = secretTree.next(ratchetOf(contentType))
   const { generation } = messageKey
-  const reuseGuard = crypto.random(4)
   const ciphertext = await seal(
     crypto,
     guarded(messageKey, reuseGuard),
@@ -88,9 +88,9 @@ export async function protectPrivate(
  * the message is for the group and epoch of `secrets` has been checked. Whatever fails has changed
  * nothing.
  * @throws CodecError, or MlsError `message-undecryptable`, `message-sender-unknown` for a leaf that
- * is blank or beyond the tree, `message-own` for one that names our leaf, `message-key-consumed` for
- * a generation that was used or is no longer kept, `message-generation-too-far`,
- * `message-padding-invalid`
+ * is blank or beyond the tree, `message-own` for one that names our leaf, which any member could,
+ * `message-key-consumed` for a generation that was used or is no longer kept,
+ * `message-generation-too-far`, `message-padding-invalid`
  */
 export async function unprotectPrivate(
   crypto: SecretSuite,

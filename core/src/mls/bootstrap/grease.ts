@@ -9,32 +9,40 @@ export const greaseValues: readonly number[] = Array.from(
 )
 
 /**
- * RFC 9420 §13.5: extensions with some that mean nothing, for a KeyPackage or a GroupInfo. Never
- * for a GroupContext, whose extensions all members have to support.
+ * RFC 9420 §13.5: extensions with some that mean nothing, in place of any such that they have, for a
+ * KeyPackage or a GroupInfo. Never for a GroupContext, whose extensions all members have to support.
  */
 export function greaseExtensions(random: RandomBytes, extensions: Extensions): Extensions {
-  return [...extensions, ...meaningless(random)]
+  return [...extensions.filter((e) => !isGrease(e.extensionType)), ...meaningless(random)]
 }
 
 /**
- * RFC 9420 §13.5 for a leaf: values that mean nothing in its capabilities and extensions. What a
- * client goes by itself is what it supports, not this.
+ * RFC 9420 §13.5 for a leaf: values that mean nothing in its capabilities and extensions, others each
+ * time. What a client goes by itself is what it supports, not this.
  */
 export function greaseLeaf(random: RandomBytes, own: OwnLeaf): OwnLeaf {
-  const { capabilities } = own
-  const extensions = meaningless(random)
-  const greased = (values: readonly number[]) => [...values, ...someGrease(random)]
+  const { versions, cipherSuites, extensions, proposals, credentials } = own.capabilities
+  const greased = (values: readonly number[], grease = someGrease(random)) => [
+    ...values.filter((value) => !isGrease(value)),
+    ...grease,
+  ]
+  const leafExtensions = greaseExtensions(random, own.extensions)
+  const inLeaf = leafExtensions.map((e) => e.extensionType).filter(isGrease)
   return {
     ...own,
     capabilities: {
-      versions: capabilities.versions,
-      cipherSuites: greased(capabilities.cipherSuites),
-      extensions: [...capabilities.extensions, ...extensions.map((e) => e.extensionType)],
-      proposals: greased(capabilities.proposals),
-      credentials: greased(capabilities.credentials),
+      versions,
+      cipherSuites: greased(cipherSuites),
+      extensions: greased(extensions, inLeaf),
+      proposals: greased(proposals),
+      credentials: greased(credentials),
     },
-    extensions: [...own.extensions, ...extensions],
+    extensions: leafExtensions,
   }
+}
+
+function isGrease(value: number): boolean {
+  return greaseValues.includes(value)
 }
 
 function meaningless(random: RandomBytes): Extensions {

@@ -26,12 +26,21 @@ export class Writer {
     spare = undefined
   }
 
+  get length(): number {
+    return this.#length
+  }
+
   /** A copy of what has been written. */
   finish(): Bytes {
     return this.#bytes.slice(0, this.#length)
   }
 
-  /** Ends the use of this writer. */
+  /** What has been written, until the writer is released. */
+  get view(): Bytes {
+    return this.#bytes.subarray(0, this.#length)
+  }
+
+  /** Ends the use of this writer and of its view. */
   release(): void {
     this.#bytes.fill(0, 0, this.#length)
     if (this.#bytes.length <= maxSpareLength) spare = this.#bytes

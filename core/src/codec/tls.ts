@@ -25,10 +25,43 @@ export type Infer<C> = C extends Codec<infer T> ? T : never
 
 /** @throws CodecError `codec-unencodable` if a number, length or case is not a declared one. */
 export function encode<T>(codec: Codec<T>, value: T): Bytes {
-  const writer = new Writer()
-  try {
+  return written((writer) => {
     codec.write(value, writer)
     return writer.finish()
+  })
+}
+
+/**
+ * What `use` makes of an encoding without keeping it: to hash one takes less time than to copy it.
+ * The bytes are overwritten afterwards.
+ * @throws CodecError `codec-unencodable`
+ */
+export function encodeFor<T, R>(codec: Codec<T>, value: T, use: (encoding: Bytes) => R): R {
+  return written((writer) => {
+    codec.write(value, writer)
+    return use(writer.view)
+  })
+}
+
+/**
+ * The encoding of each value, all of them in one buffer: for many that are kept or dropped together.
+ * @throws CodecError `codec-unencodable`
+ */
+export function encodeEach<T>(codec: Codec<T>, values: readonly T[]): readonly Bytes[] {
+  return written((writer) => {
+    const ends = values.map((value) => {
+      codec.write(value, writer)
+      return writer.length
+    })
+    const all = writer.finish()
+    return ends.map((end, i) => all.subarray(ends[i - 1] ?? 0, end))
+  })
+}
+
+function written<R>(write: (writer: Writer) => R): R {
+  const writer = new Writer()
+  try {
+    return write(writer)
   } finally {
     writer.release()
   }

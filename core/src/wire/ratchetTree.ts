@@ -184,6 +184,7 @@ export const TreeHashInput = variant('nodeType', uint8, {
     rightHash: opaque(),
   }),
 })
+export type TreeHashInput = Infer<typeof TreeHashInput>
 
 /*
  * §7.9

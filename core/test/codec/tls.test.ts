@@ -3,8 +3,11 @@ import {
   CodecError,
   type CodecErrorCode,
   decode,
+  decodePrefix,
   empty,
   encode,
+  encodeEach,
+  encodeFor,
   extend,
   fixedOpaque,
   fromHex,
@@ -185,5 +188,33 @@ describe('an encoding', () => {
     }
     expect(toHex(encode(vector(nested), [1, 2]))).toBe('06020001020002')
     expect(decode(vector(nested), fromHex('06020001020002'))).toEqual([1, 2])
+  })
+
+  it('that is only passed on is wiped afterwards, also when its use fails', () => {
+    let seen = new Uint8Array(0)
+    const use = (bytes: Uint8Array<ArrayBuffer>) => {
+      seen = bytes
+      return toHex(bytes)
+    }
+    expect(encodeFor(opaque(), fromHex('aabb'), use)).toBe('02aabb')
+    expect(toHex(seen)).toBe('000000')
+    const failing = (bytes: Uint8Array<ArrayBuffer>) => {
+      use(bytes)
+      throw new Error('unused')
+    }
+    expect(() => encodeFor(opaque(), fromHex('aabb'), failing)).toThrow('unused')
+    expect(toHex(seen)).toBe('000000')
+  })
+
+  it('of each of many values is the one that it has alone', () => {
+    const values = [fromHex(''), new Uint8Array(3000).fill(7), fromHex('aabb')]
+    const alone = values.map((value) => toHex(encode(opaque(), value)))
+    expect(encodeEach(opaque(), values).map(toHex)).toEqual(alone)
+    expect(encodeEach(opaque(), [])).toEqual([])
+  })
+
+  it('can be read from the beginning of longer bytes', () => {
+    expect(decodePrefix(uint16, fromHex('0102aa'))).toBe(0x0102)
+    expectCode('codec-truncated', () => decodePrefix(uint16, fromHex('01')))
   })
 })

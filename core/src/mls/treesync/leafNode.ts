@@ -1,14 +1,17 @@
 import type { Bytes } from '../../codec/bytes.ts'
-import { encode } from '../../codec/tls.ts'
+import { type Codec, empty, encode, encodeEach, extend } from '../../codec/tls.ts'
 import { isEncryptionKey } from '../../crypto/public/encryptionKey.ts'
+import { mlsLabel } from '../../crypto/public/label.ts'
 import type { PublicSuite } from '../../crypto/public/publicSuite.ts'
 import { verifyWithLabel } from '../../crypto/public/verifyWithLabel.ts'
 import type { RequiredCapabilities } from '../../wire/extension.ts'
+import { SignContent } from '../../wire/labels.ts'
 import {
   type Capabilities,
+  type LeafIndex,
   type LeafNode,
   type LeafNodeContent,
-  type LeafNodePosition,
+  LeafNodePosition,
   PlacedLeafNodeTbs,
   UnplacedLeafNodeTbs,
 } from '../../wire/ratchetTree.ts'
@@ -45,7 +48,44 @@ export async function verifyLeafNodeSignature(
   }
 }
 
-export function invalidSignature(): MlsError {
+/** What a leaf's signature covers; where it stands is left out again for a KeyPackage's. */
+const LeafNodeTbs = extend(
+  UnplacedLeafNodeTbs,
+  ({ leafNodeSource }) =>
+    (leafNodeSource === LeafNodeSource.keyPackage
+      ? empty
+      : LeafNodePosition) as Codec<LeafNodePosition>,
+)
+
+/**
+ * `verifyLeafNodeSignature` for all leaves of a tree at once.
+ * @throws MlsError `leaf-signature-invalid`
+ */
+export async function verifyLeafNodeSignatures(
+  crypto: PublicSuite,
+  members: readonly { readonly leafIndex: LeafIndex; readonly leafNode: LeafNode }[],
+  groupId: Bytes,
+): Promise<void> {
+  const label = mlsLabel(leafNodeLabel)
+  const contents = encodeEach(
+    LeafNodeTbs,
+    members.map(({ leafIndex, leafNode }) => ({ ...leafNode, groupId, leafIndex })),
+  )
+  const messages = encodeEach(
+    SignContent,
+    contents.map((content) => ({ label, content })),
+  )
+  const verified = await crypto.verifyAll(
+    members.map(({ leafNode: { signatureKey, signature } }, i) => ({
+      publicKey: signatureKey,
+      message: messages[i] as Bytes,
+      signature,
+    })),
+  )
+  if (!verified.every((valid) => valid)) throw invalidSignature()
+}
+
+function invalidSignature(): MlsError {
   return new MlsError('leaf-signature-invalid', 'the signature of a leaf node does not verify')
 }
 

@@ -1,5 +1,5 @@
 import { type Bytes, emptyBytes, equalBytes } from '../../codec/bytes.ts'
-import { encode } from '../../codec/tls.ts'
+import { encodeFor } from '../../codec/tls.ts'
 import type { PublicSuite } from '../../crypto/public/publicSuite.ts'
 import { ParentHashInput, type ParentNode } from '../../wire/ratchetTree.ts'
 import { LeafNodeSource } from '../../wire/registry.ts'
@@ -14,12 +14,12 @@ import {
 
 /** RFC 9420 §7.9: the hash of `parent` as seen from below, across `sibling`. */
 function parentHash(crypto: PublicSuite, parent: ParentNode, sibling: Subtree): Bytes {
-  return crypto.hash(
-    encode(ParentHashInput, {
-      encryptionKey: parent.encryptionKey,
-      parentHash: parent.parentHash,
-      originalSiblingTreeHash: treeHashWithout(crypto, sibling, parent.unmergedLeaves),
-    }),
+  const { encryptionKey, parentHash, unmergedLeaves } = parent
+  const originalSiblingTreeHash = treeHashWithout(crypto, sibling, unmergedLeaves)
+  return encodeFor(
+    ParentHashInput,
+    { encryptionKey, parentHash, originalSiblingTreeHash },
+    (encoding) => crypto.hash(encoding),
   )
 }
 

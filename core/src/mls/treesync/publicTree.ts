@@ -5,14 +5,13 @@ import { NodeType } from '../../wire/registry.ts'
 import { MlsError } from '../mlsError.ts'
 import { left, level, type NodeIndex, right } from '../treeMath.ts'
 import type { CommonCapabilities } from './commonCapabilities.ts'
-import { PackedBytes } from './packedBytes.ts'
 import {
   blankSubtree,
-  encodeParentKeys,
   holds,
   LeafSubtree,
   leafIn,
   ParentSubtree,
+  packParentKeys,
   type Subtree,
 } from './subtree.ts'
 import { TreeKeys } from './treeKeys.ts'
@@ -182,7 +181,7 @@ export class PublicTree {
     steps: readonly PathStep[],
     parentNodes: readonly ParentNode[],
   ): PublicTree {
-    const fresh = PackedBytes.pack(parentNodes.map(encodeParentKeys))
+    const fresh = packParentKeys(parentNodes)
     const byLevel = new Map(
       steps.map(({ node }, i) => [
         node.level,
@@ -249,7 +248,7 @@ function subtreeOf(nodes: RatchetTree): Subtree {
     if (node?.nodeType === NodeType.parent) parents.push({ index, node: node.parentNode })
   })
   const packedLeaves = new Map(LeafSubtree.pack(leaves).map((leaf) => [leaf.firstLeaf, leaf]))
-  const packedKeys = PackedBytes.pack(parents.map(({ node }) => encodeParentKeys(node)))
+  const packedKeys = packParentKeys(parents.map(({ node }) => node))
   const contents = new Map(
     parents.map(({ index, node: { unmergedLeaves } }, i): [number, ParentContent] => [
       index,

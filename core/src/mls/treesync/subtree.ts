@@ -1,5 +1,15 @@
 import type { Bytes } from '../../codec/bytes.ts'
-import { decode, decodePrefix, encode, type Infer, opaque, struct, uint8 } from '../../codec/tls.ts'
+import {
+  decode,
+  decodePrefix,
+  encode,
+  encodeEach,
+  encodeFor,
+  type Infer,
+  opaque,
+  struct,
+  uint8,
+} from '../../codec/tls.ts'
 import type { PublicSuite } from '../../crypto/public/publicSuite.ts'
 import { LeafIndex, type LeafNode, type ParentNode, TreeHashInput } from '../../wire/ratchetTree.ts'
 import { NodeType } from '../../wire/registry.ts'
@@ -44,7 +54,7 @@ export class LeafSubtree {
 
   /** `like` are the capabilities that the leaf may turn out to have too. */
   static of(leafIndex: LeafIndex, leafNode: LeafNode, like?: CommonCapabilities): LeafSubtree {
-    const encoded = PackedBytes.of(encodeLeaf(leafIndex, leafNode))
+    const encoded = new PackedBytes(encode(TreeHashInput, hashInput(leafIndex, leafNode)))
     return new LeafSubtree(leafIndex, encoded, capabilitiesOf(leafNode, like))
   }
 
@@ -52,13 +62,12 @@ export class LeafSubtree {
   static pack(
     leaves: readonly { readonly leafIndex: LeafIndex; readonly leafNode: LeafNode }[],
   ): readonly LeafSubtree[] {
-    const packed = PackedBytes.pack(
-      leaves.map(({ leafIndex, leafNode }) => encodeLeaf(leafIndex, leafNode)),
-    )
+    const inputs = leaves.map(({ leafIndex, leafNode }) => hashInput(leafIndex, leafNode))
     let like: CommonCapabilities | undefined
-    return leaves.map(({ leafIndex, leafNode }, i) => {
+    return encodeEach(TreeHashInput, inputs).map((encoding, i) => {
+      const { leafIndex, leafNode } = leaves[i] as (typeof leaves)[number]
       like = capabilitiesOf(leafNode, like)
-      return new LeafSubtree(leafIndex, packed[i], like)
+      return new LeafSubtree(leafIndex, new PackedBytes(encoding), like)
     })
   }
 
@@ -77,7 +86,7 @@ export class LeafSubtree {
   /** Undefined for a blank leaf. */
   get leafNode(): LeafNode | undefined {
     if (this.#encoded === undefined) return undefined
-    const input = decode(TreeHashInput, this.#encoded.bytes)
+    const input = decode(TreeHashInput, this.#encoded.view)
     return input.nodeType === NodeType.leaf ? input.leafNode : undefined
   }
 
@@ -90,30 +99,30 @@ export class LeafSubtree {
   }
 
   get #keys(): Infer<typeof LeafKeys> | undefined {
-    return this.#encoded && decodePrefix(LeafKeys, this.#encoded.bytes)
+    return this.#encoded && decodePrefix(LeafKeys, this.#encoded.view)
   }
 
   /** RFC 9420 §7.8. Not remembered: it is asked for only when a neighbour changes. */
   treeHash(crypto: PublicSuite): Bytes {
     return this.#encoded === undefined
-      ? blankLeafHash(crypto, this.firstLeaf)
-      : crypto.hash(this.#encoded.bytes)
+      ? hashOf(crypto, hashInput(this.firstLeaf, undefined))
+      : crypto.hash(this.#encoded.view)
   }
 }
 
-function encodeLeaf(leafIndex: LeafIndex, leafNode: LeafNode | undefined): Bytes {
-  return encode(TreeHashInput, { nodeType: NodeType.leaf, leafIndex, leafNode })
+function hashInput(leafIndex: LeafIndex, leafNode: LeafNode | undefined): TreeHashInput {
+  return { nodeType: NodeType.leaf, leafIndex, leafNode }
 }
 
-function blankLeafHash(crypto: PublicSuite, leafIndex: LeafIndex): Bytes {
-  return crypto.hash(encodeLeaf(leafIndex, undefined))
+function hashOf(crypto: PublicSuite, input: TreeHashInput): Bytes {
+  return encodeFor(TreeHashInput, input, (encoding) => crypto.hash(encoding))
 }
 
 const ParentKeys = struct({ encryptionKey: opaque(), parentHash: opaque() })
 
-/** What of a parent node is kept encoded: all but its unmerged leaves, which change more often. */
-export function encodeParentKeys(parentNode: ParentNode): Bytes {
-  return encode(ParentKeys, parentNode)
+/** What of parent nodes is kept encoded: all but their unmerged leaves, which change more often. */
+export function packParentKeys(parentNodes: readonly ParentNode[]): readonly PackedBytes[] {
+  return encodeEach(ParentKeys, parentNodes).map((encoding) => new PackedBytes(encoding))
 }
 
 export class ParentSubtree {
@@ -155,7 +164,7 @@ export class ParentSubtree {
   get parentNode(): ParentNode | undefined {
     return (
       this.keys && {
-        ...decode(ParentKeys, this.keys.bytes),
+        ...decode(ParentKeys, this.keys.view),
         unmergedLeaves: this.unmergedLeaves,
       }
     )
@@ -178,7 +187,7 @@ export class ParentSubtree {
 
 /** The encryption key in a parent's encoded keys. */
 export function parentKey(keys: PackedBytes): Bytes {
-  return decodePrefix(opaque(), keys.bytes)
+  return decodePrefix(opaque(), keys.view)
 }
 
 /** RFC 9420 §7.8 */
@@ -188,9 +197,7 @@ function parentNodeHash(
   leftHash: Bytes,
   rightHash: Bytes,
 ): Bytes {
-  return crypto.hash(
-    encode(TreeHashInput, { nodeType: NodeType.parent, parentNode, leftHash, rightHash }),
-  )
+  return hashOf(crypto, { nodeType: NodeType.parent, parentNode, leftHash, rightHash })
 }
 
 /**

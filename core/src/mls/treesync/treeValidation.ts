@@ -1,16 +1,13 @@
 import type { Bytes } from '../../codec/bytes.ts'
 import { isEncryptionKey } from '../../crypto/public/encryptionKey.ts'
 import type { PublicSuite } from '../../crypto/public/publicSuite.ts'
-import { signContent } from '../../crypto/public/verifyWithLabel.ts'
 import type { LeafIndex } from '../../wire/ratchetTree.ts'
 import { MlsError } from '../mlsError.ts'
 import {
   checkLeafNode,
   checkSupport,
-  invalidSignature,
   type LeafRequirements,
-  leafNodeLabel,
-  leafNodeTbs,
+  verifyLeafNodeSignatures,
 } from './leafNode.ts'
 import { isParentHashValid } from './parentHash.ts'
 import type { Member, PublicTree } from './publicTree.ts'
@@ -29,17 +26,17 @@ export async function validateTree(
 ): Promise<readonly Member[]> {
   const members = tree.members()
   for (const { leafNode } of members) checkLeafNode(leafNode, requirements)
-  checkMembers(tree, requirements)
-  checkUnmergedLeaves(tree.root, [])
-  checkParents(crypto, tree)
-  const verified = await crypto.verifyAll(
-    members.map(({ leafIndex, leafNode }) => ({
-      publicKey: leafNode.signatureKey,
-      message: signContent(leafNodeLabel, leafNodeTbs(leafNode, { groupId, leafIndex })),
-      signature: leafNode.signature,
-    })),
-  )
-  if (!verified.every((valid) => valid)) throw invalidSignature()
+  // Where the platform verifies on other threads, the rest is checked meanwhile.
+  const verified = verifyLeafNodeSignatures(crypto, members, groupId)
+  try {
+    checkMembers(tree, requirements)
+    checkUnmergedLeaves(tree.root, [])
+    checkParents(crypto, tree)
+  } catch (error) {
+    await verified.catch(() => {})
+    throw error
+  }
+  await verified
   return members
 }
 

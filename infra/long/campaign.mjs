@@ -45,7 +45,7 @@ export async function runCampaign({ node, env }, { files, runs, limitMinutes }, 
     { node, env: { ...env, CONCLAVE_RUNS: String(runs), CONCLAVE_SEED: String(seed) } },
     // The campaign's own limit is the only one.
     [...files, '--testTimeout=0'],
-    { timeoutMs: limitMinutes * 60_000, onLine },
+    { reporter: 'verbose', timeoutMs: limitMinutes * 60_000, onLine },
   )
   const counts = countTests(report)
   const succeeded = ended.code === 0 && counts.failed === 0 && counts.passed > 0

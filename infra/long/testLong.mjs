@@ -1,7 +1,6 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { environmentFor, modernNode } from '../entry/nodeRuntime.mjs'
-import { progress } from '../entry/progress.mjs'
 import { repository } from '../entry/repository.mjs'
 import { runMain, SetupError } from '../entry/setupError.mjs'
 import { readArguments, usage } from './arguments.mjs'
@@ -32,12 +31,13 @@ await runMain(async () => {
     const { name, shows, runs } = campaign
     // Where it comes from is asked first: the sources may change while it runs.
     const source = await provenance(node)
-    const what = `${name}: ${runs} runs from seed ${asked.seed}`
-    const result = await progress(what, () => watched(name, prepared, campaign, asked.seed))
+    console.error(`▸ ${name}: ${runs} runs from seed ${asked.seed}`)
+    const result = await watched(name, prepared, campaign, asked.seed)
     evidence = await record(evidenceFile, name, { shows, ...source, ...result })
     const { outcome, seconds, counts } = result
-    console.error(`${outcome === 'passed' ? '✓' : '✗'} ${name} ${outcome} after ${seconds} s`)
-    console.error(`  ${counts.passed} tests passed, ${counts.failed} failed`)
+    const mark = outcome === 'passed' ? '✓' : '✗'
+    const tests = `${counts.passed} tests passed, ${counts.failed} failed`
+    console.error(`${mark} ${name} ${outcome}, ${tests} · ${seconds} s`)
     if (outcome !== 'passed') failed++
   }
   if (asked.json) console.log(JSON.stringify(evidence, null, 2))

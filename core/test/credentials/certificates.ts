@@ -166,7 +166,8 @@ export async function issueEd448(
 
 export interface ListWish {
   readonly from?: number
-  readonly until?: number
+  /** Undefined for a list that does not say when the next one comes. */
+  readonly until?: number | undefined
   readonly extensions?: readonly x509.Extension[]
   readonly entryExtensions?: readonly x509.Extension[]
   /** Who signs it in the issuer's name. */
@@ -176,12 +177,13 @@ export interface ListWish {
 export async function revocationList(
   issuer: Holder,
   revoked: readonly Holder[],
-  { from = -hour, until = hour, extensions = [], entryExtensions = [], signer }: ListWish = {},
+  { from = -hour, extensions = [], entryExtensions = [], signer, ...wish }: ListWish = {},
 ): Promise<Bytes> {
+  const until = 'until' in wish ? wish.until : hour
   const list = await x509.X509CrlGenerator.create({
     issuer: `CN=${issuer.name}`,
     thisUpdate: new Date(clock.now() + from),
-    nextUpdate: new Date(clock.now() + until),
+    ...(until !== undefined && { nextUpdate: new Date(clock.now() + until) }),
     signingAlgorithm: kinds[(signer ?? issuer).kind],
     signingKey: (signer ?? issuer).keys.privateKey,
     extensions: [...extensions],

@@ -7,6 +7,7 @@ import {
   combinePolicies,
   externalSendersMayOnly,
   identityPolicy,
+  type JudgedBy,
   lifetimesAtMost,
   membersMayOnly,
   x509Validator,
@@ -16,6 +17,7 @@ import { createKeyPackage, type OwnLeaf } from '../../src/mls/bootstrap/index.ts
 import { Group } from '../../src/mls/group/index.ts'
 import { type GroupPolicy, permissivePolicy } from '../../src/mls/public/index.ts'
 import type { ProposalList, SourcedProposal } from '../../src/mls/public/proposalList.ts'
+import type { Clock } from '../../src/runtime.ts'
 import type { Credential, LeafIndex, LeafNode } from '../../src/wire/index.ts'
 import { CredentialType, ProposalType, SenderType } from '../../src/wire/registry.ts'
 import { add, Party, viewOf } from '../mls/party.ts'
@@ -30,13 +32,19 @@ import {
   revocationBy,
   revocationList,
   trustIn,
+  type Wish,
 } from './certificates.ts'
 
 const nameOf = ({ alternativeNames: [first] }: CertifiedSubject) =>
   first?.kind === 'email' ? first.name : undefined
 
 /** A certificate for an MLS signature key, with an address in it. */
-async function certify(root: Holder, signer: Signer, email: string): Promise<Holder> {
+async function certify(
+  root: Holder,
+  signer: Signer,
+  email: string,
+  wish: Wish = {},
+): Promise<Holder> {
   const publicKey = await crypto.subtle.importKey(
     'raw',
     signer.publicKey,
@@ -47,6 +55,7 @@ async function certify(root: Holder, signer: Signer, email: string): Promise<Hol
   return issueMember(email, root, {
     publicKey,
     extensions: [maySign, alternativeNames({ type: 'email', value: email })],
+    ...wish,
   })
 }
 
@@ -164,6 +173,26 @@ describe('the identity policy', () => {
     await expect(policy.checkLeaf(party.suite, rekeyed, groupContext, leaf)).rejects.toEqual(
       refusal('credential-key-mismatch'),
     )
+  })
+
+  it('judges by time as strictly as the one who asks has to', async () => {
+    const party = await stage(permissivePolicy)
+    const root = await issueAuthority('Root')
+    const signer = await party.suite.generateSigner()
+    const leaf = await leafOf(
+      party,
+      ownLeaf(signer, credentialOf(await certify(root, signer, 'ann', { until: 60_000 }))),
+    )
+    const later = { now: () => party.clock.now() + 3_600_000 }
+    const judge = (clock: Pick<Clock, 'now'>, by?: JudgedBy) =>
+      identityPolicy({
+        x509: { validator: x509Validator({ ...trustIn([root]), clock }), identityOf: nameOf },
+      }).checkLeaf(party.suite, leaf, party.group('nobody').groupContext, undefined, by)
+    const expired = refusal('credential-expired')
+    await judge(party.clock)
+    await expect(judge(party.clock, 'sender')).rejects.toEqual(expired)
+    await expect(judge(later)).rejects.toEqual(expired)
+    await judge(later, 'joiner')
   })
 
   it('names clients by identity, so that two types of credential are two', async () => {

@@ -137,13 +137,15 @@ describe('revocation lists', () => {
     )
   })
 
-  it('that say more than can be understood cannot be read', async () => {
+  it('that say more than can be understood, or too little, cannot be read', async () => {
     const { middle, ann } = await family()
     const delta = [extension('2.5.29.27', true)]
     for (const wish of [{ extensions: delta }, { entryExtensions: delta }]) {
       const list = await revocationList(middle, [ann], wish)
       expect(() => readRevocationList(list)).toThrow(refusal('credential-revocation-list-invalid'))
     }
+    const last = await revocationList(middle, [ann], { until: undefined })
+    expect(() => readRevocationList(last)).toThrow(refusal('credential-revocation-list-invalid'))
     const harmless = await revocationList(middle, [ann], {
       extensions: [extension('2.5.29.20', false)],
     })

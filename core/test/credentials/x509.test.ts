@@ -1,7 +1,7 @@
 import { X509Certificate } from 'node:crypto'
 import { rootCertificates } from 'node:tls'
 import { describe, expect, it } from 'vitest'
-import { utf8 } from '../../src/codec/bytes.ts'
+import { fromHex, toHex, utf8 } from '../../src/codec/bytes.ts'
 import { authorityOf, readCertificate, subjectOf } from '../../src/credentials/certificate.ts'
 import { x509Validator } from '../../src/credentials/index.ts'
 import { refusal } from '../mls/refusals.ts'
@@ -301,6 +301,30 @@ describe('an X.509 chain is refused', () => {
     expect(() => x509Validator({ ...trustIn([]), roots: [utf8('?')] })).toThrow(
       refusal('credential-malformed'),
     )
+  })
+
+  it('with a part that contradicts another', async () => {
+    const root = await issueAuthority('Root')
+    const twice = await issueMember('Ann', root, { extensions: [maySign, maySign] })
+    const ann = await issueMember('Ann', root)
+    const changed = (from: string, to: string) => {
+      const hex = toHex(ann.der)
+      const at = hex.lastIndexOf(from)
+      expect(at).toBeGreaterThan(0)
+      return fromHex(hex.slice(0, at) + to + hex.slice(at + from.length))
+    }
+    const ed25519 = '300506032b6570'
+    const version = 'a003020102'
+    for (const der of [
+      twice.der,
+      changed(ed25519, '300506032b6571'),
+      changed(version, 'a003020101'),
+    ]) {
+      const member = der === twice.der ? twice : ann
+      await expect(validate(trustIn([root]), credentialOf(der), member)).rejects.toEqual(
+        refusal('credential-malformed'),
+      )
+    }
   })
 
   it('with a name that ends early for some readers', async () => {

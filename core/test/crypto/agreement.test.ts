@@ -1,18 +1,5 @@
 import { toHex, utf8 } from '@conclave/core/codec'
 import { type HpkeKeyPair, Secret, type SecretSuite, webCrypto } from '@conclave/core/crypto/secret'
-import {
-  Aes128Gcm,
-  Aes256Gcm,
-  DhkemP256HkdfSha256,
-  DhkemP384HkdfSha384,
-  DhkemP521HkdfSha512,
-  DhkemX448HkdfSha512,
-  DhkemX25519HkdfSha256,
-  HkdfSha256,
-  HkdfSha384,
-  HkdfSha512,
-  CipherSuite as ReferenceHpke,
-} from '@hpke/core'
 import { describe, expect, it } from 'vitest'
 import { providerNames, seededRandom, suiteIds, suiteWith } from './suite.ts'
 
@@ -85,46 +72,6 @@ describe.each(suiteIds)('suite %i', (id) => {
 function signatureKey({ suite }: SecretSuite): Secret {
   return filled(suite.signature === 'Ed448' ? 57 : suite.Nsk, 1)
 }
-
-describe('HPKE as @hpke/core does it', () => {
-  it.each([
-    [1, new DhkemX25519HkdfSha256(), new HkdfSha256(), new Aes128Gcm()],
-    [2, new DhkemP256HkdfSha256(), new HkdfSha256(), new Aes128Gcm()],
-    [4, new DhkemX448HkdfSha512(), new HkdfSha512(), new Aes256Gcm()],
-    [5, new DhkemP521HkdfSha512(), new HkdfSha512(), new Aes256Gcm()],
-    [7, new DhkemP384HkdfSha384(), new HkdfSha384(), new Aes256Gcm()],
-  ] as const)('in suite %i: keys, sealing, opening and exports', async (id, kem, kdf, aead) => {
-    const reference = new ReferenceHpke({ kem, kdf, aead })
-    const suite = suiteWith(seededRandom('ephemeral'), id, 'node')
-    const { Nh, Nsk } = suite.suite
-    const theirs = await kem.deriveKeyPair(filled(Nh, 1).expose())
-    const ours = await suite.deriveKeyPair(filled(Nh, 1))
-    expect(ours.publicKey).toEqual(new Uint8Array(await kem.serializePublicKey(theirs.publicKey)))
-    const recipient = { recipientPublicKey: theirs.publicKey, info }
-
-    const sealed = await suite.hpkeSeal(ours.publicKey, info, message)
-    const again = await reference.seal(
-      { ...recipient, ekm: seededRandom('ephemeral')(Nsk) },
-      message,
-    )
-    expect(sealed.kemOutput).toEqual(new Uint8Array(again.enc))
-    expect(sealed.ciphertext).toEqual(new Uint8Array(again.ct))
-    const fresh = await reference.seal(recipient, message)
-    const opened = await suite.hpkeOpen(ours, info, {
-      kemOutput: new Uint8Array(fresh.enc),
-      ciphertext: new Uint8Array(fresh.ct),
-    })
-    expect(opened).toEqual(message)
-
-    const { kemOutput, exported } = await suite.hpkeSealExport(ours.publicKey, info, context, 99)
-    const receiver = await reference.createRecipientContext({
-      recipientKey: theirs.privateKey,
-      enc: kemOutput,
-      info,
-    })
-    expect(exported.expose()).toEqual(new Uint8Array(await receiver.export(context, 99)))
-  })
-})
 
 describe('a browser whose WebCrypto has AES-GCM alone', () => {
   const importAes: SubtleCrypto['importKey'] = async (...args: unknown[]) => {

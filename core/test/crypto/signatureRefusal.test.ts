@@ -28,7 +28,7 @@ async function verdicts(id: number, publicKey: Uint8Array, signature: Uint8Array
 }
 
 async function signed(id: number): Promise<{ signer: Signer; signature: Bytes }> {
-  const signer = await suiteWith(seededRandom('signer'), id, 'node').generateSigner()
+  const signer = await suiteWith(seededRandom('signer'), id).generateSigner()
   return { signer, signature: await signer.sign(message) }
 }
 

@@ -76,10 +76,10 @@ async function inWorld(
   const entrants = await enterAll(contestants, world)
   const times: TimeRow[] = []
   for (const operation of asked) {
-    progress(`▸ ${where}: ${operation}`)
-    times.push({ operation, members, kind, timings: await measure(entrants, operation, rounds) })
+    const timings = await measure(entrants, operation, rounds)
+    progress(`✓ ${where}: ${operation} · ${medians(timings)}`)
+    times.push({ operation, members, kind, timings })
   }
-  progress(`▸ ${where}: sizes`)
   const sizes = await sizesIn(world, entrants)
   for (const [name, { agree }] of entrants) {
     if (agree !== undefined && !(await agree())) {
@@ -119,6 +119,10 @@ async function sizesIn(
     if (heap !== undefined) put('heap for a state', name, heap)
   }
   return [...rows].map(([what, bytes]) => ({ what, members, kind, bytes }))
+}
+
+function medians(timings: ReadonlyMap<string, Timing>): string {
+  return [...timings].map(([name, { median }]) => `${name} ${median.toFixed(2)} ms`).join(', ')
 }
 
 function disagreement(message: string): BenchError {

@@ -4,6 +4,7 @@ import type { HpkeKeyPair, SecretCrypto } from '../../core/src/crypto/secret/ind
 import { nodeCrypto } from '../../core/src/crypto/secret/node/index.ts'
 import type { KeyPackageBundle } from '../../core/src/mls/bootstrap/index.ts'
 import {
+  type CommitOptions,
   Group,
   type GroupEnvironment,
   type PendingCommit,
@@ -17,13 +18,17 @@ import { type Contestant, type Entrant, subject, type Trial } from './operations
 import { lifetime, type Person, seededRandom, suite1 } from './people.ts'
 import type { World } from './world.ts'
 
-const exporterRepetitions = 100
+const derivations = 100
+const protections = 20
+const content = new Uint8Array(100).fill(7)
 
 /** This repository's library, through the API that an application has. */
 export const conclave: Contestant = {
   name: subject,
   enter: async (world) => (await Players.of(world)).entrant(),
 }
+
+type PathRule = NonNullable<CommitOptions['path']>
 
 class Players {
   readonly #world: World
@@ -45,10 +50,17 @@ class Players {
 
   async entrant(): Promise<Entrant> {
     const world = this.#world
-    const add = await this.#commit([addOf(encode(KeyPackage, world.carol.bundle.keyPackage))])
+    const carol = encode(KeyPackage, world.carol.bundle.keyPackage)
+    const adding = () => [addOf(carol)]
+    const removing = () => [removeOf(world)]
     const update = await this.#commit([])
-    const remove = await this.#commit([removeOf(world)])
-    for (const pending of [add, update, remove]) pending.discard()
+    const add = await this.#commit(adding(), 'if-required')
+    const addWithPath = await this.#commit(adding())
+    const remove = await this.#commit(removing())
+    for (const pending of [update, add, addWithPath, remove]) pending.discard()
+    const joined = await join(this.#environment, world, world.bob)
+    const external = await this.#joinExternally()
+    const message = await this.#alice.protect(content)
     return {
       trials: {
         join: {
@@ -58,56 +70,111 @@ class Players {
           },
           check: (group) => expectDone(group instanceof Group, 'no group was joined'),
         },
+        'external.join': {
+          prepare: async () => () => this.#joinExternally(),
+          check: (pending) => {
+            const { members } = Group.enter(pending as PendingCommit)
+            expectDone(members.length === world.members + 1, 'no group was joined')
+          },
+        },
         'update.create': this.#creating(() => []),
         'update.process': this.#processing(update),
-        'add.path.create': this.#creating(() => [
-          addOf(encode(KeyPackage, world.carol.bundle.keyPackage)),
-        ]),
-        'add.path.process': this.#processing(add),
-        'remove.create': this.#creating(() => [removeOf(world)]),
+        'add.create': this.#creating(adding, 'if-required'),
+        'add.process': this.#processing(add),
+        'add.path.create': this.#creating(adding),
+        'add.path.process': this.#processing(addWithPath),
+        'remove.create': this.#creating(removing),
         'remove.process': this.#processing(remove),
         'bulk-add.create': this.#bulkAdd(),
         exporter: {
-          repetitions: exporterRepetitions,
+          repetitions: derivations,
           prepare: async () => () => {
             let exported: Bytes = emptyBytes
-            for (let i = 0; i < exporterRepetitions; i++) exported = exportedBy(this.#alice)
+            for (let i = 0; i < derivations; i++) exported = exportedBy(this.#alice)
             return exported
           },
           check: (exported) =>
             expectDone(
-              exported instanceof Uint8Array && toHex(exported) === toHex(exportedBy(this.#alice)),
+              exported instanceof Uint8Array && equalBytes(exported, exportedBy(this.#alice)),
               'no secret was exported',
             ),
         },
+        protect: {
+          repetitions: protections,
+          prepare: async () => async () => {
+            let last: Bytes = emptyBytes
+            for (let i = 0; i < protections; i++) last = await this.#alice.protect(content)
+            return last
+          },
+          check: (last) => expectDone((last as Bytes).length === message.length, 'no message'),
+        },
+        unprotect: await this.#unprotecting(),
       },
       sizes: {
         'update: commit': update.message.length,
-        'add, with path: commit': add.message.length,
-        'add, with path: Welcome': add.welcome?.length ?? 0,
+        'add: commit': add.message.length,
+        'add: Welcome': add.welcome?.length ?? 0,
+        'add with path: commit': addWithPath.message.length,
+        'add with path: Welcome': addWithPath.welcome?.length ?? 0,
         'remove: commit': remove.message.length,
+        'external join: commit': external.message.length,
         GroupInfo: update.groupInfo.length,
+        'message of 100 bytes': message.length,
+        'serialised state': joined.encodeState().length,
       },
-      exported: toHex(exportedBy(await join(this.#environment, world, world.bob))),
+      exported: toHex(exportedBy(joined)),
       newState: () => join(this.#environment, world, world.bob),
       agree: () => this.#agree(),
     }
   }
 
-  #commit(proposals: readonly Proposal[]): Promise<PendingCommit> {
-    return this.#alice.commit({ proposals, authenticatedData: emptyBytes })
+  #commit(proposals: readonly Proposal[], path: PathRule = 'always'): Promise<PendingCommit> {
+    return this.#alice.commit({ proposals, path })
   }
 
-  #creating(proposals: () => readonly Proposal[]): Trial {
+  #creating(proposals: () => readonly Proposal[], path?: PathRule): Trial {
     let unsettled: PendingCommit | undefined
     return {
       prepare: async () => async () => {
-        unsettled = await this.#commit(proposals())
+        unsettled = await this.#commit(proposals(), path)
         return unsettled.message
       },
       check: (message) => {
         expectDone(message instanceof Uint8Array && message.length > 0, 'no commit was made')
         unsettled?.discard()
+      },
+    }
+  }
+
+  #joinExternally(): Promise<PendingCommit> {
+    const { groupInfo, ratchetTree, carol } = this.#world
+    const message = decode(MlsMessage, groupInfo)
+    if (message.wireFormat !== WireFormat.groupInfo) throw new TypeError('not a GroupInfo')
+    return Group.joinExternally(this.#environment, {
+      groupInfo: message.groupInfo,
+      ratchetTree: decode(RatchetTree, ratchetTree),
+      own: carol,
+    })
+  }
+
+  async #unprotecting(): Promise<Trial> {
+    const bob = await bobOf(this.#world)
+    return {
+      repetitions: protections,
+      prepare: async () => {
+        // Bob has opened what was sent before and is where the sender is.
+        const messages: Bytes[] = []
+        for (let i = 0; i < protections; i++) messages.push(await this.#alice.protect(content))
+        return async () => {
+          let last: Received | undefined
+          for (const message of messages) last = await bob.receive(message)
+          return last
+        }
+      },
+      check: (last) => {
+        const received = last as Received
+        const opened = received.kind === 'application' && equalBytes(received.data, content)
+        expectDone(opened, `no message was opened but ${received.kind}`)
       },
     }
   }
@@ -130,7 +197,7 @@ class Players {
     return {
       prepare: async () => {
         const group = await founded(this.#environment, this.#world.founder)
-        return () => group.commit({ proposals: crowd.map(addOf), authenticatedData: emptyBytes })
+        return () => group.commit({ proposals: crowd.map(addOf), path: 'if-required' })
       },
       check: (pending) => {
         const { added } = (pending as PendingCommit).effect
@@ -165,7 +232,7 @@ async function bobOf(world: World): Promise<Group> {
 async function settledBob(world: World): Promise<{ group: Group; commit: Bytes }> {
   const settled = nodeCrypto({ random: seededRandom('settled') })
   const joined = await join(environmentWith(settled), world, world.bob)
-  const pending = await joined.commit({ authenticatedData: emptyBytes })
+  const pending = await joined.commit()
   return { group: joined.confirm(pending), commit: pending.message }
 }
 

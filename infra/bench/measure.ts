@@ -11,9 +11,10 @@ export interface Timing {
 }
 
 /** Milliseconds that one contestant may spend on one operation, preparing included. */
-const budget = 3000
-/** Below this a measurement says nothing; above it only outliers are found. */
+const budget = 1500
+/** Fewer measurements say little, but who takes several budgets for one has no more than that. */
 const fewestRounds = 3
+const largestBudget = 3 * budget
 
 interface Series {
   readonly trial: Trial
@@ -38,7 +39,9 @@ export async function measure(
   }
   for (let round = 0; round < mostRounds; round++) {
     for (const series of all.values()) {
-      if (round < fewestRounds || series.spent < budget) await takeTurn(series)
+      if (round === 0 || series.spent < (round < fewestRounds ? largestBudget : budget)) {
+        await takeTurn(series)
+      }
     }
   }
   return new Map([...all].map(([name, series]) => [name, timing(series)]))
@@ -77,7 +80,7 @@ export function median(values: readonly number[]): number {
   return sorted.length % 2 === 1 ? upper : (upper + (sorted[middle - 1] as number)) / 2
 }
 
-const weighedStates = 3
+const weighedStates = 2
 
 /**
  * Bytes that one more state keeps alive, with what lies outside the heap; undefined unless the
@@ -85,11 +88,11 @@ const weighedStates = 3
  */
 export async function heapPerState(newState: () => Promise<unknown>): Promise<number | undefined> {
   if (globalThis.gc === undefined) return undefined
-  const kept: unknown[] = [await newState()]
+  const kept: unknown[] = []
   const before = await settledMemory()
-  while (kept.length <= weighedStates) kept.push(await newState())
+  while (kept.length < weighedStates) kept.push(await newState())
   const after = await settledMemory()
-  return Math.max(0, Math.round((after - before) / (kept.length - 1)))
+  return Math.max(0, Math.round((after - before) / kept.length))
 }
 
 async function settledMemory(): Promise<number> {

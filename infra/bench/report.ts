@@ -89,7 +89,7 @@ const timeColumns = [
   'least',
   'pooled',
   '÷ floor',
-  'least ÷ least',
+  'CPU ÷ CPU',
 ] as const
 
 function timeRows(rows: readonly TimeRow[]): string[][] {
@@ -108,7 +108,7 @@ function timeRows(rows: readonly TimeRow[]): string[][] {
         milliseconds(least?.least),
         milliseconds(timings.get(pooledFloor)?.median),
         ratio(ours?.median, least?.median),
-        ratio(ours?.least, least?.least),
+        ratio(ours?.medianCpu, least?.medianCpu),
         ...others.flatMap((name) => {
           const other = timings.get(name)
           return [

@@ -23,6 +23,7 @@ import {
   type Proposal,
   processMessage,
 } from 'ts-mls'
+import { defaultClientConfig } from 'ts-mls/clientConfig.js'
 import { decodeKeyPackage } from 'ts-mls/keyPackage.js'
 import { decodeRatchetTree } from 'ts-mls/ratchetTree.js'
 import { type Bytes, equalBytes, toHex, utf8 } from '../../core/src/codec/bytes.ts'
@@ -36,6 +37,12 @@ import type { World } from './world.ts'
 const protections = 20
 const derivations = 20
 const content = new Uint8Array(100).fill(7)
+
+/** As core: messages are as long as they are. */
+const unpadded = {
+  ...defaultClientConfig,
+  paddingConfig: { kind: 'padUntilLength', padUntilLength: 0 },
+} as const
 
 /** ts-mls with its default provider, WebCrypto, the fastest that it has for suite 1. */
 export const tsMls: Contestant = {
@@ -280,7 +287,10 @@ function join(
 ): Promise<ClientState> {
   const message = decoded(welcome)
   if (message.wireformat !== 'mls_welcome') throw new TypeError('the world has no Welcome')
-  return joinGroup(message.welcome, ...keysOf(person), emptyPskIndex, suite, treeOf(ratchetTree))
+  const { welcome: opened } = message
+  const keys = keysOf(person)
+  const tree = treeOf(ratchetTree)
+  return joinGroup(opened, ...keys, emptyPskIndex, suite, tree, undefined, unpadded)
 }
 
 async function processed(

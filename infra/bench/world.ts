@@ -35,7 +35,7 @@ import { suite1 as crypto, type Person, person } from './people.ts'
  */
 export type Kind = 'cold' | 'warm'
 
-/** Alice, Bob and whoever is removed are three people in the tree's two halves. */
+/** The founder, Alice, Bob and whoever is removed are four people. */
 export const smallestWorld = 4
 
 export interface Inhabitant extends Person {
@@ -62,7 +62,7 @@ export interface World {
   readonly alice: Inhabitant
   /** In the other half of the tree, as half of all members are: he processes what Alice commits. */
   readonly bob: Inhabitant
-  /** The first leaf of Bob's half. */
+  /** The first leaf of Bob's half, unless he is alone in it. */
   readonly removed: LeafIndex
   /** Somebody outside. */
   readonly carol: Person
@@ -85,7 +85,9 @@ export async function buildWorld(members: number, kind: Kind): Promise<World> {
     tree = committed.tree
     return committed.derived
   }
-  for (let leaf = 2; kind === 'warm' && leaf < members; leaf += 2) await commit(leaf as LeafIndex)
+  for (let leaf = 2; kind === 'warm' && leaf < members - 1; leaf += 2) {
+    await commit(leaf as LeafIndex)
+  }
   const { secrets } = await commit(0 as LeafIndex)
 
   const groupContext: GroupContext = {
@@ -103,7 +105,7 @@ export async function buildWorld(members: number, kind: Kind): Promise<World> {
     leafIndex: leaf as LeafIndex,
   })
   const alice = at(1)
-  const bob = at(members % 2 === 0 ? members - 1 : members - 2)
+  const bob = at(members - 1)
   const newcomers = [
     { keyPackage: alice.bundle.keyPackage, pathSecret: secrets[0] },
     { keyPackage: bob.bundle.keyPackage, pathSecret: secrets[secrets.length - 1] },
@@ -117,7 +119,7 @@ export async function buildWorld(members: number, kind: Kind): Promise<World> {
     ...(await invitations(groupContext, people[0] as Person, newcomers)),
     alice,
     bob,
-    removed: half as LeafIndex,
+    removed: (half === bob.leafIndex ? half - 1 : half) as LeafIndex,
     carol: await person('carol'),
     founder: await person('founder'),
     crowd: people.slice(1).map(({ bundle }) => bundle.keyPackage),
@@ -132,10 +134,11 @@ async function withPathOf(
 ): Promise<{ tree: PublicTree; derived: DerivedPath }> {
   const { leafIndex } = position
   const first = new Secret(crypto.random(crypto.suite.Nh))
-  const derived = await derivePath(crypto, first, tree.filteredDirectPath(leafIndex).length)
+  const steps = tree.filteredDirectPath(leafIndex)
+  const derived = await derivePath(crypto, first, steps.length)
   const leafKey = await crypto.deriveKeyPair(new Secret(crypto.random(crypto.suite.Nh)))
   const keys = derived.keys.map(({ publicKey }) => publicKey)
-  const { parentNodes, leafParentHash } = pathParentHashes(crypto, tree, leafIndex, keys)
+  const { parentNodes, leafParentHash } = pathParentHashes(crypto, steps, keys)
   const own = people[leafIndex] as Person
   const content = {
     ...leafContent(own, leafKey.publicKey),
@@ -143,7 +146,7 @@ async function withPathOf(
     parentHash: leafParentHash,
   }
   const leaf = await signLeafNode(own.signer, content, position)
-  return { tree: tree.withPath(leafIndex, leaf, parentNodes), derived }
+  return { tree: tree.withPath(leafIndex, leaf, steps, parentNodes), derived }
 }
 
 /** RFC 9420 §12.4.3: what the committer of the epoch would have sent. */

@@ -1,3 +1,4 @@
+export type { ServerConnection } from '../edge/serverConnection.ts'
 export {
   type Call,
   type CallOptions,

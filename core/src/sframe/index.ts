@@ -3,6 +3,7 @@ export { deriveKeySalt, deriveSecret, SFrameKey } from './cipher.ts'
 export { AES_128_GCM_SHA256_128, cipherSuite, type SFrameCipherSuite } from './cipherSuite.ts'
 export {
   type EpochInstall,
+  type EpochKeyRefusal,
   MAX_INCARNATIONS,
   type ReceivingKey,
   type SendingKey,

@@ -1,5 +1,5 @@
 import { type Bytes, equalBytes, fromHex, toHex } from '../codec/bytes.ts'
-import { cipherSuites } from '../crypto/public/cipherSuite.ts'
+import { cipherSuites, type SignatureCurve } from '../crypto/public/cipherSuite.ts'
 import type { PublicCrypto, PublicSuite } from '../crypto/public/publicSuite.ts'
 import type { SignedDer } from './certificate.ts'
 import { CredentialError } from './credentialError.ts'
@@ -18,40 +18,42 @@ export interface CertificateCrypto {
  * follows (RFC 8410 §4, RFC 5480 §2). There is one encoding for each key, without parameters or
  * compression to choose.
  */
-const keyHeaders: ReadonlyMap<string, Bytes> = new Map(
-  Object.entries({
-    Ed25519: '302a300506032b6570032100',
-    Ed448: '3043300506032b6571033a00',
-    'P-256': '3059301306072a8648ce3d020106082a8648ce3d030107034200',
-    'P-384': '3076301006072a8648ce3d020106052b81040022036200',
-    'P-521': '30819b301006072a8648ce3d020106052b8104002303818600',
-  }).map(([curve, header]) => [curve, fromHex(header)]),
-)
+const keyHeaders: Readonly<Record<SignatureCurve, Bytes>> = {
+  Ed25519: fromHex('302a300506032b6570032100'),
+  Ed448: fromHex('3043300506032b6571033a00'),
+  'P-256': fromHex('3059301306072a8648ce3d020106082a8648ce3d030107034200'),
+  'P-384': fromHex('3076301006072a8648ce3d020106052b81040022036200'),
+  'P-521': fromHex('30819b301006072a8648ce3d020106052b8104002303818600'),
+}
 
 /** Encoded AlgorithmIdentifiers by the curve whose keys sign so: ECDSA with the curve's own hash. */
-const curveAlgorithms: Readonly<Record<string, string>> = {
-  '300506032b6570': 'Ed25519',
-  '300506032b6571': 'Ed448',
-  '300a06082a8648ce3d040302': 'P-256',
-  '300a06082a8648ce3d040303': 'P-384',
-  '300a06082a8648ce3d040304': 'P-521',
-}
+const curveAlgorithms: ReadonlyMap<string, SignatureCurve> = new Map<string, SignatureCurve>([
+  ['300506032b6570', 'Ed25519'],
+  ['300506032b6571', 'Ed448'],
+  ['300a06082a8648ce3d040302', 'P-256'],
+  ['300a06082a8648ce3d040303', 'P-384'],
+  ['300a06082a8648ce3d040304', 'P-521'],
+])
 
-const rsaAlgorithms: Readonly<Record<string, string>> = {
-  '300d06092a864886f70d01010b0500': 'SHA-256',
-  '300d06092a864886f70d01010c0500': 'SHA-384',
-  '300d06092a864886f70d01010d0500': 'SHA-512',
-}
+/** PKCS #1 version 1.5, by its hash. */
+const rsaAlgorithms: ReadonlyMap<string, string> = new Map([
+  ['300d06092a864886f70d01010b0500', 'SHA-256'],
+  ['300d06092a864886f70d01010c0500', 'SHA-384'],
+  ['300d06092a864886f70d01010d0500', 'SHA-512'],
+])
 
-/** The SubjectPublicKeyInfo of an MLS signature key (RFC 9420 §5.3). */
-export function encodesKey(publicKeyInfo: Bytes, curve: string, signatureKey: Bytes): boolean {
+/** Whether this is the SubjectPublicKeyInfo of an MLS signature key (RFC 9420 §5.3). */
+export function encodesKey(
+  publicKeyInfo: Bytes,
+  curve: SignatureCurve,
+  signatureKey: Bytes,
+): boolean {
   const key = keyOnCurve(publicKeyInfo, curve)
   return key !== undefined && equalBytes(key, signatureKey)
 }
 
-function keyOnCurve(publicKeyInfo: Bytes, curve: string): Bytes | undefined {
-  const header = keyHeaders.get(curve)
-  if (header === undefined) return undefined
+function keyOnCurve(publicKeyInfo: Bytes, curve: SignatureCurve): Bytes | undefined {
+  const header = keyHeaders[curve]
   return equalBytes(publicKeyInfo.subarray(0, header.length), header)
     ? publicKeyInfo.subarray(header.length)
     : undefined
@@ -68,19 +70,19 @@ export async function isSignedBy(
   publicKeyInfo: Bytes,
 ): Promise<boolean> {
   const name = toHex(algorithm)
-  const hash = rsaAlgorithms[name]
+  const hash = rsaAlgorithms.get(name)
   if (hash !== undefined) {
     if (!isFitRsaKey(publicKeyInfo)) return false
     return verifyRsa(subtle, hash, publicKeyInfo, signature, signed)
   }
-  const curve = curveAlgorithms[name]
-  const suite = curve === undefined ? undefined : suiteWith(crypto, curve)
-  if (curve === undefined || suite === undefined) throw unsupported(`signature algorithm ${name}`)
-  const key = keyOnCurve(publicKeyInfo, curve)
+  const curve = curveAlgorithms.get(name)
+  const suite = curve && suiteWith(crypto, curve)
+  if (suite === undefined) throw unsupported('a signature algorithm that is not accepted')
+  const key = keyOnCurve(publicKeyInfo, suite.suite.signature)
   return key !== undefined && suite.verify(key, signed, signature)
 }
 
-function suiteWith(crypto: PublicCrypto, curve: string): PublicSuite | undefined {
+function suiteWith(crypto: PublicCrypto, curve: SignatureCurve): PublicSuite | undefined {
   const suite = [...cipherSuites.values()].find(({ signature }) => signature === curve)
   return suite && crypto.publicSuite(suite.id)
 }

@@ -145,7 +145,10 @@ const understood: readonly string[] = [
 function checkExtensions({ extensions }: Certificate): void {
   for (const [oid, { critical }] of extensions) {
     if ((critical && !understood.includes(oid)) || oid === ExtensionOid.nameConstraints) {
-      throw refused('credential-extension-unsupported', `certificate extension ${oid}`)
+      throw refused(
+        'credential-extension-unsupported',
+        'a certificate extension that is not understood',
+      )
     }
   }
 }

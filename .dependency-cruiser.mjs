@@ -45,6 +45,16 @@ const coreLayers = {
     'mls/bootstrap',
     ...publicHalf(),
   ],
+  // The whole of MLS under one name, for those who use it without meetings.
+  'mls/index': [
+    'codec',
+    'wire',
+    'crypto/secret',
+    'crypto/public',
+    'mls/public',
+    'mls/bootstrap',
+    'mls/group',
+  ],
   // Frames know keys by KID alone and are tested without MLS.
   sframe: ['codec', 'crypto/cryptoError', 'crypto/public', 'crypto/secret'],
   // Conclave's conventions for a group: extensions, tickets, admission rules.

@@ -62,11 +62,13 @@ export class Census {
     return {
       ...suite,
       verify: (...args) => counted(suite.verify(...args)),
+      verifyAll: (...args) => counted(suite.verifyAll(...args)),
       extract: (salt, key) => noted(suite.extract(salt, key)),
       expand: (key, info, length) => noted(suite.expand(key, info, length)),
       aeadSeal: (...args) => counted(suite.aeadSeal(...args)),
       aeadOpen: (...args) => counted(suite.aeadOpen(...args)),
       hpkeSeal: (...args) => counted(suite.hpkeSeal(...args)),
+      hpkeSealAll: (...args) => counted(suite.hpkeSealAll(...args)),
       hpkeOpen: async (...args) => noted(await counted(suite.hpkeOpen(...args))),
       deriveKeyPair: async (inputKey) => {
         const pair = await counted(suite.deriveKeyPair(inputKey))

@@ -9,3 +9,4 @@ export {
 } from './keyPackageBundle.ts'
 export { restoreKeyPackage, storeKeyPackage } from './keyPackageState.ts'
 export { isLastResort } from './lastResort.ts'
+export { capabilitiesOf, createBasicLeaf } from './ownLeaf.ts'

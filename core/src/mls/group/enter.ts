@@ -37,8 +37,8 @@ export interface Founding {
   readonly groupId: Bytes
   readonly own: OwnLeaf
   readonly lifetime: Lifetime
-  /** Of the GroupContext. */
-  readonly extensions: Extensions
+  /** Of the GroupContext; none where left out. */
+  readonly extensions?: Extensions
 }
 
 /**
@@ -47,7 +47,7 @@ export interface Founding {
  */
 export async function foundEpoch(
   environment: GroupEnvironment,
-  { cipherSuite, groupId, own, lifetime, extensions }: Founding,
+  { cipherSuite, groupId, own, lifetime, extensions = [] }: Founding,
 ): Promise<Epoch> {
   const crypto = suiteOf(environment, cipherSuite)
   const leafKey = await generateKeyPair(crypto)

@@ -1,7 +1,14 @@
 export { MlsError, type MlsErrorCode } from '../mlsError.ts'
 export { externalSenders, readExtension, requiredCapabilities } from './groupExtensions.ts'
 export { checkLifetime, verifyKeyPackage } from './keyPackage.ts'
-export { type GroupPolicy, type PublicEnvironment, permissivePolicy } from './policy.ts'
+export {
+  type CustomProposalRules,
+  type GroupPolicy,
+  type PublicEnvironment,
+  permissivePolicy,
+} from './policy.ts'
 export { checkProposal } from './proposal.ts'
 export type { AddEntry, ProposalList, RemoveEntry, SourcedProposal } from './proposalList.ts'
 export { type AcceptedCommit, PublicGroup } from './publicGroup.ts'
+export { PublicGroupState } from './publicGroupState.ts'
+export { readGroupInfo, readKeyPackage, readWelcome } from './readMessage.ts'

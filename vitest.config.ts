@@ -2,6 +2,7 @@ import { playwright } from '@vitest/browser-playwright'
 import { defaultClientConditions, defaultServerConditions } from 'vite'
 import { defineConfig } from 'vitest/config'
 import { vectorServer } from './core/test/browser/vectorServer.ts'
+import { bundledCore } from './infra/checks/bundledCore.mjs'
 import { chromium, findProgram } from './infra/entry/programs.mjs'
 
 // Workspace packages run from their sources: a test never sees a stale build.
@@ -45,10 +46,10 @@ export default defineConfig({
       },
       {
         extends: true,
-        plugins: [vectorServer()],
+        plugins: [vectorServer(), bundledCore()],
         test: {
           name: 'core in Chromium',
-          include: ['core/test/**/*.vectors.test.ts'],
+          include: ['core/test/**/*.vectors.test.ts', 'core/test/browser/*.browser.test.ts'],
           sequence: { groupOrder: 2 },
           testTimeout: 60_000,
           browser: {

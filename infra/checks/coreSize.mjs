@@ -1,8 +1,8 @@
-import { isAbsolute, relative, resolve } from 'node:path'
+import { isAbsolute, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { gzipSync } from 'node:zlib'
-import { build } from 'vite'
 import { repository } from '../entry/repository.mjs'
+import { bundle, mlsForBrowsers } from './bundle.mjs'
 
 /**
  * Bundles core's MLS library as an application for browsers would, minified and gzipped, without
@@ -14,10 +14,8 @@ import { repository } from '../entry/repository.mjs'
 /** What the whole of MLS may come to, gzipped. */
 export const goalBytes = 45_000
 
-/** The public face of MLS in browsers, as folders of core/src. */
-const entries = ['codec', 'wire', 'crypto/secret', 'mls/public', 'mls/bootstrap', 'mls/group']
-
 const otherLibraries = /^(@noble|@hpke|@peculiar|jose)(\/|$)/
+const external = [otherLibraries, /^node:/]
 
 /**
  * @typedef {object} BundleSize
@@ -30,13 +28,13 @@ const otherLibraries = /^(@noble|@hpke|@peculiar|jose)(\/|$)/
 /**
  * Measures modules and all that they reach.
  *
- * @param {readonly string[]} modules absolute paths
+ * @param {Readonly<Record<string, string>>} modules absolute paths, by name
  * @returns {Promise<BundleSize>}
  */
 export async function bundleSize(modules) {
-  const together = await bundle(modules, true)
+  const together = await bundle(modules, { minify: true, external })
   // Of a minified bundle nothing tells which file a byte comes from; of one that is not, it does.
-  const files = Object.entries((await bundle(modules, false)).modules)
+  const files = Object.entries((await bundle(modules, { minify: false, external })).modules)
     .filter(([id]) => isAbsolute(id))
     .map(([id, { renderedLength }]) => ({ file: relative(repository, id), bytes: renderedLength }))
   const share = together.code.length / files.reduce((sum, { bytes }) => sum + bytes, 0)
@@ -48,43 +46,6 @@ export async function bundleSize(modules) {
       .sort((a, b) => b.minifiedBytes - a.minifiedBytes),
     forNodeOnly: together.imports.filter((name) => !otherLibraries.test(name)),
   }
-}
-
-/**
- * @param {readonly string[]} modules
- * @param {boolean} minify
- */
-async function bundle(modules, minify) {
-  const entry = 'virtual:all-modules'
-  const built = await build({
-    configFile: false,
-    logLevel: 'warn',
-    plugins: [
-      {
-        name: 'all-modules',
-        resolveId: (id) => (id === entry ? id : undefined),
-        load: (id) =>
-          id === entry
-            ? modules.map((path, i) => `export * as m${i} from ${JSON.stringify(path)}`).join('\n')
-            : undefined,
-      },
-    ],
-    build: {
-      write: false,
-      minify,
-      target: 'es2024',
-      reportCompressedSize: false,
-      modulePreload: false,
-      rolldownOptions: {
-        input: entry,
-        preserveEntrySignatures: 'strict',
-        external: [otherLibraries, /^node:/],
-      },
-    },
-  })
-  const [chunk, ...others] = [built].flat().flatMap((each) => ('output' in each ? each.output : []))
-  if (chunk?.type !== 'chunk' || others.length > 0) throw new TypeError('not one bundle')
-  return chunk
 }
 
 /**
@@ -104,8 +65,7 @@ function kilobytes(bytes) {
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const modules = entries.map((folder) => resolve(repository, 'core', 'src', folder, 'index.ts'))
-  const size = await bundleSize(modules)
+  const size = await bundleSize(mlsForBrowsers)
   const problems = sizeProblems(size, goalBytes)
   console.error(
     `@conclave/core, MLS for browsers: ${kilobytes(size.gzippedBytes)} gzipped of at most ${kilobytes(goalBytes)}, ${kilobytes(size.minifiedBytes)} minified, without cryptographic libraries`,

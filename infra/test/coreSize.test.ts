@@ -11,7 +11,7 @@ describe('the size of core in browsers', () => {
   const sizeOf = async (name: string, code: string) => {
     const path = join(folder, name)
     await writeFile(path, code)
-    return bundleSize([path])
+    return bundleSize({ measured: path })
   }
 
   beforeAll(async () => {

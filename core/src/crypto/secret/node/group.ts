@@ -1,7 +1,7 @@
 import { diffieHellman, generateKeyPairSync, type KeyObject } from 'node:crypto'
 import { plainBytes } from '../../../codec/bytes.ts'
 import type { CipherSuite, NistCurve } from '../../public/cipherSuite.ts'
-import { importPublicKey, isNist } from '../../public/node/index.ts'
+import { importPublicKey, isNist } from '../../public/node/keys.ts'
 import type { DhGroup } from '../hpke.ts'
 import { KeyCache } from '../keyCache.ts'
 import type { Secret } from '../secret.ts'

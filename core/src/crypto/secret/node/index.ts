@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import type { RandomBytes } from '../../../runtime.ts'
-import { type NodePublicOptions, nodePublicPlatform } from '../../public/node/index.ts'
+import { type NodePublicOptions, nodePublicPlatform } from '../../public/node/platform.ts'
 import { assembleCrypto } from '../assemble.ts'
 import { nobleSigner } from '../noble.ts'
 import type { SecretCrypto } from '../secretSuite.ts'

@@ -1,7 +1,7 @@
 import { createHmac, createSecretKey } from 'node:crypto'
 import { plainBytes } from '../../../codec/bytes.ts'
 import type { CipherSuite } from '../../public/cipherSuite.ts'
-import { nodeHash } from '../../public/node/index.ts'
+import { nodeHash } from '../../public/node/platform.ts'
 import { type Kdf, kdfOver } from '../kdf.ts'
 
 export function nodeKdf(suite: CipherSuite): Kdf {

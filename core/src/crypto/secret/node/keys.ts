@@ -1,7 +1,7 @@
 import { createECDH, createPrivateKey, createPublicKey, type KeyObject } from 'node:crypto'
 import type { Bytes } from '../../../codec/bytes.ts'
 import type { KemCurve, NistCurve, SignatureCurve } from '../../public/cipherSuite.ts'
-import { base64, nistJwk, pem } from '../../public/node/index.ts'
+import { base64, nistJwk, pem } from '../../public/node/keys.ts'
 import { pkcs8 } from '../pkcs8.ts'
 import type { Secret } from '../secret.ts'
 

@@ -4,6 +4,12 @@ import type { Bytes } from '../../codec/bytes.ts'
 const maxChunk = 64
 const minChunk = 24
 
+/** Neighbours in the order of their keys, each with the number that its key begins with. */
+interface Chunk<Entry> {
+  readonly entries: readonly Entry[]
+  readonly prefixes: readonly number[]
+}
+
 /**
  * Entries in the order of their keys, each of which may occur several times. Immutable: a change
  * gives another index that shares all but one chunk. Order, unlike a hash, gives nobody who
@@ -11,13 +17,13 @@ const minChunk = 24
  */
 export class KeyIndex<Entry> {
   readonly #keyOf: (entry: Entry) => Bytes
-  readonly #chunks: readonly (readonly Entry[])[]
+  readonly #chunks: readonly Chunk<Entry>[]
   /** How many entries have a key that another entry before them has. */
   readonly duplicates: number
 
   private constructor(
     keyOf: (entry: Entry) => Bytes,
-    chunks: readonly (readonly Entry[])[],
+    chunks: readonly Chunk<Entry>[],
     duplicates: number,
   ) {
     this.#keyOf = keyOf
@@ -26,41 +32,52 @@ export class KeyIndex<Entry> {
   }
 
   static of<Entry>(keyOf: (entry: Entry) => Bytes, entries: readonly Entry[]): KeyIndex<Entry> {
-    const keyed = entries.map((entry) => ({ entry, key: keyOf(entry) }))
-    keyed.sort((a, b) => compareBytes(a.key, b.key))
-    const chunks: Entry[][] = []
-    let duplicates = 0
-    keyed.forEach(({ entry, key }, i) => {
-      if (i % (maxChunk / 2) === 0) chunks.push([])
-      chunks.at(-1)?.push(entry)
-      const before = keyed[i - 1]
-      if (before !== undefined && compareBytes(before.key, key) === 0) duplicates++
+    const keyed = entries.map((entry) => {
+      const key = keyOf(entry)
+      return { entry, key, prefix: prefixOf(key) }
     })
+    keyed.sort((a, b) => a.prefix - b.prefix || compareBytes(a.key, b.key))
+    const chunks: Chunk<Entry>[] = []
+    for (let from = 0; from < keyed.length; from += maxChunk / 2) {
+      const part = keyed.slice(from, from + maxChunk / 2)
+      chunks.push({
+        entries: part.map(({ entry }) => entry),
+        prefixes: part.map(({ prefix }) => prefix),
+      })
+    }
+    const duplicates = keyed.filter(({ key }, i) => {
+      const before = keyed[i - 1]
+      return before !== undefined && compareBytes(before.key, key) === 0
+    }).length
     return new KeyIndex(keyOf, chunks, duplicates)
   }
 
   [Symbol.iterator](): Iterator<Entry> {
-    return this.#chunks.flat().values()
+    return this.#chunks.flatMap(({ entries }) => entries).values()
   }
 
   /** An entry with this key. */
   find(key: Bytes): Entry | undefined {
-    const { chunk, at } = this.#lowerBound(key)
-    const entry = this.#chunks[chunk]?.[at]
-    return entry !== undefined && compareBytes(this.#keyOf(entry), key) === 0 ? entry : undefined
+    return this.#at(this.#lowerBound(key), key)
   }
 
   with(entry: Entry): KeyIndex<Entry> {
     const key = this.#keyOf(entry)
-    const known = this.find(key) !== undefined
-    const { chunk, at } = this.#lowerBound(key)
+    const bound = this.#lowerBound(key)
+    const known = this.#at(bound, key) !== undefined
     // Beyond the last entry there is no chunk, so that the last one takes what comes after it.
-    const into = Math.min(chunk, this.#chunks.length - 1)
-    const entries = this.#chunks[into] ?? []
-    const grown = entries.toSpliced(chunk === into ? at : entries.length, 0, entry)
+    const into = Math.max(0, Math.min(bound.chunk, this.#chunks.length - 1))
+    const { entries, prefixes } = this.#chunks[into] ?? { entries: [], prefixes: [] }
+    const at = bound.chunk === into ? bound.at : entries.length
+    const grown = {
+      entries: entries.toSpliced(at, 0, entry),
+      prefixes: prefixes.toSpliced(at, 0, prefixOf(key)),
+    }
     const parts =
-      grown.length < maxChunk ? [grown] : [grown.slice(0, maxChunk / 2), grown.slice(maxChunk / 2)]
-    const chunks = this.#chunks.toSpliced(Math.max(into, 0), 1, ...parts)
+      grown.entries.length < maxChunk
+        ? [grown]
+        : [sliceOf(grown, 0, maxChunk / 2), sliceOf(grown, maxChunk / 2, maxChunk)]
+    const chunks = this.#chunks.toSpliced(into, 1, ...parts)
     return new KeyIndex(this.#keyOf, chunks, this.duplicates + (known ? 1 : 0))
   }
 
@@ -69,13 +86,17 @@ export class KeyIndex<Entry> {
     const key = this.#keyOf(entry)
     // Entries with the same key may go on into the chunks that follow.
     let { chunk } = this.#lowerBound(key)
-    while (chunk < this.#chunks.length && !this.#chunks[chunk]?.includes(entry)) chunk++
-    const entries = this.#chunks[chunk]
-    if (entries === undefined) return this
-    const shrunk = entries.toSpliced(entries.indexOf(entry), 1)
+    while (chunk < this.#chunks.length && !this.#chunks[chunk]?.entries.includes(entry)) chunk++
+    const found = this.#chunks[chunk]
+    if (found === undefined) return this
+    const at = found.entries.indexOf(entry)
+    const shrunk = {
+      entries: found.entries.toSpliced(at, 1),
+      prefixes: found.prefixes.toSpliced(at, 1),
+    }
     const next = this.#chunks[chunk + 1]
-    const joins = next !== undefined && shrunk.length + next.length < minChunk
-    const parts = joins ? [[...shrunk, ...next]] : shrunk.length === 0 ? [] : [shrunk]
+    const joins = next !== undefined && shrunk.entries.length + next.entries.length < minChunk
+    const parts = joins ? [joined(shrunk, next)] : shrunk.entries.length === 0 ? [] : [shrunk]
     const chunks = this.#chunks.toSpliced(chunk, joins ? 2 : 1, ...parts)
     const { duplicates } = this
     const index = new KeyIndex(this.#keyOf, chunks, duplicates)
@@ -84,24 +105,65 @@ export class KeyIndex<Entry> {
       : index
   }
 
+  #at({ chunk, at }: Position, key: Bytes): Entry | undefined {
+    const entry = this.#chunks[chunk]?.entries[at]
+    return entry !== undefined && compareBytes(this.#keyOf(entry), key) === 0 ? entry : undefined
+  }
+
   /** Where the first entry stands whose key is not before `key`. */
-  #lowerBound(key: Bytes): { chunk: number; at: number } {
-    const isBefore = (entry: Entry) => compareBytes(this.#keyOf(entry), key) < 0
-    const chunk = firstNot(this.#chunks, (entries) => isBefore(entries.at(-1) as Entry))
-    return { chunk, at: firstNot(this.#chunks[chunk] ?? [], isBefore) }
+  #lowerBound(key: Bytes): Position {
+    const prefix = prefixOf(key)
+    // Keys are read only where their prefixes leave it open which of them is first.
+    const isBefore = ({ entries, prefixes }: Chunk<Entry>, i: number) => {
+      const difference = (prefixes[i] as number) - prefix
+      return (
+        difference < 0 ||
+        (difference === 0 && compareBytes(this.#keyOf(entries[i] as Entry), key) < 0)
+      )
+    }
+    const chunk = firstNot(this.#chunks.length, (i) => {
+      const candidate = this.#chunks[i] as Chunk<Entry>
+      return isBefore(candidate, candidate.entries.length - 1)
+    })
+    const within = this.#chunks[chunk]
+    const at =
+      within === undefined ? 0 : firstNot(within.entries.length, (i) => isBefore(within, i))
+    return { chunk, at }
   }
 }
 
-/** The position of the first item for which `before` does not hold, which it does up to some item. */
-function firstNot<T>(items: readonly T[], before: (item: T) => boolean): number {
+interface Position {
+  readonly chunk: number
+  readonly at: number
+}
+
+function sliceOf<Entry>({ entries, prefixes }: Chunk<Entry>, from: number, to: number) {
+  return { entries: entries.slice(from, to), prefixes: prefixes.slice(from, to) }
+}
+
+function joined<Entry>(a: Chunk<Entry>, b: Chunk<Entry>): Chunk<Entry> {
+  return { entries: [...a.entries, ...b.entries], prefixes: [...a.prefixes, ...b.prefixes] }
+}
+
+/** The first position below `length` for which `before` does not hold, which it does up to some one. */
+function firstNot(length: number, before: (position: number) => boolean): number {
   let low = 0
-  let high = items.length
+  let high = length
   while (low < high) {
     const middle = (low + high) >>> 1
-    if (before(items[middle] as T)) low = middle + 1
+    if (before(middle)) low = middle + 1
     else high = middle
   }
   return low
+}
+
+const prefixLength = 6
+
+/** The first bytes of a key as a number; never greater than that of a key that comes later. */
+function prefixOf(key: Bytes): number {
+  let prefix = 0
+  for (let i = 0; i < prefixLength; i++) prefix = prefix * 256 + (key[i] ?? 0)
+  return prefix
 }
 
 /** Negative where `a` stands before `b`. Keys are public, so that an early exit tells nothing. */

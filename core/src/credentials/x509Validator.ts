@@ -63,6 +63,8 @@ export interface X509Validator {
 /** Roots included. Chains of four are long. */
 const maxChainLength = 8
 const maxCertificateBytes = 16_384
+/** Certificates of authorities whose signature is not verified again. */
+const maxRemembered = 64
 
 /** Milliseconds of validity that a sender wants left, and that receivers give beyond the end. */
 const marginWhenSending = 2 * 60_000
@@ -71,6 +73,7 @@ const toleranceWhenReceiving = 10 * 60_000
 /** @throws CredentialError `credential-malformed` for a root that cannot be read */
 export function x509Validator(trust: X509Trust): X509Validator {
   const roots = trust.roots.map(readCertificate)
+  const isIssuedBy = rememberingIssuers(trust)
   const lists = new VerifiedLists(trust)
   return {
     validate: async ({ certificates }, suite, signatureKey, by) => {
@@ -79,7 +82,7 @@ export function x509Validator(trust: X509Trust): X509Validator {
       if (!encodesKey(leaf.publicKey, suite.signature, signatureKey)) {
         throw refused('credential-key-mismatch', 'the certificate is for another key')
       }
-      const path = await anchored(trust, chain, roots)
+      const path = await anchored(chain, roots, isIssuedBy)
       for (const certificate of path) checkExtensions(certificate)
       checkUsage(leaf, KeyUsage.digitalSignature)
       // From the root down: no authority's word counts before its own has been confirmed.
@@ -87,7 +90,7 @@ export function x509Validator(trust: X509Trust): X509Validator {
         const [subject, issuer] = [path[i - 1] as Certificate, path[i] as Certificate]
         checkAuthority(issuer, path.slice(1, i))
         const known = i === path.length - 1
-        if (!known && !(await isSignedBy(trust, subject, issuer.publicKey))) throw badSignature()
+        if (!known && !(await isIssuedBy(subject, issuer))) throw badSignature()
       }
       for (const certificate of path) checkTime(certificate, trust.clock.now(), by)
       for (let i = path.length - 1; i > 0; i--) {
@@ -95,6 +98,27 @@ export function x509Validator(trust: X509Trust): X509Validator {
       }
       return subjectOf(leaf)
     },
+  }
+}
+
+type IsIssuedBy = (subject: Certificate, issuer: Certificate) => Promise<boolean>
+
+/**
+ * Verifies signatures on certificates, those on an authority's once: a joiner meets the same few
+ * authorities above every leaf.
+ */
+function rememberingIssuers(trust: X509Trust): IsIssuedBy {
+  const known = new Map<string, Promise<boolean>>()
+  return (subject, issuer) => {
+    if (authorityOf(subject) === undefined) return isSignedBy(trust, subject, issuer.publicKey)
+    const link = `${toHex(subject.encoded)} ${toHex(issuer.publicKey)}`
+    const remembered = known.get(link)
+    if (remembered !== undefined) return remembered
+    // Whoever brings ever new authorities only makes us verify the old ones again.
+    if (known.size >= maxRemembered) known.clear()
+    const answer = isSignedBy(trust, subject, issuer.publicKey)
+    known.set(link, answer)
+    return answer
   }
 }
 
@@ -112,9 +136,9 @@ function readChain(encoded: readonly Bytes[]): readonly Certificate[] {
  * stands in the chain above a root, and the root itself, nobody needs.
  */
 async function anchored(
-  trust: X509Trust,
   chain: readonly Certificate[],
   roots: readonly Certificate[],
+  isIssuedBy: IsIssuedBy,
 ): Promise<readonly Certificate[]> {
   chain.forEach((certificate, i) => {
     const issuer = chain[i + 1]
@@ -130,7 +154,7 @@ async function anchored(
   const named = roots.filter(({ subject }) => equalBytes(subject, last.issuer))
   if (named.length === 0) throw refused('credential-root-unknown', 'no root has issued the chain')
   for (const root of named) {
-    if (await isSignedBy(trust, last, root.publicKey)) return [...below, root]
+    if (await isIssuedBy(last, root)) return [...below, root]
   }
   throw badSignature()
 }

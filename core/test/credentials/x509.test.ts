@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { fromHex, toHex, utf8 } from '../../src/codec/bytes.ts'
 import { authorityOf, readCertificate, subjectOf } from '../../src/credentials/certificate.ts'
 import { x509Validator } from '../../src/credentials/index.ts'
+import type { PublicCrypto, PublicSuite } from '../../src/crypto/public/index.ts'
 import { refusal } from '../mls/refusals.ts'
 import {
   alternativeNames,
@@ -11,6 +12,7 @@ import {
   credentialOf,
   extension,
   generateKeys,
+  type Holder,
   issue,
   issueAuthority,
   issueEd448,
@@ -89,6 +91,45 @@ describe('an X.509 chain', () => {
     const [old, current] = [await issueAuthority('Root'), await issueAuthority('Root')]
     const ann = await issueMember('Ann', current)
     await validate(trustIn([old, current]), credentialOf(ann), ann)
+  })
+
+  it('has its authorities’ signatures verified once, and each leaf’s', async () => {
+    const { root, middle, ann } = await family()
+    const bob = await issueMember('Bob', middle)
+    const trust = trustIn([root])
+    let verified = 0
+    const counting: PublicCrypto = {
+      publicSuite: (id) => {
+        const suite = trust.crypto.publicSuite(id)
+        const verify: PublicSuite['verify'] = (...signed) => {
+          verified += 1
+          return (suite as PublicSuite).verify(...signed)
+        }
+        return suite && { ...suite, verify }
+      },
+    }
+    const validator = x509Validator({ ...trust, crypto: counting })
+    const judge = async (member: Holder) =>
+      validator.validate(
+        credentialOf(member, middle),
+        suiteOfKind('Ed25519'),
+        await signatureKeyOf(member),
+        'receiver',
+      )
+    await Promise.all([judge(ann), judge(bob), judge(ann)])
+    expect(verified).toBe(1 + 3)
+    const impostor = await issueAuthority('Middle', { issuer: await issueAuthority('Root') })
+    const eve = await issueMember('Eve', impostor)
+    for (const _ of [1, 2]) {
+      await expect(
+        validator.validate(
+          credentialOf(eve, impostor),
+          suiteOfKind('Ed25519'),
+          await signatureKeyOf(eve),
+          'receiver',
+        ),
+      ).rejects.toEqual(refusal('credential-signature-invalid'))
+    }
   })
 
   it('tells the alternative names that it knows', async () => {

@@ -8,6 +8,9 @@ import {
 } from '@conclave/core/delivery'
 import { ConclaveMeeting, ConclaveMember } from '@conclave/core/meeting'
 import fc from 'fast-check'
+import { ComponentData } from '../../../src/mls/application/appDataDictionary.ts'
+import { ApplicationFraming } from '../../../src/mls/application/applicationFraming.ts'
+import { SafeAadItem } from '../../../src/mls/application/safeAad.ts'
 import { readVectorFile } from '../../vectorFiles.ts'
 import { opaque, uint8, uint16, uint64 } from '../arbitraries.ts'
 import { type MessageName, type MessageVector, messagesNamed } from '../messageVectors.ts'
@@ -68,6 +71,21 @@ export const decoders: Decoders = {
   RequiredCapabilities: wireDecoder('RequiredCapabilities'),
   ExternalSenders: wireDecoder('ExternalSenders'),
   ExternalPub: wireDecoder('ExternalPub'),
+
+  ComponentData: made(ComponentData, fc.record({ componentId: uint16, data: opaque })),
+  SafeAADItem: made(SafeAadItem, fc.record({ componentId: uint16, aadItemData: opaque })),
+  ApplicationFraming: made(
+    ApplicationFraming,
+    fc.record({
+      mediaType: fc.record({
+        type: opaque,
+        parameters: fc.array(fc.record({ parameterName: opaque, parameterValue: opaque }), {
+          maxLength: 3,
+        }),
+      }),
+      innerApplicationContent: opaque,
+    }),
+  ),
 
   ConclaveMeeting: made(
     ConclaveMeeting,

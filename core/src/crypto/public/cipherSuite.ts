@@ -28,7 +28,19 @@ export interface CipherSuite {
   readonly Npk: number
 }
 
-/** Sizes of a curve's keys and signatures in bytes. NIST public keys are uncompressed points. */
+/** On which curves keys are points and scalars, and signatures ECDSA's. */
+export function isNist(curve: KemCurve | SignatureCurve): curve is NistCurve {
+  return curve === 'P-256' || curve === 'P-384' || curve === 'P-521'
+}
+
+/** What each curve's ECDSA signs a digest of (RFC 9420 §17.1). */
+export const ecdsaHash = {
+  'P-256': 'SHA-256',
+  'P-384': 'SHA-384',
+  'P-521': 'SHA-512',
+} as const satisfies Record<NistCurve, HashName>
+
+/** Sizes of a curve's keys in bytes. NIST public keys are uncompressed points. */
 export const curveSizes = {
   X25519: { privateKey: 32, publicKey: 32 },
   X448: { privateKey: 56, publicKey: 56 },

@@ -1,4 +1,4 @@
-import { type CipherSuite, cipherSuites } from './cipherSuite.ts'
+import { type CipherSuite, cipherSuites, isNist } from './cipherSuite.ts'
 import { nistCurves } from './nistCurves.ts'
 import { isSmallOrder } from './smallOrder.ts'
 
@@ -15,7 +15,7 @@ export function isEncryptionKey(cipherSuite: number, key: Uint8Array): boolean {
 
 export function canSealTo({ kem, Npk }: CipherSuite, key: Uint8Array): boolean {
   if (key.length !== Npk) return false
-  if (kem === 'X25519' || kem === 'X448') return !isSmallOrder(kem, key)
+  if (!isNist(kem)) return !isSmallOrder(kem, key)
   try {
     nistCurves[kem].Point.fromBytes(key).assertValidity()
     return true

@@ -1,9 +1,9 @@
 import { type Bytes, plainBytes } from '../../codec/bytes.ts'
 import { assemblePublicCrypto, type PublicPlatform } from './assemble.ts'
-import type { SignatureCurve } from './cipherSuite.ts'
+import { ecdsaHash, type SignatureCurve } from './cipherSuite.ts'
 import { nistCurves } from './nistCurves.ts'
 import { nobleHash, noblePublicPlatform } from './noble.ts'
-import { nobleWhereLacking } from './platformLacks.ts'
+import { nobleWhereLacking } from './nobleWhereLacking.ts'
 import type { PublicCrypto } from './publicSuite.ts'
 
 /**
@@ -40,8 +40,6 @@ function webForm(curve: Exclude<SignatureCurve, 'Ed448'>, signature: Uint8Array)
   if (curve === 'Ed25519') return plainBytes(signature)
   return plainBytes(nistCurves[curve].Signature.fromBytes(signature, 'der').toBytes('compact'))
 }
-
-const ecdsaHash = { 'P-256': 'SHA-256', 'P-384': 'SHA-384', 'P-521': 'SHA-512' } as const
 
 /** WebCrypto's parameters for a curve's keys and for signing and verifying with them. */
 export function webSignature(curve: Exclude<SignatureCurve, 'Ed448'>): {

@@ -1,4 +1,4 @@
-import { curveSizes, type NistCurve, type SignatureCurve } from './cipherSuite.ts'
+import { curveSizes, isNist, type NistCurve, type SignatureCurve } from './cipherSuite.ts'
 import { nistCurves } from './nistCurves.ts'
 import type { SignedBytes } from './publicSuite.ts'
 import { isProperEdwardsPoint } from './smallOrder.ts'
@@ -14,14 +14,12 @@ export function isWellFormed(
 ): boolean {
   const { publicKey: size } = curveSizes[curve]
   if (publicKey.length !== size) return false
-  if (curve === 'Ed25519' || curve === 'Ed448') {
-    return (
-      signature.length === 2 * size &&
-      isProperEdwardsPoint(curve, publicKey) &&
-      isProperEdwardsPoint(curve, signature.subarray(0, size))
-    )
-  }
-  return publicKey[0] === 4 && isDerSignature(curve, signature)
+  if (isNist(curve)) return publicKey[0] === 4 && isDerSignature(curve, signature)
+  return (
+    signature.length === 2 * size &&
+    isProperEdwardsPoint(curve, publicKey) &&
+    isProperEdwardsPoint(curve, signature.subarray(0, size))
+  )
 }
 
 function isDerSignature(curve: NistCurve, signature: Uint8Array): boolean {

@@ -1,7 +1,7 @@
 import type { RandomBytes } from '../../runtime.ts'
 import { CryptoError } from '../cryptoError.ts'
 import { assemblePublicSuite, type PublicPlatform, perSuite } from '../public/assemble.ts'
-import { type CipherSuite, curveSizes, type SignatureCurve } from '../public/cipherSuite.ts'
+import { type CipherSuite, curveSizes, isNist, type SignatureCurve } from '../public/cipherSuite.ts'
 import { nistCurves } from '../public/nistCurves.ts'
 import { composeHpke, type DhGroup } from './hpke.ts'
 import type { Kdf } from './kdf.ts'
@@ -64,6 +64,6 @@ function generateSeed(curve: SignatureCurve, random: RandomBytes): Secret {
 }
 
 function isPrivateKey(curve: SignatureCurve, key: Secret): boolean {
-  if (curve === 'Ed25519' || curve === 'Ed448') return key.length === curveSizes[curve].privateKey
-  return nistCurves[curve].utils.isValidSecretKey(key.expose())
+  if (isNist(curve)) return nistCurves[curve].utils.isValidSecretKey(key.expose())
+  return key.length === curveSizes[curve].privateKey
 }

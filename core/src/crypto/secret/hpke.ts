@@ -1,6 +1,12 @@
 import { type Bytes, concatBytes, emptyBytes, utf8 } from '../../codec/bytes.ts'
 import { CryptoError, openFailed } from '../cryptoError.ts'
-import type { AeadName, CipherSuite, HashName, KemCurve } from '../public/cipherSuite.ts'
+import {
+  type AeadName,
+  type CipherSuite,
+  type HashName,
+  isNist,
+  type KemCurve,
+} from '../public/cipherSuite.ts'
 import { canSealTo } from '../public/encryptionKey.ts'
 import { nistCurves } from '../public/nistCurves.ts'
 import type { Kdf } from './kdf.ts'
@@ -201,7 +207,7 @@ function derivePrivateKey(
   { kem, Nsk }: CipherSuite,
   expand: (label: string, context: Bytes, length: number) => Bytes,
 ): Bytes {
-  if (kem === 'X25519' || kem === 'X448') return expand('sk', emptyBytes, Nsk)
+  if (!isNist(kem)) return expand('sk', emptyBytes, Nsk)
   for (let counter = 0; counter < 256; counter++) {
     const candidate = expand('candidate', uint(counter, 1), Nsk)
     if (kem === 'P-521') candidate[0] = (candidate[0] as number) & 1

@@ -1,5 +1,5 @@
 import { type Bytes, concatBytes, emptyBytes, fromHex } from '../../codec/bytes.ts'
-import type { KemCurve, SignatureCurve } from '../public/cipherSuite.ts'
+import { isNist, type KemCurve, type SignatureCurve } from '../public/cipherSuite.ts'
 import { nistCurves } from '../public/nistCurves.ts'
 import type { Secret } from './secret.ts'
 
@@ -33,7 +33,7 @@ const templates: Readonly<Record<KemCurve | SignatureCurve, readonly [Bytes, Byt
 export function pkcs8(curve: KemCurve | SignatureCurve, privateKey: Secret): Bytes {
   const key = privateKey.expose()
   const [before, between] = templates[curve]
-  if (curve === 'P-256' || curve === 'P-384' || curve === 'P-521') {
+  if (isNist(curve)) {
     return concatBytes(before, key, between, nistCurves[curve].getPublicKey(key, false))
   }
   return concatBytes(before, key)

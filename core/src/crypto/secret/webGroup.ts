@@ -1,6 +1,6 @@
 import { type Bytes, plainBytes } from '../../codec/bytes.ts'
 import type { CipherSuite, NistCurve } from '../public/cipherSuite.ts'
-import { nobleWhereLacking } from '../public/platformLacks.ts'
+import { nobleWhereLacking } from '../public/nobleWhereLacking.ts'
 import type { DhGroup } from './hpke.ts'
 import { KeyCache } from './keyCache.ts'
 import { nobleGroup } from './noble.ts'

@@ -1,6 +1,6 @@
 import { createPublicKey, type JsonWebKeyInput, type KeyObject } from 'node:crypto'
 import { concatBytes, fromHex } from '../../../codec/bytes.ts'
-import type { KemCurve, NistCurve, SignatureCurve } from '../cipherSuite.ts'
+import { isNist, type KemCurve, type NistCurve, type SignatureCurve } from '../cipherSuite.ts'
 
 /** RFC 8410 §4: what precedes the key in a SubjectPublicKeyInfo. */
 const spkiHeaders = {
@@ -21,10 +21,6 @@ export function importPublicKey(
 ): KeyObject {
   if (isNist(curve)) return createPublicKey(nistJwk(curve, publicKey))
   return createPublicKey(pem('PUBLIC', concatBytes(spkiHeaders[curve], publicKey)))
-}
-
-export function isNist(curve: KemCurve | SignatureCurve): curve is NistCurve {
-  return curve === 'P-256' || curve === 'P-384' || curve === 'P-521'
 }
 
 /** An uncompressed point as a JWK: its DER takes OpenSSL's decoders several times as long. */

@@ -1,7 +1,7 @@
 import { hash, verify } from 'node:crypto'
 import { plainBytes } from '../../../codec/bytes.ts'
 import type { PublicPlatform } from '../assemble.ts'
-import type { HashName, SignatureCurve } from '../cipherSuite.ts'
+import { ecdsaHash, type HashName, isNist, type SignatureCurve } from '../cipherSuite.ts'
 import type { SignedBytes } from '../publicSuite.ts'
 import { importPublicKey } from './keys.ts'
 
@@ -14,7 +14,7 @@ export function nodePublicPlatform({ deterministic = false }: NodePublicOptions)
   return {
     hash: (suite, data) => plainBytes(hash(nodeHash[suite.hash], data, 'buffer')),
     verify: (curve, { publicKey, message, signature }) =>
-      verify(ecdsaHash(curve), message, importPublicKey(curve, publicKey), signature),
+      verify(nodeDigest(curve), message, importPublicKey(curve, publicKey), signature),
     ...(deterministic ? {} : { verifyBeside }),
   }
 }
@@ -22,7 +22,7 @@ export function nodePublicPlatform({ deterministic = false }: NodePublicOptions)
 function verifyBeside(curve: SignatureCurve, { publicKey, message, signature }: SignedBytes) {
   const key = importPublicKey(curve, publicKey)
   return new Promise<boolean>((resolve, reject) => {
-    verify(ecdsaHash(curve), message, key, signature, (error, valid) =>
+    verify(nodeDigest(curve), message, key, signature, (error, valid) =>
       error === null ? resolve(valid) : reject(error),
     )
   })
@@ -34,9 +34,7 @@ export const nodeHash: Readonly<Record<HashName, string>> = {
   'SHA-512': 'sha512',
 }
 
-const ecdsaHashes = { 'P-256': 'sha256', 'P-384': 'sha384', 'P-521': 'sha512' } as const
-
-/** The digest that ECDSA names; EdDSA has its own. */
-export function ecdsaHash(curve: SignatureCurve): string | null {
-  return curve === 'Ed25519' || curve === 'Ed448' ? null : ecdsaHashes[curve]
+/** The digest to sign, where the scheme has none of its own. */
+export function nodeDigest(curve: SignatureCurve): string | null {
+  return isNist(curve) ? nodeHash[ecdsaHash[curve]] : null
 }

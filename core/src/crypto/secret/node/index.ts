@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import type { RandomBytes } from '../../../runtime.ts'
+import { isNist } from '../../public/cipherSuite.ts'
 import { type NodePublicOptions, nodePublicPlatform } from '../../public/node/platform.ts'
 import { assembleCrypto } from '../assemble.ts'
 import { nobleSigner } from '../noble.ts'
@@ -30,7 +31,7 @@ export function nodeCrypto(options: NodeCryptoOptions = {}): SecretCrypto {
     aead: nodeAead,
     group: (suite) => nodeGroup(suite, random === undefined),
     signer: (curve, privateKey) => {
-      const drawsNonces = curve !== 'Ed25519' && curve !== 'Ed448'
+      const drawsNonces = isNist(curve)
       return (deterministic && drawsNonces ? nobleSigner : nodeSigner)(curve, privateKey)
     },
   })

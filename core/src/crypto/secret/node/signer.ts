@@ -1,8 +1,7 @@
 import { sign } from 'node:crypto'
 import { plainBytes } from '../../../codec/bytes.ts'
-import type { SignatureCurve } from '../../public/cipherSuite.ts'
-import { isNist } from '../../public/node/keys.ts'
-import { ecdsaHash } from '../../public/node/platform.ts'
+import { isNist, type SignatureCurve } from '../../public/cipherSuite.ts'
+import { nodeDigest } from '../../public/node/platform.ts'
 import type { Secret } from '../secret.ts'
 import type { Signer } from '../sign.ts'
 import { importNist, importRfc8410, nistPublicKey, rfc8410PublicKey } from './keys.ts'
@@ -11,7 +10,7 @@ export function nodeSigner(curve: SignatureCurve, privateKey: Secret): Signer {
   if (isNist(curve)) {
     const publicKey = nistPublicKey(curve, privateKey)
     const key = importNist(curve, privateKey, publicKey)
-    const digest = ecdsaHash(curve)
+    const digest = nodeDigest(curve)
     return { publicKey, sign: async (message) => plainBytes(sign(digest, message, key)) }
   }
   const key = importRfc8410(curve, privateKey)

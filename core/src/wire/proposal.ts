@@ -29,6 +29,9 @@ import { ProposalType, PskType } from './registry.ts'
  *             ResumptionPSKUsage usage;
  *             opaque psk_group_id<V>;
  *             uint64 psk_epoch;
+ *         case application:  // draft-ietf-mls-extensions, "Pre-Shared Keys (PSKs)"
+ *             ComponentID component_id;
+ *             opaque psk_id<V>;
  *     };
  *     opaque psk_nonce<V>;
  * } PreSharedKeyID;
@@ -37,6 +40,7 @@ export const PreSharedKeyId = extend(
   variant('pskType', uint8, {
     [PskType.external]: struct({ pskId: opaque() }),
     [PskType.resumption]: struct({ usage: uint8, pskGroupId: opaque(), pskEpoch: uint64 }),
+    [PskType.application]: struct({ componentId: uint16, pskId: opaque() }),
   }),
   () => struct({ pskNonce: opaque() }),
 )

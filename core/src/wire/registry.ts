@@ -67,7 +67,8 @@ export const LeafNodeSource = { keyPackage: 1, update: 2, commit: 3 } as const
 
 export const NodeType = { leaf: 1, parent: 2 } as const
 
-export const PskType = { external: 1, resumption: 2 } as const
+/** `application` is of draft-ietf-mls-extensions, "Pre-Shared Keys (PSKs)". */
+export const PskType = { external: 1, resumption: 2, application: 3 } as const
 
 export const ResumptionPskUsage = { application: 1, reInit: 2, branch: 3 } as const
 

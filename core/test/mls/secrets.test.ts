@@ -56,7 +56,9 @@ async function tracedParty(): Promise<{
   crypto.forget()
   const leaked = async () => {
     const epochs = await Promise.all(party.participants.map(({ group }) => epochOf(group)))
-    const secretTrees = epochs.map(({ messages }) => messages.secretTree.encodeState().expose())
+    const secretTrees = epochs.flatMap(({ messages, safeExporter }) =>
+      [messages.secretTree, safeExporter].map((tree) => tree.encodeState().expose()),
+    )
     return crypto.leaked(new Set(epochs.flatMap(ownedBy)), secretTrees.map(toHex))
   }
   return { party, crypto, leaked }

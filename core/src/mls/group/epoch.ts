@@ -4,6 +4,7 @@ import type { HpkeKeyPair, SecretCrypto, SecretSuite } from '../../crypto/secret
 import type { Signer } from '../../crypto/secret/sign.ts'
 import type { PreSharedKeyId } from '../../wire/proposal.ts'
 import type { LeafIndex } from '../../wire/ratchetTree.ts'
+import { SafeExporter } from '../application/safeExporter.ts'
 import { MlsError } from '../mlsError.ts'
 import type { PublicEnvironment } from '../public/policy.ts'
 import type { PublicGroup } from '../public/publicGroup.ts'
@@ -30,8 +31,11 @@ export interface GroupEnvironment extends PublicEnvironment {
   readonly padding?: Padding
 }
 
-/** The key schedule's secrets but for those that go into the secret tree and sender data. */
-export type KeptSecrets = Omit<EpochSecrets, 'encryptionSecret' | 'senderDataSecret'>
+/** The key schedule's secrets but for those that are used up: messages' and components'. */
+export type KeptSecrets = Omit<
+  EpochSecrets,
+  'encryptionSecret' | 'senderDataSecret' | 'applicationExportSecret'
+>
 
 export interface OwnUpdate {
   readonly key: HpkeKeyPair
@@ -47,6 +51,7 @@ export interface Epoch {
   readonly signer: Signer
   readonly secrets: KeptSecrets
   readonly messages: MessageSecrets
+  readonly safeExporter: SafeExporter
   readonly privateTree: PrivateTree
   readonly confirmationTag: Bytes
   /** What our leaf becomes by the Updates that we have proposed in this epoch. */
@@ -58,12 +63,13 @@ export interface Epoch {
 /** Takes over all of an epoch's secrets: what protects messages begins to be used up at once. */
 export function beginEpoch(
   crypto: SecretSuite,
-  { encryptionSecret, senderDataSecret, ...secrets }: EpochSecrets,
+  { encryptionSecret, senderDataSecret, applicationExportSecret, ...secrets }: EpochSecrets,
   leafCount: number,
   ownLeaf: LeafIndex,
-): Pick<Epoch, 'secrets' | 'messages'> {
+): Pick<Epoch, 'secrets' | 'messages' | 'safeExporter'> {
   const secretTree = SecretTree.create(crypto, encryptionSecret, { leafCount, ownLeaf })
-  return { secrets, messages: { senderDataSecret, secretTree } }
+  const safeExporter = SafeExporter.create(crypto, applicationExportSecret)
+  return { secrets, messages: { senderDataSecret, secretTree }, safeExporter }
 }
 
 /** Wipes what `kept` does not share: everything, for an epoch that nobody will have been in. */
@@ -84,6 +90,7 @@ export function retireEpoch(epoch: Epoch, next: Epoch): void {
 
 function wipeAllButMessages(epoch: Epoch, kept: Epoch | undefined): void {
   wipeEpochSecrets(epoch.secrets)
+  epoch.safeExporter.wipe()
   epoch.privateTree.wipeAllBut(kept?.privateTree)
   for (const { key } of epoch.updates) {
     if (kept?.privateTree.isLeafKey(key) !== true) key.privateKey.wipe()

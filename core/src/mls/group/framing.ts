@@ -1,7 +1,9 @@
 import type { Bytes } from '../../codec/bytes.ts'
 import { encode } from '../../codec/tls.ts'
 import { type AuthenticatedContent, type FramedContent, MlsMessage } from '../../wire/framing.ts'
+import type { GroupContext } from '../../wire/groupContext.ts'
 import { type ContentType, ProtocolVersion, SenderType, WireFormat } from '../../wire/registry.ts'
+import { decodeSafeAad, usesSafeAad } from '../application/safeAad.ts'
 import { MlsError } from '../mlsError.ts'
 import type { GroupPolicy } from '../public/policy.ts'
 import { noPadding } from '../treedem/padding.ts'
@@ -46,6 +48,18 @@ export function ownContent(
   return { groupId, epoch, sender, ...content }
 }
 
+/**
+ * The extensions draft, "Safe Additional Authenticated Data": in a group that has agreed on it, every
+ * message's authenticated_data is divided among components.
+ * @throws MlsError `safe-aad-malformed`
+ */
+export function checkAuthenticatedData(
+  { extensions }: GroupContext,
+  { authenticatedData }: Pick<FramedContent, 'authenticatedData'>,
+): void {
+  if (usesSafeAad(extensions)) decodeSafeAad(authenticatedData)
+}
+
 /** Signs content of ours that has no confirmation tag, and protects it. */
 export async function frame(
   epoch: Epoch,
@@ -53,6 +67,7 @@ export async function frame(
   content: FramedContent,
 ): Promise<{ authenticated: AuthenticatedContent; message: Bytes }> {
   const { groupContext } = epoch.public
+  checkAuthenticatedData(groupContext, content)
   const signature = await signFramedContent(epoch.signer, wireFormat, content, groupContext)
   const authenticated = { wireFormat, content, auth: { signature } }
   return { authenticated, message: await protect(epoch, authenticated) }

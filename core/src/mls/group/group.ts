@@ -188,6 +188,15 @@ export class Group {
     return exportSecret(epoch.crypto, epoch.secrets, label, context, length)
   }
 
+  /**
+   * The extensions draft's SafeExportSecret: a secret of a component's own, which can be had once in
+   * an epoch and not derived again afterwards. It belongs to the caller.
+   * @throws MlsError `component-secret-consumed`, `group-superseded`, `group-left`
+   */
+  safeExportSecret(componentId: number): Secret {
+    return this.#alive().safeExporter.exportSecret(componentId)
+  }
+
   /** Signs `content` under a label of the application's with the leaf's key. */
   async sign(label: string, content: Bytes): Promise<Bytes> {
     return signWithLabel(this.#alive().signer, label, content)

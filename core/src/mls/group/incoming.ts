@@ -11,6 +11,7 @@ import { unprotectPrivate } from '../treedem/privateMessage.ts'
 import { unprotectPublic } from '../treedem/publicMessage.ts'
 import type { PublicTree } from '../treesync/publicTree.ts'
 import type { Epoch } from './epoch.ts'
+import { checkAuthenticatedData } from './framing.ts'
 
 /** Application data with who sent it: its leaf as it was in the message's epoch. */
 export interface ApplicationMessage {
@@ -89,6 +90,7 @@ export async function openApplication(
   const opened = await unprotectPrivate(crypto, messages, message, tree)
   try {
     await verifyContentSignature(crypto, opened.authenticated, context, tree)
+    checkAuthenticatedData(context, opened.authenticated.content)
   } catch (error) {
     opened.refuse()
     throw error

@@ -39,7 +39,7 @@ import {
 import { derivePskSecret, type PreSharedKeyInput } from '../treekem/preSharedKeys.ts'
 import { type CreatedPath, createPath, wipeKeys } from '../treekem/updatePath.ts'
 import { beginEpoch, type Epoch, type GroupEnvironment } from './epoch.ts'
-import type { HandshakeFormat } from './framing.ts'
+import { checkAuthenticatedData, type HandshakeFormat } from './framing.ts'
 import { describeEpoch, type GroupInfoOptions } from './groupInfo.ts'
 
 /** Where a commit starts from, for a member and for a newcomer alike. */
@@ -85,6 +85,7 @@ export interface MadeCommit {
 export async function makeCommit(committer: Committer, plan: CommitPlan): Promise<MadeCommit> {
   const { crypto } = committer
   const { prepared, leaf } = plan
+  checkAuthenticatedData(committer.group.groupContext, plan)
   const created = leaf && (await layPath(committer, prepared, leaf))
   const commitSecret = created?.commitSecret ?? new Secret(new Uint8Array(crypto.suite.Nh))
   try {

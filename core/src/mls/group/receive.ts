@@ -7,7 +7,7 @@ import { checkGroupAndEpoch } from '../public/contentSignature.ts'
 import type { CommitEffect } from '../public/publicCommit.ts'
 import type { PublicGroup } from '../public/publicGroup.ts'
 import type { Epoch } from './epoch.ts'
-import { checkHandshakeFormat } from './framing.ts'
+import { checkAuthenticatedData, checkHandshakeFormat } from './framing.ts'
 import {
   type ApplicationMessage,
   decodeMessage,
@@ -70,6 +70,7 @@ function lateMessage(epoch: Epoch, message: PrivateMessage): Promise<Step> | und
 async function receiveHandshake(epoch: Epoch, authenticated: AuthenticatedContent): Promise<Step> {
   const { public: group, leafIndex, crypto } = epoch
   await group.verifyFraming(authenticated)
+  checkAuthenticatedData(group.groupContext, authenticated.content)
   if (authenticated.content.contentType === ContentType.proposal) {
     if (group.proposals.has(toHex(makeProposalRef(crypto, authenticated)))) {
       throw new MlsError('message-known', 'the proposal has come before')

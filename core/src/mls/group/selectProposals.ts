@@ -2,6 +2,7 @@ import { toHex } from '../../codec/bytes.ts'
 import type { LeafIndex } from '../../wire/ratchetTree.ts'
 import { ProposalType, SenderType } from '../../wire/registry.ts'
 import type { SourcedProposal } from '../public/proposalList.ts'
+import { pskIdentity } from '../public/proposalRules.ts'
 
 /**
  * Which of an epoch's proposals a commit takes: those that RFC 9420 §12.2 prefers, as far as they
@@ -82,7 +83,7 @@ function preferredProposals(
       }
       case ProposalType.psk: {
         const { psk } = proposal
-        const id = toHex('pskId' in psk ? psk.pskId : psk.pskGroupId)
+        const id = pskIdentity(psk)
         if (!psks.has(id)) chosen.add(ref)
         psks.add(id)
         break

@@ -17,6 +17,7 @@ import type { HpkeKeyPair, SecretSuite } from '../../crypto/secret/secretSuite.t
 import type { Signer } from '../../crypto/secret/sign.ts'
 import { GroupContext } from '../../wire/groupContext.ts'
 import { LeafIndex, RatchetTree } from '../../wire/ratchetTree.ts'
+import { SafeExporter } from '../application/safeExporter.ts'
 import { MlsError } from '../mlsError.ts'
 import { PublicGroup } from '../public/publicGroup.ts'
 import { PublicGroupState } from '../public/publicGroupState.ts'
@@ -39,6 +40,7 @@ import { defaultRetention } from './retention.ts'
  *     uint32 leaf_index;
  *     KeptSecrets secrets;
  *     MessageSecrets messages;
+ *     opaque safe_exporter<V>;
  *     NodeKey keys<V>;
  *     UpdateKey updates<V>;
  *     PastEpoch past_epochs<V>;
@@ -84,6 +86,7 @@ const GroupState = struct({
   leafIndex: LeafIndex,
   secrets: KeptSecretsState,
   messages: MessageSecretsState,
+  safeExporter: opaque(),
   keys: vector(struct({ level: uint8, key: KeyPair })),
   updates: vector(struct({ key: KeyPair, signatureKey: opaque() })),
   pastEpochs: vector(PastEpochState),
@@ -100,6 +103,7 @@ export function encodeEpoch(epoch: Epoch): Secret {
       leafIndex: epoch.leafIndex,
       secrets: epoch.secrets,
       messages: messagesState(epoch.messages),
+      safeExporter: epoch.safeExporter.encodeState().expose(),
       keys: Array.from(epoch.privateTree.entries(), ([level, key]) => ({ level, key })),
       updates: epoch.updates.map(({ key, signer }) => ({ key, signatureKey: signer.publicKey })),
       pastEpochs: pastEpochs.map(({ groupContext, tree, messages, endedAt }) => ({
@@ -135,6 +139,7 @@ export function restoreEpoch(environment: GroupEnvironment, state: Bytes, signer
     signer,
     secrets: stored.secrets,
     messages: restoreMessages(crypto, stored.messages),
+    safeExporter: wellFormed(() => SafeExporter.restore(crypto, stored.safeExporter)),
     privateTree: new PrivateTree(leafIndex, new Map(keys)),
     confirmationTag: stored.confirmationTag,
     // An Update that would have changed the signature key too cannot take effect without its signer.

@@ -193,15 +193,15 @@ function signatureKeyOf({ signatureKey }: LeafNode): string {
 }
 
 function checkPskOnce(psks: readonly PreSharedKeyId[]): void {
-  const ids = new Set(psks.map((psk) => toHex(pskIdentity(psk))))
+  const ids = new Set(psks.map(pskIdentity))
   if (ids.size < psks.length) {
     throw new MlsError('proposals-same-psk-twice', 'a commit uses a pre-shared key twice')
   }
 }
 
 /** §12.2: the same PreSharedKeyID, whatever its nonce. */
-function pskIdentity(psk: PreSharedKeyId): Bytes {
-  return encode(PreSharedKeyId, { ...psk, pskNonce: new Uint8Array(0) })
+export function pskIdentity(psk: PreSharedKeyId): string {
+  return toHex(encode(PreSharedKeyId, { ...psk, pskNonce: new Uint8Array(0) }))
 }
 
 function checkTypesSupported(

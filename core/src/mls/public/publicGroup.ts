@@ -256,6 +256,13 @@ export class PublicGroup {
     if (content.contentType !== ContentType.proposal) {
       throw new MlsError('message-wire-format-unexpected', 'the message is not a proposal')
     }
+    if (
+      content.proposal.proposalType === ProposalType.selfRemove &&
+      authenticatedContent.wireFormat !== WireFormat.publicMessage
+    ) {
+      // The extensions draft: newcomers have to be able to read it.
+      throw new MlsError('message-wire-format-unexpected', 'a SelfRemove is a PublicMessage')
+    }
     const { environment, crypto, groupContext, tree } = this.#state
     const ref = makeProposalRef(crypto, authenticatedContent)
     if (this.proposals.has(toHex(ref))) return { group: this, ref }

@@ -2,7 +2,6 @@ import { type Bytes, equalBytes } from '../../codec/bytes.ts'
 import { encode } from '../../codec/tls.ts'
 import type { Secret } from '../../crypto/secret/secret.ts'
 import type { SecretSuite } from '../../crypto/secret/secretSuite.ts'
-import type { Signer } from '../../crypto/secret/sign.ts'
 import {
   type AuthenticatedContent,
   AuthenticatedContentTbm,
@@ -13,16 +12,6 @@ import type { GroupContext } from '../../wire/groupContext.ts'
 import { ContentType, SenderType, WireFormat } from '../../wire/registry.ts'
 import { MlsError } from '../mlsError.ts'
 import { framedContentTbs } from '../public/contentSignature.ts'
-import { signFramedContent } from './signFramedContent.ts'
-
-/** RFC 9420 §6.1: signs content that goes out as a PublicMessage. */
-export function signPublic(
-  signer: Signer,
-  content: FramedContent,
-  context: GroupContext,
-): Promise<Bytes> {
-  return signFramedContent(signer, WireFormat.publicMessage, content, context)
-}
 
 /** RFC 9420 §6.2: proves to members that the sender is one too. */
 export function membershipTag(

@@ -35,6 +35,8 @@ const epochLabels = {
   membershipKey: 'membership',
   resumptionPsk: 'resumption',
   epochAuthenticator: 'authentication',
+  /** draft-ietf-mls-extensions, "Exported Secrets" */
+  applicationExportSecret: 'application_export',
 } as const
 
 /** The secrets of one epoch, owned by whoever holds this value. */

@@ -11,6 +11,9 @@ const places: ReadonlyMap<number, ExtensionPlace> = new Map<number, ExtensionPla
   [ExtensionType.requiredCapabilities, 'group-context'],
   [ExtensionType.externalPub, 'group-info'],
   [ExtensionType.externalSenders, 'group-context'],
+  // draft-ietf-mls-extensions, "MLS Extension Types"
+  [ExtensionType.supportedWireFormats, 'leaf-node'],
+  [ExtensionType.requiredWireFormats, 'group-context'],
 ])
 
 /**

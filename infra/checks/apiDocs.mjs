@@ -29,13 +29,14 @@ const packages = [
       'LeafNodeContent',
       'LeafNodeOrigin',
       'RegisteredProposal',
+      'TypedContent',
       'SOURCES',
     ],
   },
   { folder: 'client-sdk', unexported: [] },
 ]
 
-/** Entries whose every export, and every method of it, says what it is. */
+/** Entries whose every export, and every method of it, says what it is; structs aside. */
 const explaining = /^mls(\/|$)/
 
 /** What messages of TypeDoc come to. */
@@ -82,7 +83,8 @@ export async function apiDocs(root, { folder, unexported }, out) {
   app.validate(project)
   for (const reflection of project.getReflectionsByKind(mustExplain)) {
     const entry = entryOf(reflection)
-    if (entry !== undefined && explaining.test(entry) && !explained(reflection)) {
+    const speaks = explained(reflection) || isStruct(reflection)
+    if (entry !== undefined && explaining.test(entry) && !speaks) {
       problems.found.push(`${reflection.getFriendlyFullName()} says nothing of itself`)
     }
   }
@@ -104,6 +106,20 @@ function explained(reflection) {
   // A function's comments are those of its signatures.
   const { signatures } = /** @type {import('typedoc').DeclarationReflection} */ (reflection)
   return signatures?.every((signature) => signature.hasComment()) ?? false
+}
+
+/**
+ * Whether this is a codec, or the type that is inferred from it. Both stand below the declaration of
+ * the struct in the RFC's own language, which says all.
+ *
+ * @param {import('typedoc').Reflection} reflection
+ */
+function isStruct({ name, parent }) {
+  const { children = [] } = /** @type {import('typedoc').ContainerReflection} */ (parent ?? {})
+  return children.some(
+    ({ name: sibling, type }) =>
+      sibling === name && type?.type === 'reference' && type.name === 'Codec',
+  )
 }
 
 /**

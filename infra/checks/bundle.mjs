@@ -2,15 +2,13 @@ import { resolve } from 'node:path'
 import { build } from 'vite'
 import { repository } from '../entry/repository.mjs'
 
-/** The public face of MLS in browsers: folders of core/src, by the names that a bundle exports. */
+/** What an application for browsers needs of MLS: entries of core, by the names that a bundle exports. */
 export const mlsForBrowsers = Object.fromEntries(
   Object.entries({
     codec: 'codec',
     wire: 'wire',
     secrets: 'crypto/secret',
-    rules: 'mls/public',
-    bootstrap: 'mls/bootstrap',
-    groups: 'mls/group',
+    mls: 'mls',
   }).map(([name, folder]) => [name, resolve(repository, 'core', 'src', folder, 'index.ts')]),
 )
 

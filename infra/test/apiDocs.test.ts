@@ -36,6 +36,10 @@ describe('the check of API documentation', () => {
       'src/mls/group/index.ts': [
         `${documented}export function join(): void {}`,
         `${documented}export class Group {\n${documented}leave(): void {} }`,
+        `${documented}export interface Codec<T> { value: T }`,
+        '/* struct {} Struct; */',
+        'export const Struct: Codec<{}> = { value: {} }',
+        'export type Struct = {}',
       ].join('\n'),
     })
     const out = join(root, 'pages')

@@ -1,19 +1,19 @@
-import { bootstrap, codec, groups, rules, secrets, wire } from 'virtual:bundled-core'
+import { codec, mls, secrets, wire } from 'virtual:bundled-core'
 import { expect, it } from 'vitest'
 
 /** Vector tests load the sources one by one; this is what an application ships. */
 
-const environment: groups.GroupEnvironment = {
+const environment: mls.GroupEnvironment = {
   crypto: secrets.webCrypto(crypto.subtle, (length) =>
     crypto.getRandomValues(new Uint8Array(length)),
   ),
-  policy: rules.permissivePolicy,
+  policy: mls.permissivePolicy,
   clock: { now: () => Date.now() },
 }
-const lifetime = bootstrap.lifetimeFrom(environment.clock, 300)
+const lifetime = mls.lifetimeFrom(environment.clock, 300)
 
 /** Somebody who signs with a key that no script can read. */
-async function person(name: string): Promise<bootstrap.OwnLeaf> {
+async function person(name: string): Promise<mls.OwnLeaf> {
   const pair = await crypto.subtle.generateKey('Ed25519', false, ['sign', 'verify'])
   await expect(crypto.subtle.exportKey('pkcs8', pair.privateKey)).rejects.toThrow()
   const publicKey = new Uint8Array(await crypto.subtle.exportKey('raw', pair.publicKey))
@@ -35,14 +35,14 @@ it('the bundle makes a group whose members export the same key, in a browser wit
   expect('process' in globalThis).toBe(false)
   const suite = environment.crypto.secretSuite(1)
   if (suite === undefined) throw new Error('suite 1 is missing')
-  const founder = await groups.Group.found(environment, {
+  const founder = await mls.Group.found(environment, {
     cipherSuite: 1,
     groupId: suite.random(16),
     own: await person('alice'),
     lifetime,
     extensions: [],
   })
-  const bundle = await bootstrap.createKeyPackage(suite, await person('bob'), lifetime)
+  const bundle = await mls.createKeyPackage(suite, await person('bob'), lifetime)
   const { keyPackage } = bundle
   const pending = await founder.commit({
     proposals: [{ proposalType: wire.ProposalType.add, keyPackage }],
@@ -50,7 +50,7 @@ it('the bundle makes a group whose members export the same key, in a browser wit
   const alice = founder.confirm(pending)
   const message = codec.decode(wire.MlsMessage, pending.welcome ?? codec.emptyBytes)
   if (message.wireFormat !== wire.WireFormat.welcome) throw new Error('no Welcome')
-  const bob = await groups.Group.join(environment, {
+  const bob = await mls.Group.join(environment, {
     welcome: message.welcome,
     bundle,
     ratchetTree: async () => alice.ratchetTree,

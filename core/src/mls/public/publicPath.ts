@@ -10,8 +10,9 @@ import { resolution, type Subtree } from '../treesync/subtree.ts'
 
 /** §7.6: the nodes that a step's path secret is sealed to, which excludes who was just added. */
 export function sealTargets(step: PathStep, added: readonly LeafIndex[]): readonly Subtree[] {
+  const newcomers = new Set(added)
   return resolution(step.copath).filter(
-    (node) => node.kind === 'parent' || !added.includes(node.firstLeaf),
+    (node) => node.kind === 'parent' || !newcomers.has(node.firstLeaf),
   )
 }
 

@@ -38,7 +38,7 @@ export function combined(
     extensions: intersection(a.extensions, b.extensions),
     proposals: intersection(a.proposals, b.proposals),
     credentials: intersection(a.credentials, b.credentials),
-    credentialsInUse: [...new Set([...a.credentialsInUse, ...b.credentialsInUse])],
+    credentialsInUse: union(a.credentialsInUse, b.credentialsInUse),
   }
   if (isSame(both, a)) return a
   return isSame(both, b) ? b : both
@@ -47,7 +47,13 @@ export function combined(
 function intersection(a: readonly number[], b: readonly number[]): readonly number[] {
   if (a === b) return a
   const inB = new Set(b)
-  return a.filter((type) => inB.has(type))
+  const inBoth = a.filter((type) => inB.has(type))
+  return inBoth.length === a.length ? a : inBoth
+}
+
+function union(a: readonly number[], b: readonly number[]): readonly number[] {
+  const inEither = new Set([...a, ...b])
+  return inEither.size === a.length ? a : [...inEither]
 }
 
 function isSame(a: CommonCapabilities, b: CommonCapabilities): boolean {

@@ -15,7 +15,7 @@ import { repository } from '../entry/repository.mjs'
 /**
  * @typedef {object} Package
  * @property {string} folder
- * @property {readonly string[]} unexported declarations behind types that are exported
+ * @property {readonly string[]} unexported what signatures name and no entry is meant to export
  */
 
 /** What others build on; the servers have their protocols instead. @type {readonly Package[]} */
@@ -23,6 +23,7 @@ const packages = [
   {
     folder: 'core',
     unexported: [
+      // Behind types that are exported themselves.
       'Flat',
       'StructOf',
       'VariantOf',
@@ -31,6 +32,9 @@ const packages = [
       'RegisteredProposal',
       'TypedContent',
       'SOURCES',
+      // A tree's own nodes, which only core walks.
+      'ParentSubtree',
+      'Subtree',
     ],
   },
   { folder: 'client-sdk', unexported: [] },

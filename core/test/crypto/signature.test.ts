@@ -42,6 +42,13 @@ describe('a signer', () => {
     expect(nodeVerify(null, message, publicKey, signature)).toBe(true)
   })
 
+  it.each([2, 5, 7])('is not made of randomness that never gives a key, suite %i', async (id) => {
+    const stuck = suiteWith((length) => new Uint8Array(length), id)
+    await expect(stuck.generateSigner()).rejects.toEqual(
+      expect.objectContaining({ name: 'CryptoError', code: 'crypto-invalid-key' }),
+    )
+  })
+
   it('wipes the random seed that it was generated from', async () => {
     const drawn: Uint8Array[] = []
     const random = seededRandom('wiped')

@@ -55,12 +55,13 @@ function assembleSecretSuite(suite: CipherSuite, platform: SecretPlatform): Secr
 
 /** Draws until the bytes are a key, which on NIST curves nearly all are. */
 function generateSeed(curve: SignatureCurve, random: RandomBytes): Secret {
-  for (;;) {
+  for (let draws = 0; draws < 256; draws++) {
     const bytes = random(curveSizes[curve].privateKey)
     if (curve === 'P-521') bytes[0] = (bytes[0] as number) & 1
     const seed = new Secret(bytes)
     if (isPrivateKey(curve, seed)) return seed
   }
+  throw new CryptoError('crypto-invalid-key', 'the source of randomness gives no key')
 }
 
 function isPrivateKey(curve: SignatureCurve, key: Secret): boolean {

@@ -72,6 +72,7 @@ export interface SecretSuite extends PublicSuite {
     exporterContext: Bytes,
     length: number,
   ): Promise<Secret>
+  /** @throws CryptoError `crypto-invalid-key` where `random` gives no key in 256 draws */
   generateSigner(): Promise<Signer>
   /** @throws CryptoError `crypto-invalid-key` */
   importSigner(privateKey: Secret): Promise<Signer>

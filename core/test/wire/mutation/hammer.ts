@@ -76,7 +76,12 @@ export function hammer({ patienceMs, ...rest }: Hammering): Promise<Hammered> {
   const workerData: ThreadData = { ...rest, run, input }
   const thread = new Worker(new URL('./hammerThread.ts', import.meta.url), {
     workerData,
-    execArgv: ['--conditions=conclave:source'],
+    // Node strips types without being told to from 22.18 on.
+    execArgv: [
+      '--conditions=conclave:source',
+      '--experimental-strip-types',
+      '--disable-warning=ExperimentalWarning',
+    ],
   })
   const inputRead = () => toHex(input.slice(0, Math.max(0, Atomics.load(run, 1))))
   const none: Figures = { accepted: 0, refused: {}, mostAllocated: 0, slowestMs: 0 }

@@ -6,7 +6,7 @@ import type { LeafNode } from '../wire/ratchetTree.ts'
 import { CredentialType } from '../wire/registry.ts'
 import { type CertifiedSubject, readCertificate, subjectOf } from './certificate.ts'
 import { PolicyError } from './credentialError.ts'
-import type { JudgedBy, X509Validator } from './x509Validator.ts'
+import type { X509Validator } from './x509Validator.ts'
 
 /** Which credentials a group takes; a type that is left out is refused. */
 export interface IdentityRules {
@@ -25,9 +25,8 @@ export interface IdentityRules {
   }
 }
 
-/** GroupPolicy's judgement of a leaf, told who asks; a receiver where nobody says. */
+/** A GroupPolicy that names clients. */
 export interface IdentityPolicy extends GroupPolicy {
-  checkLeaf(...leaf: [...Parameters<GroupPolicy['checkLeaf']>, by?: JudgedBy]): Promise<void>
   clientOf(leafNode: LeafNode): string
 }
 

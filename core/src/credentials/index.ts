@@ -16,7 +16,6 @@ export {
 } from './policies.ts'
 export { type RevocationList, readRevocationList } from './revocationList.ts'
 export {
-  type JudgedBy,
   type Revocation,
   type X509Credential,
   type X509Trust,

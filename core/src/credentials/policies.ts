@@ -19,6 +19,9 @@ export function combinePolicies(...policies: readonly GroupPolicy[]): GroupPolic
     checkLeaf: async (...leaf) => {
       for (const policy of policies) await policy.checkLeaf(...leaf)
     },
+    checkExternalSender: async (...sender) => {
+      for (const policy of policies) await policy.checkExternalSender?.(...sender)
+    },
     checkProposal: (...proposal) => {
       for (const policy of policies) policy.checkProposal(...proposal)
     },

@@ -1,5 +1,6 @@
 import { type Bytes, equalBytes, toHex } from '../codec/bytes.ts'
 import type { CipherSuite } from '../crypto/public/cipherSuite.ts'
+import type { Judge } from '../mls/public/policy.ts'
 import type { Clock } from '../runtime.ts'
 import type { Credential } from '../wire/credential.ts'
 import type { CredentialType } from '../wire/registry.ts'
@@ -39,13 +40,6 @@ export interface Revocation {
   readonly failClosed: boolean
 }
 
-/**
- * Who judges a leaf: a member that commits it, one that receives it, or a joiner that finds it in
- * the tree. A committer is stricter about time than receivers are, so that clocks never split a
- * group, and what is in a tree already is not judged by time at all (RFC 9420 §5.3.2).
- */
-export type JudgedBy = 'sender' | 'receiver' | 'joiner'
-
 export interface X509Validator {
   /**
    * RFC 9420 §5.3 and RFC 5280 §6: whether the chain leads from a root to `signatureKey`, which is
@@ -56,7 +50,7 @@ export interface X509Validator {
     credential: X509Credential,
     suite: CipherSuite,
     signatureKey: Bytes,
-    by: JudgedBy,
+    by: Judge,
   ): Promise<CertifiedSubject>
 }
 
@@ -199,7 +193,7 @@ function checkUsage(certificate: Certificate, usage: number): void {
   }
 }
 
-function checkTime({ notBefore, notAfter }: Certificate, now: number, by: JudgedBy): void {
+function checkTime({ notBefore, notAfter }: Certificate, now: number, by: Judge): void {
   if (by === 'joiner') return
   const [early, late] =
     by === 'sender'

@@ -7,7 +7,6 @@ import {
   combinePolicies,
   externalSendersMayOnly,
   identityPolicy,
-  type JudgedBy,
   lifetimesAtMost,
   membersMayOnly,
   x509Validator,
@@ -15,7 +14,7 @@ import {
 import type { Signer } from '../../src/crypto/secret/index.ts'
 import { createKeyPackage, type OwnLeaf } from '../../src/mls/bootstrap/index.ts'
 import { Group } from '../../src/mls/group/index.ts'
-import { type GroupPolicy, permissivePolicy } from '../../src/mls/public/index.ts'
+import { type GroupPolicy, type Judge, permissivePolicy } from '../../src/mls/public/index.ts'
 import type { ProposalList, SourcedProposal } from '../../src/mls/public/proposalList.ts'
 import type { Clock } from '../../src/runtime.ts'
 import type { Credential, LeafIndex, LeafNode } from '../../src/wire/index.ts'
@@ -184,7 +183,7 @@ describe('the identity policy', () => {
       ownLeaf(signer, credentialOf(await certify(root, signer, 'ann', { until: 60_000 }))),
     )
     const later = { now: () => party.clock.now() + 3_600_000 }
-    const judge = (clock: Pick<Clock, 'now'>, by?: JudgedBy) =>
+    const judge = (clock: Pick<Clock, 'now'>, by?: Judge) =>
       identityPolicy({
         x509: { validator: x509Validator({ ...trustIn([root]), clock }), identityOf: nameOf },
       }).checkLeaf(party.suite, leaf, party.group('nobody').groupContext, undefined, by)

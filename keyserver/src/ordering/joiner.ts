@@ -33,7 +33,7 @@ export async function verifyJoiner(
     groupExtensionTypes: groupContext.extensions.map(({ extensionType }) => extensionType),
   })
   await verifyKeyPackage(crypto, keyPackage)
-  await environment.policy.checkLeaf(crypto, leafNode, groupContext)
+  await environment.policy.checkLeaf(crypto, leafNode, groupContext, undefined, 'receiver')
   return makeKeyPackageRef(crypto, keyPackage)
 }
 

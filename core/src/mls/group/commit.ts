@@ -4,14 +4,18 @@ import type { ProposalOrRef } from '../../wire/commit.ts'
 import type { Sender } from '../../wire/framing.ts'
 import type { Proposal } from '../../wire/proposal.ts'
 import type { LeafNode } from '../../wire/ratchetTree.ts'
-import { ProposalOrRefType, ProposalType, SenderType } from '../../wire/registry.ts'
+import { ProposalOrRefType, SenderType } from '../../wire/registry.ts'
 import type { OwnLeaf } from '../bootstrap/keyPackageBundle.ts'
 import { MlsError } from '../mlsError.ts'
-import { checkLifetime } from '../public/keyPackage.ts'
 import { checkProposal } from '../public/proposal.ts'
 import { resolveProposals } from '../public/proposalList.ts'
 import { sortProposals } from '../public/proposalRules.ts'
-import { checkMembersAfter, needsPath, prepareCommit } from '../public/publicCommit.ts'
+import {
+  checkMembersAfter,
+  judgeNewSenders,
+  needsPath,
+  prepareCommit,
+} from '../public/publicCommit.ts'
 import type { Epoch } from './epoch.ts'
 import { handshakeFormat, protect } from './framing.ts'
 import type { GroupInfoOptions } from './groupInfo.ts'
@@ -62,6 +66,7 @@ export async function createCommit(
     options.proposals ?? [],
     knownPsks,
   )
+  await judgeNewSenders(environment, crypto, prepared)
   const withPath =
     options.path !== 'if-required' ||
     options.leaf !== undefined ||
@@ -109,12 +114,9 @@ async function chooseProposals(
   const { groupContext, tree, proposals: cached } = epoch.public
   const sender: Sender = { senderType: SenderType.member, leafIndex }
   await Promise.all(
-    byValue.map(async (proposal) => {
-      if (proposal.proposalType === ProposalType.add) {
-        checkLifetime(proposal.keyPackage.leafNode, environment.clock.now(), 'sender')
-      }
-      await checkProposal(environment, crypto, { proposal, sender }, groupContext, tree)
-    }),
+    byValue.map((proposal) =>
+      checkProposal(environment, crypto, { proposal, sender }, groupContext, tree, 'sender'),
+    ),
   )
   const prepare = (refs: readonly string[]) => {
     const entries: readonly ProposalOrRef[] = [

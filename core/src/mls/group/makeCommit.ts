@@ -114,7 +114,7 @@ async function judgeLeaf(
   if (sender.senderType === SenderType.newMemberCommit) {
     checkClientsOnce([leafNode], proposals.removes, group.tree, policy)
   }
-  await policy.checkLeaf(crypto, leafNode, context, replaced)
+  await policy.checkLeaf(crypto, leafNode, context, replaced, 'sender')
 }
 
 function layPath(

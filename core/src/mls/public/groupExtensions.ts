@@ -1,4 +1,5 @@
 import { type Codec, decode } from '../../codec/tls.ts'
+import type { PublicSuite } from '../../crypto/public/publicSuite.ts'
 import {
   type Extensions,
   type ExternalSenders,
@@ -10,6 +11,7 @@ import type { GroupContext } from '../../wire/groupContext.ts'
 import { ExtensionType } from '../../wire/registry.ts'
 import { MlsError } from '../mlsError.ts'
 import type { LeafRequirements } from '../treesync/leafNode.ts'
+import type { PublicEnvironment } from './policy.ts'
 
 /**
  * The extension of `type`, decoded, or undefined where there is none.
@@ -31,6 +33,20 @@ export function readExtension<T>(
 
 export function externalSenders(extensions: Extensions): ExternalSenders {
   return readExtension(extensions, ExtensionType.externalSenders, ExternalSendersCodec) ?? []
+}
+
+/**
+ * RFC 9420 §5.3.1: the application judges those who may propose from outside.
+ * @throws what the policy throws
+ */
+export async function judgeExternalSenders(
+  { policy }: PublicEnvironment,
+  crypto: PublicSuite,
+  context: GroupContext,
+): Promise<void> {
+  for (const sender of externalSenders(context.extensions)) {
+    await policy.checkExternalSender?.(crypto, sender, context)
+  }
 }
 
 export function requiredCapabilities(extensions: Extensions): RequiredCapabilities | undefined {

@@ -4,6 +4,7 @@ export { checkLifetime, verifyKeyPackage } from './keyPackage.ts'
 export {
   type CustomProposalRules,
   type GroupPolicy,
+  type Judge,
   type PublicEnvironment,
   permissivePolicy,
 } from './policy.ts'

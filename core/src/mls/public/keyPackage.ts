@@ -43,9 +43,9 @@ export async function verifyKeyPackage(crypto: PublicSuite, keyPackage: KeyPacka
 }
 
 /** A committer wants this much validity left, in seconds, so that clocks never split a group. */
-const marginWhenSending = 2n * 60n
+export const marginWhenSending = 2n * 60n
 /** A receiver still accepts what expired this long ago, in seconds. */
-const toleranceWhenReceiving = 10n * 60n
+export const toleranceWhenReceiving = 10n * 60n
 
 /**
  * RFC 9420 §7.3 leaves room for clocks that differ: senders are strict and receivers lenient.

@@ -1,10 +1,17 @@
 import type { PublicCrypto, PublicSuite } from '../../crypto/public/publicSuite.ts'
 import type { Clock } from '../../runtime.ts'
+import type { ExternalSender } from '../../wire/extension.ts'
 import type { GroupContext } from '../../wire/groupContext.ts'
 import type { LeafNode } from '../../wire/ratchetTree.ts'
 import type { SenderType } from '../../wire/registry.ts'
 import type { PublicTree } from '../treesync/publicTree.ts'
 import type { ProposalList, SourcedProposal } from './proposalList.ts'
+
+/**
+ * Who asks about a leaf. Clocks differ, so that whoever sends a leaf is stricter about time than
+ * whoever receives it, and who joins does not judge by time what was accepted before it came.
+ */
+export type Judge = 'sender' | 'receiver' | 'joiner'
 
 /**
  * What the application decides, asked at the same points by every member and by the delivery
@@ -22,13 +29,21 @@ export interface GroupPolicy {
   checkGroup(context: GroupContext, tree: PublicTree): void
   /**
    * A leaf that enters, changes or is met on joining: RFC 9420 §5.3.1's credential validation.
-   * `previous` is the leaf that it replaces, whose successor it must be (§5.3.3).
+   * `previous` is the leaf that it replaces, whose successor it must be (§5.3.3). A receiver
+   * asks where nobody is named.
    */
   checkLeaf(
     crypto: PublicSuite,
     leafNode: LeafNode,
     context: GroupContext,
     previous?: LeafNode,
+    by?: Judge,
+  ): Promise<void>
+  /** An entry of `external_senders`, when it is met first (§5.3.1). Not judged where left out. */
+  checkExternalSender?(
+    crypto: PublicSuite,
+    sender: ExternalSender,
+    context: GroupContext,
   ): Promise<void>
   /**
    * Whether this sender may propose this. Asked when a proposal arrives, so that nobody remembers

@@ -1,5 +1,6 @@
 import { equalBytes } from '../../codec/bytes.ts'
 import type { PublicSuite } from '../../crypto/public/publicSuite.ts'
+import type { Extensions } from '../../wire/extension.ts'
 import type { Sender } from '../../wire/framing.ts'
 import type { GroupContext } from '../../wire/groupContext.ts'
 import type { LeafIndex, LeafNode } from '../../wire/ratchetTree.ts'
@@ -45,6 +46,7 @@ export async function checkProposal(
   { proposal, sender }: SourcedProposal,
   context: GroupContext,
   tree: PublicTree,
+  by: 'sender' | 'receiver' = 'receiver',
 ): Promise<void> {
   if (sender.senderType === SenderType.external && !externalTypes.includes(proposal.proposalType)) {
     throw new MlsError('proposal-not-external', 'an external sender may not propose this')
@@ -60,9 +62,9 @@ export async function checkProposal(
     case ProposalType.add: {
       const { keyPackage } = proposal
       await verifyKeyPackage(crypto, keyPackage)
-      checkLifetime(keyPackage.leafNode, environment.clock.now(), 'receiver')
+      checkLifetime(keyPackage.leafNode, environment.clock.now(), by)
       checkLeafNode(keyPackage.leafNode, leafRequirements(context))
-      await environment.policy.checkLeaf(crypto, keyPackage.leafNode, context)
+      await environment.policy.checkLeaf(crypto, keyPackage.leafNode, context, undefined, by)
       return
     }
     case ProposalType.update:
@@ -102,13 +104,11 @@ export async function checkProposal(
       if (proposal.version < context.version) {
         throw new MlsError('proposal-reinit-invalid', 'a ReInit cannot lower the version')
       }
+      checkContextExtensions(proposal.extensions)
       return
-    case ProposalType.groupContextExtensions: {
-      checkExtensions(proposal.extensions, 'group-context')
-      requiredCapabilities(proposal.extensions)
-      externalSenders(proposal.extensions)
+    case ProposalType.groupContextExtensions:
+      checkContextExtensions(proposal.extensions)
       return
-    }
     case ProposalType.externalInit:
       if (sender.senderType !== SenderType.newMemberCommit) {
         throw new MlsError('proposals-external-init-misplaced', 'only an external commit has one')
@@ -136,6 +136,12 @@ function mayContinue(sender: Sender, { epoch }: GroupContext, tree: PublicTree):
   return sender.senderType === SenderType.member && epoch === 0n && tree.memberCount === 1
 }
 
+function checkContextExtensions(extensions: Extensions): void {
+  checkExtensions(extensions, 'group-context')
+  requiredCapabilities(extensions)
+  externalSenders(extensions)
+}
+
 /** §12.1.2 */
 async function checkUpdatedLeaf(
   environment: PublicEnvironment,
@@ -153,5 +159,5 @@ async function checkUpdatedLeaf(
   }
   checkLeafNode(leafNode, leafRequirements(context))
   await verifyLeafNodeSignature(crypto, leafNode, { groupId: context.groupId, leafIndex })
-  await environment.policy.checkLeaf(crypto, leafNode, context, current)
+  await environment.policy.checkLeaf(crypto, leafNode, context, current, 'receiver')
 }

@@ -13,7 +13,7 @@ import { checkLeafNode, verifyLeafNodeSignature } from '../treesync/leafNode.ts'
 import type { PublicTree } from '../treesync/publicTree.ts'
 import { checkMembers } from '../treesync/treeValidation.ts'
 import { type AddedMember, applyProposals } from './applyProposals.ts'
-import { leafRequirements } from './groupExtensions.ts'
+import { judgeExternalSenders, leafRequirements } from './groupExtensions.ts'
 import { verifyGroupInfoSignature } from './groupInfo.ts'
 import type { PublicEnvironment } from './policy.ts'
 import type { ProposalList } from './proposalList.ts'
@@ -103,6 +103,16 @@ export function prepareCommit(
   }
 }
 
+/** Whom a commit lets propose from outside, where it changes that. */
+export async function judgeNewSenders(
+  environment: PublicEnvironment,
+  crypto: PublicSuite,
+  { proposals, context }: PreparedCommit,
+): Promise<void> {
+  if (proposals.groupContextExtensions === undefined) return
+  await judgeExternalSenders(environment, crypto, context)
+}
+
 /**
  * The public half of a received path.
  * @throws MlsError `commit-path-…`, `leaf-…`, or what the policy throws
@@ -173,7 +183,7 @@ async function checkPathLeaf(
   }
   checkLeafNode(leafNode, leafRequirements(context))
   await verifyLeafNodeSignature(crypto, leafNode, { groupId: context.groupId, leafIndex })
-  await policy.checkLeaf(crypto, leafNode, context, replaced)
+  await policy.checkLeaf(crypto, leafNode, context, replaced, 'receiver')
 }
 
 /** The new epoch's GroupContext, once the commit is signed. */

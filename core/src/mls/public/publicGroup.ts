@@ -19,7 +19,7 @@ import { checkLeafNode } from '../treesync/leafNode.ts'
 import { PublicTree } from '../treesync/publicTree.ts'
 import { checkMembers, validateTree } from '../treesync/treeValidation.ts'
 import { checkGroupAndEpoch, verifyContentSignature } from './contentSignature.ts'
-import { leafRequirements } from './groupExtensions.ts'
+import { judgeExternalSenders, leafRequirements } from './groupExtensions.ts'
 import { verifyGroupInfoSignature } from './groupInfo.ts'
 import type { PublicEnvironment } from './policy.ts'
 import { checkProposal } from './proposal.ts'
@@ -32,6 +32,7 @@ import {
   checkWelcome,
   committedContext,
   effectOf,
+  judgeNewSenders,
   mergeReceivedPath,
   prepareCommit,
 } from './publicCommit.ts'
@@ -170,8 +171,11 @@ export class PublicGroup {
     const requirements = leafRequirements(groupContext)
     const members = await validateTree(crypto, tree, groupContext.groupId, requirements)
     await Promise.all(
-      members.map(({ leafNode }) => environment.policy.checkLeaf(crypto, leafNode, groupContext)),
+      members.map(({ leafNode }) =>
+        environment.policy.checkLeaf(crypto, leafNode, groupContext, undefined, 'joiner'),
+      ),
     )
+    await judgeExternalSenders(environment, crypto, groupContext)
     return PublicGroup.#beginning(
       { environment, crypto, groupContext, tree },
       groupInfo.confirmationTag,
@@ -233,8 +237,9 @@ export class PublicGroup {
     for (const { leafNode } of members) checkLeafNode(leafNode, requirements)
     checkMembers(tree, requirements)
     for (const { leafNode } of members) {
-      await environment.policy.checkLeaf(crypto, leafNode, groupContext)
+      await environment.policy.checkLeaf(crypto, leafNode, groupContext, undefined, 'sender')
     }
+    await judgeExternalSenders(environment, crypto, groupContext)
     return PublicGroup.#beginning({ environment, crypto, groupContext, tree }, confirmationTag)
   }
 
@@ -341,6 +346,7 @@ export class PublicGroup {
       checkClientsOnce([commit.path.leafNode], proposals.removes, tree, policy)
     }
     const prepared = prepareCommit(environment, groupContext, tree, proposals)
+    await judgeNewSenders(environment, crypto, prepared)
     const merged = await mergeReceivedPath(environment, crypto, prepared, commit.path)
     checkMembersAfter(prepared, merged)
     return effectOf(crypto, prepared, merged)

@@ -93,11 +93,11 @@ function invalidSignature(): MlsError {
 type Supported = Pick<Capabilities, 'extensions' | 'proposals' | 'credentials'>
 
 export function supportsExtension({ extensions }: Supported, type: number): boolean {
-  return type <= defaultExtensionTypes || extensions.includes(type)
+  return (type > 0 && type <= defaultExtensionTypes) || extensions.includes(type)
 }
 
 export function supportsProposal({ proposals }: Supported, type: number): boolean {
-  return type <= defaultProposalTypes || proposals.includes(type)
+  return (type > 0 && type <= defaultProposalTypes) || proposals.includes(type)
 }
 
 /** What a group demands of its members' leaves. */

@@ -1,13 +1,13 @@
 import { plainBytes } from '../../codec/bytes.ts'
 import type { RandomBytes } from '../../runtime.ts'
 import { openFailed } from '../cryptoError.ts'
-import type { CipherSuite, SignatureCurve } from '../public/cipherSuite.ts'
+import { type CipherSuite, isNist, type SignatureCurve } from '../public/cipherSuite.ts'
 import { nobleWhereLacking } from '../public/nobleWhereLacking.ts'
 import { webPublicPlatform, webSignature } from '../public/webCrypto.ts'
 import { assembleCrypto } from './assemble.ts'
 import { nobleKdf } from './kdf.ts'
 import { nobleAead, noblePublicKey, nobleSigner } from './noble.ts'
-import { pkcs8 } from './pkcs8.ts'
+import { nistPkcs8, rfc8410Pkcs8 } from './pkcs8.ts'
 import type { Secret } from './secret.ts'
 import type { SecretCrypto, SecretSuite } from './secretSuite.ts'
 import type { Signer } from './sign.ts'
@@ -72,11 +72,14 @@ function importWebSigner(
   return nobleWhereLacking(
     curve !== 'Ed448' &&
       (async () => {
-        const der = pkcs8(curve, privateKey)
+        const publicKey = noblePublicKey(curve, privateKey)
+        const der = isNist(curve)
+          ? nistPkcs8(curve, privateKey, publicKey)
+          : rfc8410Pkcs8(curve, privateKey)
         try {
           const algorithm = webSignature(curve).key
           const key = await subtle.importKey('pkcs8', der, algorithm, false, ['sign'])
-          return webSigner(subtle, key, noblePublicKey(curve, privateKey))
+          return webSigner(subtle, key, publicKey)
         } finally {
           der.fill(0)
         }

@@ -1,11 +1,12 @@
-import { type Bytes, plainBytes } from '../../codec/bytes.ts'
+import { type Bytes, emptyBytes, plainBytes } from '../../codec/bytes.ts'
 import type { CipherSuite, NistCurve } from '../public/cipherSuite.ts'
 import { nobleWhereLacking } from '../public/nobleWhereLacking.ts'
 import type { DhGroup } from './hpke.ts'
 import { KeyCache } from './keyCache.ts'
 import { nobleGroup } from './noble.ts'
-import { pkcs8 } from './pkcs8.ts'
+import { nistPkcs8, rfc8410Pkcs8 } from './pkcs8.ts'
 import type { Secret } from './secret.ts'
+import type { HpkeKeyPair } from './secretSuite.ts'
 
 /** Diffie-Hellman by WebCrypto; by noble where the browser lacks the curve, as all lack X448. */
 export function webGroup(subtle: SubtleCrypto, suite: CipherSuite): DhGroup {
@@ -20,7 +21,7 @@ export function webGroup(subtle: SubtleCrypto, suite: CipherSuite): DhGroup {
       ),
     agree: (key, peer) =>
       nobleWhereLacking(
-        () => agree(key.privateKey, peer),
+        () => agree(key, peer),
         () => portable.agree(key, peer),
       ),
   }
@@ -34,16 +35,17 @@ function nativeGroup(subtle: SubtleCrypto, kem: 'X25519' | NistCurve) {
   const name = kem === 'X25519' ? kem : 'ECDH'
   const algorithm = kem === 'X25519' ? { name } : { name, namedCurve: kem }
   const privateKeys = new KeyCache<Promise<CryptoKey>>()
-  const importPrivate = async (privateKey: Secret) => {
-    const der = pkcs8(kem, privateKey)
+  const importPrivate = async ({ privateKey, publicKey }: HpkeKeyPair) => {
+    const der =
+      kem === 'X25519' ? rfc8410Pkcs8(kem, privateKey) : nistPkcs8(kem, privateKey, publicKey)
     try {
       return await subtle.importKey('pkcs8', der, algorithm, false, ['deriveBits'])
     } finally {
       der.fill(0)
     }
   }
-  const agree = async (privateKey: Secret, peer: Uint8Array): Promise<Bytes> => {
-    const key = await privateKeys.get(privateKey, () => importPrivate(privateKey))
+  const agree = async (own: HpkeKeyPair, peer: Uint8Array): Promise<Bytes> => {
+    const key = await privateKeys.get(own.privateKey, () => importPrivate(own))
     const publicKey = await subtle.importKey('raw', plainBytes(peer), algorithm, false, [])
     return new Uint8Array(
       await subtle.deriveBits({ name, public: publicKey }, key, sharedBits[kem]),
@@ -51,7 +53,10 @@ function nativeGroup(subtle: SubtleCrypto, kem: 'X25519' | NistCurve) {
   }
   return {
     agree,
-    // WebCrypto computes no public half for NIST curves either, but there noble's base point is fast.
-    publicKey: kem === 'X25519' && ((privateKey: Secret) => agree(privateKey, basePoint)),
+    // WebCrypto computes no public half. On X25519 it is what a key shares with the base point; on
+    // NIST curves noble's multiples of that are fast enough.
+    publicKey:
+      kem === 'X25519' &&
+      ((privateKey: Secret) => agree({ privateKey, publicKey: emptyBytes }, basePoint)),
   }
 }

@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto'
+import { randomFillSync } from 'node:crypto'
 import type { RandomBytes } from '../../../runtime.ts'
 import { isNist } from '../../public/cipherSuite.ts'
 import { type NodePublicOptions, nodePublicPlatform } from '../../public/node/platform.ts'
@@ -37,4 +37,4 @@ export function nodeCrypto(options: NodeCryptoOptions = {}): SecretCrypto {
   })
 }
 
-const systemRandom: RandomBytes = (length) => new Uint8Array(randomBytes(length))
+const systemRandom: RandomBytes = (length) => randomFillSync(new Uint8Array(length))

@@ -1,13 +1,11 @@
 import { createECDH, createPrivateKey, createPublicKey, type KeyObject } from 'node:crypto'
 import type { Bytes } from '../../../codec/bytes.ts'
-import type { KemCurve, NistCurve, SignatureCurve } from '../../public/cipherSuite.ts'
+import type { NistCurve } from '../../public/cipherSuite.ts'
 import { base64, nistJwk, pem } from '../../public/node/keys.ts'
-import { pkcs8 } from '../pkcs8.ts'
+import { type Rfc8410Curve, rfc8410Pkcs8 } from '../pkcs8.ts'
 import type { Secret } from '../secret.ts'
 
 const opensslNames = { 'P-256': 'prime256v1', 'P-384': 'secp384r1', 'P-521': 'secp521r1' } as const
-
-export type Rfc8410Curve = Exclude<KemCurve | SignatureCurve, NistCurve>
 
 /** The public half of a scalar. */
 export function nistPublicKey(curve: NistCurve, privateKey: Secret): Bytes {
@@ -28,7 +26,7 @@ export function importNist(curve: NistCurve, privateKey: Secret, publicKey: Byte
 }
 
 export function importRfc8410(curve: Rfc8410Curve, privateKey: Secret): KeyObject {
-  const der = pkcs8(curve, privateKey)
+  const der = rfc8410Pkcs8(curve, privateKey)
   try {
     return createPrivateKey(pem('PRIVATE', der))
   } finally {

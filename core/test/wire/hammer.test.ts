@@ -28,7 +28,7 @@ describe('hammering finds a decoder', () => {
   })
 
   it.each(Object.entries(found))('%s: %s', async (name, kind) => {
-    const patienceMs = kind === 'endless' ? 1_000 : 20_000
+    const patienceMs = kind === 'endless' ? 3_000 : 20_000
     const { failure } = await hammer({ name, seed, runs: 20_000, patienceMs })
     expect(failure?.kind).toBe(kind)
     // Seed and run are enough to have the input again.

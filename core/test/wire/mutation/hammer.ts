@@ -46,14 +46,11 @@ export interface Hammered {
   }
 }
 
-/** What the thread shares with whom started it. */
-export interface SharedProgress {
-  /** The number of the run that it is in, -1 before the first, and how long its input is. */
+export interface ThreadData extends Omit<Hammering, 'patienceMs'> {
+  /** The number of the run that the thread is in, -1 before the first, and how long its input is. */
   readonly run: Int32Array<SharedArrayBuffer>
   readonly input: Uint8Array<SharedArrayBuffer>
 }
-
-export interface ThreadData extends Omit<Hammering, 'patienceMs'>, SharedProgress {}
 
 export interface ThreadResult {
   readonly figures: Figures
@@ -103,15 +100,16 @@ export function hammer({ patienceMs, ...rest }: Hammering): Promise<Hammered> {
     const stop = (kind: FailureKind, message: string) => {
       clearInterval(watch)
       const failure = { kind, run: Atomics.load(run, 0), message, input: inputRead() }
-      thread.terminate().then(() => resolve({ figures: none, failure }), reject)
+      resolve({ figures: none, failure })
+      void thread.terminate()
     }
     thread.on('message', ({ figures, failure }: ThreadResult) => {
-      clearInterval(watch)
       resolve({ figures, ...(failure && { failure: { ...failure, input: inputRead() } }) })
     })
-    thread.on('error', (error) => {
+    thread.on('error', reject)
+    thread.on('exit', () => {
       clearInterval(watch)
-      reject(error)
+      reject(new Error(`the thread ended in run ${Atomics.load(run, 0)} without a word`))
     })
   })
 }

@@ -9,7 +9,9 @@ import { runMain } from '../entry/setupError.mjs'
  */
 await runMain(async () => {
   const main = join(repository, 'infra', 'bench', 'main.ts')
-  const args = ['--expose-gc', '--conditions=conclave:source', main, ...process.argv.slice(2)]
-  const { code, signal } = await run(modernNode(), args, { cwd: repository })
-  return code ?? (signal === null ? 1 : 130)
+  // Node strips types without being told to from 22.18 on.
+  const options = ['--experimental-strip-types', '--disable-warning=ExperimentalWarning']
+  const args = ['--expose-gc', ...options, main, ...process.argv.slice(2)]
+  const { code } = await run(modernNode(), args, { cwd: repository })
+  return code ?? 1
 })

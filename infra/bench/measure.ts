@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises'
 import type { Entrant, Operation, Trial } from './operations.ts'
 
 /** Milliseconds for one operation. */
@@ -10,17 +11,23 @@ export interface Timing {
   readonly leastCpu: number
 }
 
-/** Milliseconds that one contestant may spend on one operation, preparing included. */
+/** Milliseconds that one contestant may spend on preparing one operation, and on doing it. */
 const budget = 1500
 /** Fewer measurements say little, but who takes several budgets for one has no more than that. */
 const fewestRounds = 3
 const largestBudget = 3 * budget
+/** As many are prepared together, so that their garbage is gone when it begins. */
+const blockLength = 10
+/** Milliseconds in which the collector's threads come to rest. */
+const restMs = 30
 
 interface Series {
   readonly trial: Trial
   readonly wall: number[]
   readonly cpu: number[]
-  spent: number
+  readonly prepared: (() => unknown)[]
+  preparing: number
+  running: number
 }
 
 /**
@@ -35,22 +42,44 @@ export async function measure(
   const all = new Map<string, Series>()
   for (const [name, { trials }] of entrants) {
     const trial = trials[operation]
-    if (trial !== undefined) all.set(name, { trial, wall: [], cpu: [], spent: 0 })
+    if (trial === undefined) continue
+    all.set(name, { trial, wall: [], cpu: [], prepared: [], preparing: 0, running: 0 })
   }
-  for (let round = 0; round < mostRounds; round++) {
-    for (const series of all.values()) {
-      if (round === 0 || series.spent < (round < fewestRounds ? largestBudget : budget)) {
-        await takeTurn(series)
-      }
+  // The first round shows what a round takes.
+  for (let round = 0, block = 1; round < mostRounds; round += block, block = blockLength) {
+    for (const series of all.values()) await prepare(series, Math.min(block, mostRounds - round))
+    await setTimeout(restMs)
+    while ([...all.values()].some(({ prepared }) => prepared.length > 0)) {
+      for (const series of all.values()) await takeTurn(series)
     }
   }
   return new Map([...all].map(([name, series]) => [name, timing(series)]))
 }
 
+async function prepare(series: Series, block: number): Promise<void> {
+  const { trial, wall, prepared } = series
+  while (prepared.length < block && affords(wall.length + prepared.length, series.preparing)) {
+    const begun = performance.now()
+    prepared.push(await trial.prepare())
+    series.preparing += performance.now() - begun
+  }
+}
+
+/** Whether another round is to follow these, which took so many milliseconds. */
+function affords(rounds: number, spent: number): boolean {
+  return rounds === 0 || spent < (rounds < fewestRounds ? largestBudget : budget)
+}
+
 async function takeTurn(series: Series): Promise<void> {
-  const { trial } = series
-  const begun = performance.now()
-  const run = await trial.prepare()
+  const { trial, prepared } = series
+  const run = prepared.shift()
+  if (run === undefined) return
+  if (!affords(series.wall.length, series.running)) {
+    prepared.length = 0
+    return
+  }
+  // What the one before has left behind is not for this one to clear away.
+  globalThis.gc?.({ type: 'minor' })
   const cpu = process.cpuUsage()
   const started = performance.now()
   const result = await run()
@@ -60,7 +89,7 @@ async function takeTurn(series: Series): Promise<void> {
   const repetitions = trial.repetitions ?? 1
   series.wall.push(wall / repetitions)
   series.cpu.push((user + system) / 1000 / repetitions)
-  series.spent += performance.now() - begun
+  series.running += wall
 }
 
 function timing({ wall, cpu }: Series): Timing {

@@ -122,7 +122,7 @@ function timeRows(rows: readonly TimeRow[]): string[][] {
   ]
 }
 
-/** By what factor the time grows where the group doubles: 1 is constant, 2 linear, 4 quadratic. */
+/** By what factor the least CPU time grows where the group doubles: 1 is constant, 2 linear, 4 quadratic. */
 function growthTables(times: readonly TimeRow[]): readonly Table[] {
   const tables: Table[] = []
   for (const [kind, rows] of Map.groupBy(times, (row) => row.kind)) {
@@ -131,7 +131,7 @@ function growthTables(times: readonly TimeRow[]): readonly Table[] {
     if (spans.length === 0) continue
     const lines = [...Map.groupBy(rows, (row) => row.operation)].map(([operation, own]) => {
       const at = (members: number) =>
-        own.find((row) => row.members === members)?.timings.get(subject)?.least
+        own.find((row) => row.members === members)?.timings.get(subject)?.leastCpu
       return [operation, ...spans.map(([from, to]) => growth(at(from), at(to), to / from))]
     })
     tables.push({

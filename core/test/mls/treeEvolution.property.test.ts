@@ -142,3 +142,31 @@ it('a tree that has changed step by step is the one that its nodes make, and so 
   )
   for (const times of Object.values(seen)) expect(times).toBeGreaterThan(10)
 })
+
+it('the tree hash after a change hashes nothing but the changed path and what stands beside it', () => {
+  const leaf = (n: number) =>
+    leafNodeOf({
+      encryptionKey: bytesOf(n.toString(16).padStart(8, '0')),
+      signatureKey: bytesOf(n.toString(16).padStart(8, '0')),
+      extensions: [],
+      proposals: [],
+      credentials: [],
+      credentialType: CredentialType.basic,
+    })
+  let tree = PublicTree.ofFounder(leaf(0))
+  for (let n = 1; n < 512; n++) tree = tree.withAddedLeaf(leaf(n)).tree
+  let hashed = 0
+  const counting = {
+    ...crypto,
+    hash: (data: Uint8Array) => {
+      hashed++
+      return crypto.hash(data)
+    },
+  }
+  tree.treeHash(counting)
+  expect(hashed).toBe(2 * 512 - 1)
+  hashed = 0
+  tree.withUpdatedLeaf(200 as LeafIndex, leaf(600)).treeHash(counting)
+  // Two leaves, since leaves do not remember their hash, and nine levels of parents.
+  expect(hashed).toBe(2 + 9)
+})

@@ -30,7 +30,7 @@ export async function validateTree(
   const verified = verifyLeafNodeSignatures(crypto, members, groupId)
   try {
     checkMembers(tree, requirements)
-    checkUnmergedLeaves(tree.root, [])
+    checkUnmergedLeaves(tree.root)
     checkParents(crypto, tree)
   } catch (error) {
     await verified.catch(() => {})
@@ -65,11 +65,11 @@ export function checkMembers(tree: PublicTree, requirements: LeafRequirements): 
 }
 
 /**
- * Unmerged leaves are members below, sorted, and unmerged also in the parents between.
+ * §12.4.3.1: unmerged leaves are members below, sorted, and unmerged also in the parents between.
  * `inherited` are those of the next parent above that is not blank.
  * @throws MlsError `tree-unmerged-leaf-invalid`
  */
-function checkUnmergedLeaves(subtree: Subtree, inherited: readonly LeafIndex[]): void {
+export function checkUnmergedLeaves(subtree: Subtree, inherited: readonly LeafIndex[] = []): void {
   if (subtree.kind === 'leaf' || subtree.isBlank) return
   const { keys, unmergedLeaves } = subtree
   const expected = leavesWithin(subtree, inherited)

@@ -168,7 +168,8 @@ export class PublicTree {
     const blanked = this.#withLeaf(leaf, undefined, () => blankParent)
     let { root } = blanked
     while (root.kind === 'parent' && root.right.memberCount === 0) root = root.left
-    return root === blanked.root ? blanked : new PublicTree(root)
+    // What has no members has no keys: a parent is set only above members, and they blank it as they go.
+    return new PublicTree(root, blanked.#keys)
   }
 
   /**

@@ -38,6 +38,7 @@ const coreLayers = {
     ...publicHalf(),
   ],
   'mls/group': [
+    'mls/application',
     'mls/public',
     'crypto/secret',
     'mls/treekem',

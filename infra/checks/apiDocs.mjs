@@ -77,6 +77,7 @@ export async function apiDocs(root, { folder, unexported }, out) {
     sourceLinkTemplate: '{path}',
     excludePrivate: true,
     excludeExternals: true,
+    excludeInternal: true,
     intentionallyNotExported: [...unexported],
     validation: { invalidLink: true, notExported: true, notDocumented: false },
   })

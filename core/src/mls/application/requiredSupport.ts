@@ -20,6 +20,7 @@ import { readMediaTypes, sameMediaType } from './mediaType.ts'
  */
 const WireFormats = struct({ wireFormats: vector(uint16) })
 
+/** What a GroupContext can require of its members beyond `required_capabilities`. */
 export type Requirement = 'app-components' | 'safe-aad' | 'media-types' | 'wire-formats'
 
 /**

@@ -60,6 +60,7 @@ export class SafeExporter {
     return new Secret(encode(nodeSecrets(this.#crypto.suite.Nh), this.#nodes.nodes))
   }
 
+  /** Wipes what is left; nothing can be exported afterwards. */
   wipe(): void {
     this.#nodes.wipe()
   }

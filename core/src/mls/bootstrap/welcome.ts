@@ -3,11 +3,12 @@ import { CodecError } from '../../codec/codecError.ts'
 import { decode, encode } from '../../codec/tls.ts'
 import { CryptoError } from '../../crypto/cryptoError.ts'
 import { makeKeyPackageRef } from '../../crypto/public/refHash.ts'
-import { decryptWithLabel, encryptWithLabel } from '../../crypto/secret/labels.ts'
+import { decryptWithLabel, encryptAllWithLabel } from '../../crypto/secret/labels.ts'
 import { Secret } from '../../crypto/secret/secret.ts'
 import type { SecretSuite } from '../../crypto/secret/secretSuite.ts'
 import type { KeyPackage } from '../../wire/keyPackage.ts'
 import type { PreSharedKeyId } from '../../wire/proposal.ts'
+import type { HpkeCiphertext } from '../../wire/ratchetTree.ts'
 import { PskType, ResumptionPskUsage } from '../../wire/registry.ts'
 import { GroupInfo, GroupSecrets, type Welcome } from '../../wire/welcome.ts'
 import { MlsError } from '../mlsError.ts'
@@ -39,25 +40,20 @@ export async function sealWelcome(
   const encryptedGroupInfo = await withWelcomeKey(crypto, memberSecret, (key, nonce) =>
     crypto.aeadSeal(key, nonce.expose(), emptyBytes, encode(GroupInfo, groupInfo)),
   )
-  const secrets = await Promise.all(
-    newcomers.map(async ({ keyPackage, pathSecret }) => {
-      const groupSecrets = encode(GroupSecrets, {
-        joinerSecret: joinerSecret.expose(),
-        pathSecret: pathSecret && { pathSecret: pathSecret.expose() },
-        psks,
-      })
-      const { initKey } = keyPackage
-      const encryptedGroupSecrets = await encryptWithLabel(
-        crypto,
-        initKey,
-        welcomeLabel,
-        encryptedGroupInfo,
-        groupSecrets,
-      )
-      groupSecrets.fill(0)
-      return { newMember: makeKeyPackageRef(crypto, keyPackage), encryptedGroupSecrets }
+  const recipients = newcomers.map(({ keyPackage, pathSecret }) => ({
+    publicKey: keyPackage.initKey,
+    plaintext: encode(GroupSecrets, {
+      joinerSecret: joinerSecret.expose(),
+      pathSecret: pathSecret && { pathSecret: pathSecret.expose() },
+      psks,
     }),
-  )
+  }))
+  const sealed = await encryptAllWithLabel(crypto, welcomeLabel, encryptedGroupInfo, recipients)
+  for (const { plaintext } of recipients) plaintext.fill(0)
+  const secrets = newcomers.map(({ keyPackage }, i) => ({
+    newMember: makeKeyPackageRef(crypto, keyPackage),
+    encryptedGroupSecrets: sealed[i] as HpkeCiphertext,
+  }))
   return { cipherSuite: crypto.suite.id, secrets, encryptedGroupInfo }
 }
 

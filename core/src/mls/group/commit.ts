@@ -24,6 +24,7 @@ import { PendingCommit } from './pendingCommit.ts'
 import { findPreSharedKeys, type PreSharedKeys, preSharedKeysOf } from './preSharedKeys.ts'
 import { selectProposals } from './selectProposals.ts'
 
+/** What a commit covers beyond the proposals that were received, and how it is made. */
 export interface CommitOptions {
   /** Proposals of our own, committed by value. */
   readonly proposals?: readonly Proposal[]

@@ -32,6 +32,7 @@ import { History } from './history.ts'
 import { applicationPsks } from './preSharedKeys.ts'
 import { defaultRetention } from './retention.ts'
 
+/** The group that somebody founds, and the founder's leaf. */
 export interface Founding {
   readonly cipherSuite: number
   readonly groupId: Bytes
@@ -91,6 +92,7 @@ export async function foundEpoch(
   }
 }
 
+/** A Welcome, and the KeyPackage of ours that it is for. */
 export interface Joining {
   readonly welcome: Welcome
   readonly bundle: KeyPackageBundle
@@ -99,7 +101,10 @@ export interface Joining {
    * is open.
    */
   readonly ratchetTree?: (groupInfo: GroupInfo) => Promise<RatchetTree>
-  /** The group that the new one may reinitialise or branch off (§11.2, §11.3). */
+}
+
+/** For a group that may reinitialise or branch off another (§11.2, §11.3). */
+export interface ContinuedJoining extends Joining {
   readonly continues?: Epoch
 }
 
@@ -107,7 +112,10 @@ export interface Joining {
  * RFC 9420 §12.4.3.1. A bundle is used up only by success.
  * @throws MlsError, or what the policy throws
  */
-export async function joinEpoch(environment: GroupEnvironment, joining: Joining): Promise<Epoch> {
+export async function joinEpoch(
+  environment: GroupEnvironment,
+  joining: ContinuedJoining,
+): Promise<Epoch> {
   const { welcome, bundle, continues } = joining
   const crypto = suiteOf(environment, welcome.cipherSuite)
   const known = withPsksOf(continues, applicationPsks(environment))
@@ -124,7 +132,7 @@ async function enterEpoch(
   environment: GroupEnvironment,
   crypto: SecretSuite,
   { groupInfo, memberSecret, pathSecret, psks }: OpenedWelcome,
-  { bundle, ratchetTree, continues }: Joining,
+  { bundle, ratchetTree, continues }: ContinuedJoining,
 ): Promise<Epoch> {
   const { groupContext, confirmationTag: tag } = groupInfo
   if (groupContext.cipherSuite !== crypto.suite.id) {

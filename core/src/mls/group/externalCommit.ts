@@ -33,6 +33,7 @@ import { PendingCommit } from './pendingCommit.ts'
 import { applicationPsks, findPreSharedKeys } from './preSharedKeys.ts'
 import { defaultRetention } from './retention.ts'
 
+/** What somebody needs to join without being added (RFC 9420 §12.4.3.2). */
 export interface ExternalJoining {
   /** With `external_pub`. */
   readonly groupInfo: GroupInfo

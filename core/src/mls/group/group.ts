@@ -54,12 +54,14 @@ const untimely: Readonly<Partial<Record<MlsError['code'], 'own' | 'duplicate' | 
   'message-epoch-past': 'past-epoch',
 }
 
+/** How a proposal is sent. */
 export interface HandshakeOptions {
   readonly authenticatedData?: Bytes
   /** As a PrivateMessage, which a delivery service cannot check. */
   readonly encrypted?: boolean
 }
 
+/** What a member can propose with a value of its own making; an Update makes new keys. */
 export type OwnProposal = Exclude<Proposal, { proposalType: typeof ProposalType.update }>
 
 /**
@@ -99,7 +101,7 @@ export class Group {
    */
   static async join(
     environment: GroupEnvironment,
-    joining: Omit<Joining, 'continues'>,
+    joining: Joining,
     continues?: Group,
   ): Promise<Group> {
     const old = continues === undefined ? undefined : continues.#alive()

@@ -9,6 +9,7 @@ import { signGroupInfo } from '../bootstrap/groupInfo.ts'
 import { deriveExternalKey, type EpochSecrets } from '../treekem/keySchedule.ts'
 import type { PublicTree } from '../treesync/publicTree.ts'
 
+/** What a GroupInfo holds beyond the GroupContext. */
 export interface GroupInfoOptions {
   /** With the key that lets somebody join by an external commit (RFC 9420 §12.4.3.2). */
   readonly externalPub?: boolean

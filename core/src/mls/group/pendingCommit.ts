@@ -38,6 +38,7 @@ export class PendingCommit {
   get effect(): CommitEffect {
     return this.#state.effect
   }
+  /** @internal The epoch in which it was made. */
   get previous(): Epoch | undefined {
     return this.#state.previous
   }
@@ -49,6 +50,7 @@ export class PendingCommit {
 
   /**
    * The epoch that this commit begins; the previous one ends.
+   * @internal `Group.confirm` and `Group.enter` make a group of it.
    * @throws MlsError `pending-commit-settled`
    */
   settle(): Epoch {

@@ -11,6 +11,7 @@ export interface Retention {
   readonly resumptionPsks: number
 }
 
+/** Three epochs, of which message keys go after a minute. */
 export const defaultRetention: Retention = {
   pastEpochs: 3,
   pastEpochMs: 60_000,
@@ -29,6 +30,7 @@ export interface FutureLimits {
   readonly milliseconds: number
 }
 
+/** 64 messages of at most eight epochs ahead, 1 MiB together, for half a minute. */
 export const defaultFutureLimits: FutureLimits = {
   epochs: 8,
   messages: 64,

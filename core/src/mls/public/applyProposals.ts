@@ -4,6 +4,7 @@ import type { LeafIndex } from '../../wire/ratchetTree.ts'
 import type { PublicTree } from '../treesync/publicTree.ts'
 import type { ProposalList } from './proposalList.ts'
 
+/** Where an Add has put its KeyPackage's leaf. */
 export interface AddedMember {
   readonly leafIndex: LeafIndex
   readonly keyPackage: KeyPackage

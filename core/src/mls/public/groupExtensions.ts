@@ -31,6 +31,10 @@ export function readExtension<T>(
   }
 }
 
+/**
+ * Who may propose without being a member (RFC 9420 §12.1.8.1), by sender index.
+ * @throws MlsError `extension-malformed`
+ */
 export function externalSenders(extensions: Extensions): ExternalSenders {
   return readExtension(extensions, ExtensionType.externalSenders, ExternalSendersCodec) ?? []
 }
@@ -49,6 +53,10 @@ export async function judgeExternalSenders(
   }
 }
 
+/**
+ * What every member has to support (RFC 9420 §11.1).
+ * @throws MlsError `extension-malformed`
+ */
 export function requiredCapabilities(extensions: Extensions): RequiredCapabilities | undefined {
   return readExtension(extensions, ExtensionType.requiredCapabilities, RequiredCapabilitiesCodec)
 }

@@ -1,4 +1,5 @@
 export { MlsError, type MlsErrorCode } from '../mlsError.ts'
+export type { AddedMember } from './applyProposals.ts'
 export { externalSenders, readExtension, requiredCapabilities } from './groupExtensions.ts'
 export { checkLifetime, verifyKeyPackage } from './keyPackage.ts'
 export {
@@ -9,7 +10,13 @@ export {
   permissivePolicy,
 } from './policy.ts'
 export { checkProposal } from './proposal.ts'
-export type { AddEntry, ProposalList, RemoveEntry, SourcedProposal } from './proposalList.ts'
+export type {
+  AddEntry,
+  ProposalList,
+  RemoveEntry,
+  SourcedProposal,
+  UpdateEntry,
+} from './proposalList.ts'
 export { type AcceptedCommit, PublicGroup } from './publicGroup.ts'
 export { PublicGroupState } from './publicGroupState.ts'
 export { readGroupInfo, readKeyPackage, readWelcome } from './readMessage.ts'

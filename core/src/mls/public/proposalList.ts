@@ -14,14 +14,17 @@ export interface SourcedProposal {
   readonly sender: Sender
 }
 
+/** An Add, and who asked for it. */
 export interface AddEntry {
   readonly keyPackage: KeyPackage
   readonly sender: Sender
 }
+/** An Update, and whose leaf it replaces. */
 export interface UpdateEntry {
   readonly leafIndex: LeafIndex
   readonly leafNode: LeafNode
 }
+/** A Remove or SelfRemove, whom it removes and who asked for it. */
 export interface RemoveEntry {
   readonly leafIndex: LeafIndex
   readonly kind: 'remove' | 'self-remove'

@@ -51,6 +51,7 @@ const maxProposals: Readonly<Record<Sender['senderType'], number>> = {
   [SenderType.newMemberCommit]: 0,
 }
 
+/** What a valid commit has led to, as far as it shows without secrets. */
 export interface AcceptedCommit {
   readonly group: PublicGroup
   readonly committer: LeafIndex

@@ -4,6 +4,7 @@ import { MlsError } from '../mlsError.ts'
 /** How many zero bytes follow a content of `length` bytes (RFC 9420 §6.3.1). */
 export type Padding = (contentLength: number) => number
 
+/** Leaves the length of every content to be seen. */
 export const noPadding: Padding = () => 0
 
 /**

@@ -16,6 +16,7 @@ import {
 } from './subtree.ts'
 import { TreeKeys } from './treeKeys.ts'
 
+/** A leaf that is not blank, and where it stands. */
 export interface Member {
   readonly leafIndex: LeafIndex
   readonly leafNode: LeafNode
@@ -64,6 +65,7 @@ export class PublicTree {
     return new PublicTree(subtreeOf(nodes))
   }
 
+  /** For the `ratchet_tree` extension: without the blank nodes at its end (RFC 9420 §12.4.3.3). */
   toRatchetTree(): RatchetTree {
     const nodes: (Node | undefined)[] = new Array(2 * this.leafCount - 1).fill(undefined)
     writeToArray(this.root, nodes)
@@ -80,10 +82,12 @@ export class PublicTree {
     return this.root.memberCount
   }
 
+  /** Undefined for a blank leaf, and beyond the last one. */
   leafNode(leaf: LeafIndex): LeafNode | undefined {
     return leaf < this.leafCount ? leafIn(this.root, leaf).leafNode : undefined
   }
 
+  /** From the left to the right. */
   members(): readonly Member[] {
     const members: Member[] = []
     visit(this.root, (subtree) => {
@@ -113,6 +117,7 @@ export class PublicTree {
     return this.#keys
   }
 
+  /** RFC 9420 §7.8, of the root. */
   treeHash(crypto: PublicSuite): Bytes {
     return this.root.treeHash(crypto)
   }

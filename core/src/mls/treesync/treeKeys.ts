@@ -29,10 +29,12 @@ export class TreeKeys {
     )
   }
 
+  /** Whether a leaf or a parent has this key. */
   hasEncryptionKey(key: Bytes): boolean {
     return this.#encryption.find(key) !== undefined
   }
 
+  /** The leaf with this key, if there is one. */
   memberWithSignatureKey(key: Bytes): LeafIndex | undefined {
     return this.#signature.find(key)?.firstLeaf
   }

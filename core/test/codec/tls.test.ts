@@ -164,6 +164,16 @@ describe('structs', () => {
     expectCode('codec-unencodable', () => encode(sized, { size: 2, value }))
   })
 
+  it('can be made of codecs that somebody wrote by hand', () => {
+    const tail: Codec<{ readonly twice: number }> = {
+      write: ({ twice }, to) => uint8.write(twice / 2, to),
+      read: (from) => ({ twice: 2 * uint8.read(from) }),
+    }
+    const whole = extend(struct({ a: uint8 }), () => tail)
+    expect(toHex(encode(whole, { a: 1, twice: 4 }))).toBe('0102')
+    expect(decode(whole, fromHex('0102'))).toEqual({ a: 1, twice: 4 })
+  })
+
   it('followed by anything are refused', () => {
     expectCode('codec-trailing-bytes', () => decode(struct({ a: uint8 }), fromHex('0100')))
     expectCode('codec-trailing-bytes', () => decode(empty, fromHex('00')))

@@ -1,5 +1,5 @@
 import { type Bytes, fromHex } from '../../src/codec/bytes.ts'
-import { parent, root } from '../../src/mls/treeMath.ts'
+import { level, type NodeIndex, nodeOfLeaf, parent, root } from '../../src/mls/treeMath.ts'
 import type { LeafIndex, LeafNode, Node, ParentNode, RatchetTree } from '../../src/wire/index.ts'
 import { CredentialType, LeafNodeSource, NodeType } from '../../src/wire/registry.ts'
 
@@ -102,13 +102,8 @@ export class TreeModel {
 
   /** Whether any node stands below `above` on the side that `onPath` is not on. */
   #holdsAnything(above: number, onPath: number): boolean {
-    const width = (index: number) => {
-      let level = 0
-      while ((index >> level) & 1) level++
-      return 2 ** level - 1
-    }
-    const [from, to] =
-      onPath < above ? [above + 1, above + width(above)] : [above - width(above), above - 1]
+    const width = 2 ** level(above as NodeIndex) - 1
+    const [from, to] = onPath < above ? [above + 1, above + width] : [above - width, above - 1]
     return this.#nodes.slice(from, to + 1).some((node) => node !== undefined)
   }
 
@@ -118,9 +113,9 @@ export class TreeModel {
 
   #directPath(leafIndex: LeafIndex): readonly number[] {
     const path: number[] = []
-    let at = (2 * leafIndex) as Parameters<typeof parent>[0]
+    let at = nodeOfLeaf(leafIndex)
     while (at !== root(this.leafCount)) {
-      at = parent(at, this.leafCount) as typeof at
+      at = parent(at, this.leafCount) as NodeIndex
       path.push(at)
     }
     return path

@@ -39,7 +39,7 @@ export class History {
 
   /** Takes over what may be kept of an epoch that has ended, and wipes what is no longer to be kept. */
   retire(ended: PastEpoch, resumptionPsk: Secret): void {
-    // What we sent ourselves nobody needs to open here.
+    // What we sent ourselves nobody needs to open here, and nothing is sent any more.
     ended.messages.secretTree.forgetOwn()
     this.#past = [ended, ...this.#past]
     this.#resumptionPsks = new Map(this.#resumptionPsks).set(

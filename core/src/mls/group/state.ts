@@ -197,10 +197,12 @@ function restorePast(
   crypto: SecretSuite,
   { groupContext, ratchetTree, messages, endedAt }: Infer<typeof PastEpochState>,
 ): PastEpoch {
+  const restored = restoreMessages(crypto, messages)
+  restored.secretTree.forgetOwn()
   return {
     groupContext,
     tree: wellFormed(() => PublicTree.fromRatchetTree(ratchetTree)),
-    messages: restoreMessages(crypto, messages),
+    messages: restored,
     endedAt: Number(endedAt),
   }
 }

@@ -51,6 +51,7 @@ export class SecretTree {
   readonly #limits: RatchetLimits
   readonly #nodes: NodeSecrets
   readonly #ratchets: Map<LeafIndex, LeafRatchets>
+  #silent = false
 
   private constructor(
     crypto: SecretSuite,
@@ -137,14 +138,16 @@ export class SecretTree {
       : this.#openWith(known, type, generation)
   }
 
-  /** Nothing can be sent any more; others' messages can still be opened. */
+  /**
+   * Nothing can be sent any more; others' messages can still be opened. Where we have sent nothing
+   * there are no ratchets of ours yet, and nothing that they could open.
+   */
   forgetOwn(): void {
     const { ownLeaf } = this
     const ratchets = this.#ratchets.get(ownLeaf)
     if (ratchets !== undefined) wipeRatchets(ratchets)
     this.#ratchets.delete(ownLeaf)
-    const descent = this.#nodes.descend(ownLeaf)
-    if (descent !== undefined) this.#nodes.consume(descent)?.wipe()
+    this.#silent = true
   }
 
   /** All that is left, and nothing of what was used. */
@@ -169,6 +172,7 @@ export class SecretTree {
   #own(): LeafRatchets {
     const known = this.#ratchets.get(this.ownLeaf)
     if (known !== undefined) return known
+    if (this.#silent) throw new MlsError('secret-tree-exhausted', 'nothing is sent here any more')
     const descent = this.#nodes.descend(this.ownLeaf)
     const leafSecret = descent && this.#nodes.consume(descent)
     if (leafSecret === undefined) {

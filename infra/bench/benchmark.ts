@@ -115,7 +115,7 @@ async function sizesIn(
     for (const [what, bytes] of Object.entries(sizes)) put(what, name, bytes)
     if (newState === undefined) continue
     put('ratchet tree', name, ratchetTree.length)
-    const heap = await heapPerState(newState)
+    const heap = await heapPerState(newState, members)
     if (heap !== undefined) put('heap for a state', name, heap)
   }
   return [...rows].map(([what, bytes]) => ({ what, members, kind, bytes }))

@@ -11,8 +11,10 @@ try {
   if (wanted === undefined) {
     console.log(usage)
   } else {
+    // While it takes its time, somebody may commit.
+    const run = describeRun()
     const measured = await runBenchmark(wanted, (line) => console.error(line))
-    console.log(reports[wanted.format](describeRun(), measured))
+    console.log(reports[wanted.format](run, measured))
   }
 } catch (error) {
   if (!(error instanceof BenchError)) throw error

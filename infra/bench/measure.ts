@@ -109,17 +109,19 @@ export function median(values: readonly number[]): number {
   return sorted.length % 2 === 1 ? upper : (upper + (sorted[middle - 1] as number)) / 2
 }
 
-const weighedStates = 2
-
 /**
  * Bytes that one more state keeps alive, with what lies outside the heap; undefined unless the
- * process was started with `--expose-gc`.
+ * process was started with `--expose-gc`. The smaller a state is, the more are weighed together.
  */
-export async function heapPerState(newState: () => Promise<unknown>): Promise<number | undefined> {
+export async function heapPerState(
+  newState: () => Promise<unknown>,
+  members: number,
+): Promise<number | undefined> {
   if (globalThis.gc === undefined) return undefined
+  const states = Math.min(50, Math.max(3, Math.ceil(1000 / members)))
   const kept: unknown[] = []
   const before = await settledMemory()
-  while (kept.length < weighedStates) kept.push(await newState())
+  while (kept.length < states) kept.push(await newState())
   const after = await settledMemory()
   return Math.max(0, Math.round((after - before) / kept.length))
 }

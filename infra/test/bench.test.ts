@@ -296,7 +296,7 @@ it('the median lies in the middle', () => {
 })
 
 it('heap is weighed only where garbage can be collected on demand', async () => {
-  expect(await heapPerState(async () => new Uint8Array(1000))).toBeUndefined()
+  expect(await heapPerState(async () => new Uint8Array(1000), 8)).toBeUndefined()
 })
 
 function bytes(source: Uint8Array): Uint8Array<ArrayBuffer> {

@@ -1,5 +1,5 @@
 import { type Bytes, utf8 } from '../../codec/bytes.ts'
-import { encode } from '../../codec/tls.ts'
+import { encode, encodeFor } from '../../codec/tls.ts'
 import { AuthenticatedContent } from '../../wire/framing.ts'
 import { KeyPackage } from '../../wire/keyPackage.ts'
 import { RefHashInput } from '../../wire/labels.ts'
@@ -7,7 +7,7 @@ import type { PublicSuite } from './publicSuite.ts'
 
 /** RFC 9420 §5.2. Unlike every other label, these carry their "MLS 1.0" themselves. */
 export function refHash(crypto: PublicSuite, label: string, value: Bytes): Bytes {
-  return crypto.hash(encode(RefHashInput, { label: utf8(label), value }))
+  return encodeFor(RefHashInput, { label: utf8(label), value }, crypto.hash)
 }
 
 export function makeKeyPackageRef(crypto: PublicSuite, keyPackage: KeyPackage): Bytes {

@@ -1,5 +1,5 @@
 import { type Bytes, emptyBytes } from '../../codec/bytes.ts'
-import { encode } from '../../codec/tls.ts'
+import { encode, encodeFor } from '../../codec/tls.ts'
 import { EncryptContext, KdfLabel, TreeSecretContext } from '../../wire/labels.ts'
 import type { HpkeCiphertext } from '../../wire/ratchetTree.ts'
 import { mlsLabel } from '../public/label.ts'
@@ -19,8 +19,11 @@ export function expandWithLabel(
   length: number,
 ): Secret {
   checkOutputLength(crypto.suite, length)
-  const info = encode(KdfLabel, { length, label: mlsLabel(label), context })
-  return new Secret(crypto.expand(secret.expose(), info, length))
+  return encodeFor(
+    KdfLabel,
+    { length, label: mlsLabel(label), context },
+    (info) => new Secret(crypto.expand(secret.expose(), info, length)),
+  )
 }
 
 /** RFC 9420 §8 */

@@ -188,15 +188,18 @@ function newHistory({ retention }: GroupEnvironment): History {
 
 /** @throws MlsError `welcome-own-leaf-missing` */
 function ownLeaf(tree: PublicTree, { keyPackage }: KeyPackageBundle): LeafIndex {
-  const { signature } = keyPackage.leafNode
-  const own = tree.members().find(({ leafNode }) => equalBytes(leafNode.signature, signature))
+  const { signatureKey, signature, encryptionKey } = keyPackage.leafNode
+  const leafIndex = tree.keys.memberWithSignatureKey(signatureKey)
+  const found = leafIndex === undefined ? undefined : tree.leafNode(leafIndex)
   if (
-    own === undefined ||
-    !equalBytes(own.leafNode.encryptionKey, keyPackage.leafNode.encryptionKey)
+    leafIndex === undefined ||
+    found === undefined ||
+    !equalBytes(found.signature, signature) ||
+    !equalBytes(found.encryptionKey, encryptionKey)
   ) {
     throw new MlsError('welcome-own-leaf-missing', 'our leaf is not in the tree')
   }
-  return own.leafIndex
+  return leafIndex
 }
 
 /** @throws MlsError `suite-unsupported` */

@@ -1,5 +1,5 @@
 import { type Bytes, concatBytes } from '../../codec/bytes.ts'
-import { encode } from '../../codec/tls.ts'
+import { encodeFor } from '../../codec/tls.ts'
 import type { PublicSuite } from '../../crypto/public/publicSuite.ts'
 import type { FramedContent } from '../../wire/framing.ts'
 import { ConfirmedTranscriptHashInput, InterimTranscriptHashInput } from '../../wire/transcript.ts'
@@ -17,8 +17,8 @@ export function confirmedTranscriptHash(
   interimTranscriptHash: Bytes,
   commit: SignedCommit,
 ): Bytes {
-  return crypto.hash(
-    concatBytes(interimTranscriptHash, encode(ConfirmedTranscriptHashInput, commit)),
+  return encodeFor(ConfirmedTranscriptHashInput, commit, (input) =>
+    crypto.hash(concatBytes(interimTranscriptHash, input)),
   )
 }
 
@@ -28,7 +28,7 @@ export function interimTranscriptHash(
   confirmedTranscriptHash: Bytes,
   confirmationTag: Bytes,
 ): Bytes {
-  return crypto.hash(
-    concatBytes(confirmedTranscriptHash, encode(InterimTranscriptHashInput, { confirmationTag })),
+  return encodeFor(InterimTranscriptHashInput, { confirmationTag }, (input) =>
+    crypto.hash(concatBytes(confirmedTranscriptHash, input)),
   )
 }

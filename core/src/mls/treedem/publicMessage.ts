@@ -1,5 +1,5 @@
 import { type Bytes, equalBytes } from '../../codec/bytes.ts'
-import { encode } from '../../codec/tls.ts'
+import { encodeFor } from '../../codec/tls.ts'
 import type { Secret } from '../../crypto/secret/secret.ts'
 import type { SecretSuite } from '../../crypto/secret/secretSuite.ts'
 import {
@@ -21,7 +21,9 @@ export function membershipTag(
   context: GroupContext,
 ): Bytes {
   const contentTbs = framedContentTbs(wireFormat, content, context)
-  return crypto.mac(membershipKey.expose(), encode(AuthenticatedContentTbm, { contentTbs, auth }))
+  return encodeFor(AuthenticatedContentTbm, { contentTbs, auth }, (message) =>
+    crypto.mac(membershipKey.expose(), message),
+  )
 }
 
 /**

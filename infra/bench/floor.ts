@@ -81,7 +81,6 @@ class Floor {
     const { update, remove, add } = this.#shapes
     const { carol, crowd } = this.#world
     const keyPackage = signaturesOf(carol.bundle.keyPackage)
-    const crowdSignatures = crowd.map(signaturesOf)
     const processing = (shape: PathShape | undefined, added: readonly SignedBytes[]) => {
       const commit = new Uint8Array(200 + (shape?.nodes ?? 0) * 40 + (shape?.seals ?? 0) * 90)
       const signature = primitives.sign(this.#alice, commit)
@@ -123,11 +122,7 @@ class Floor {
       'add.path.process': processing(add, keyPackage),
       'remove.create': creating(remove, []),
       'remove.process': processing(remove, []),
-      'bulk-add.create': single(() => {
-        const valid = crowdSignatures.every(verifyKeyPackage)
-        this.#commit(undefined, crowd)
-        return valid
-      }),
+      'bulk-add.create': creating(undefined, crowd),
       exporter: repeated(derivations, () => this.#derive(2)),
       protect: repeated(protections, () => this.#protect()),
       unprotect: this.#unprotecting(),

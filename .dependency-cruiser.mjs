@@ -128,8 +128,18 @@ export default {
       name: 'core-crypto-libraries',
       comment: 'primitives enter core through crypto/, sframe/ and access/ alone',
       severity: 'error',
-      from: { path: '^core/src/', pathNot: '^core/src/(crypto|sframe|access)/' },
+      from: { path: '^core/src/', pathNot: '^core/src/(crypto|sframe|access|credentials)/' },
       to: { dependencyTypes: ['core', 'npm', 'npm-dev', 'npm-peer', 'npm-optional'] },
+    },
+    {
+      name: 'core-certificate-reader',
+      comment: 'credentials reads certificates with @peculiar/asn1-x509, and imports nothing else',
+      severity: 'error',
+      from: { path: '^core/src/credentials/' },
+      to: {
+        dependencyTypes: ['core', 'npm', 'npm-dev', 'npm-peer', 'npm-optional'],
+        pathNot: '(^|/)node_modules/@peculiar/asn1-(schema|x509)/',
+      },
     },
     {
       name: 'core-imports-no-package',

@@ -1,20 +1,9 @@
-import { type Bytes, equalBytes, fromUtf8, plainBytes } from '../codec/bytes.ts'
-import {
-  constructed,
-  DerReader,
-  malformed,
-  primitive,
-  readCount,
-  readFlag,
-  readInteger,
-  readOctets,
-  readOid,
-  readTime,
-  readWhole,
-  Tag,
-} from './der.ts'
+import * as asn1 from '@peculiar/asn1-x509'
+import { type Bytes, equalBytes, plainBytes, toHex } from '../codec/bytes.ts'
+import { derOf, malformed, readDer } from './asn1.ts'
+import { CredentialError } from './credentialError.ts'
 
-/** An X.509 certificate (RFC 5280 §4.1), read but not judged. All bytes are views of `encoded`. */
+/** An X.509 certificate (RFC 5280 §4.1), read but not judged. */
 export interface Certificate extends SignedDer {
   readonly encoded: Bytes
   /** In hexadecimal form. */
@@ -32,94 +21,82 @@ export interface Certificate extends SignedDer {
 
 /** What certificates and revocation lists have in common: something that an issuer has signed. */
 export interface SignedDer {
+  /** The very bytes that were read. */
   readonly signed: Bytes
   /** Encoded AlgorithmIdentifier. */
   readonly algorithm: Bytes
   readonly signature: Bytes
 }
 
-/** By object identifier in hexadecimal form. */
+/** By object identifier. */
 export type CertificateExtensions = ReadonlyMap<
   string,
   { readonly critical: boolean; readonly value: Bytes }
 >
 
-/** Object identifiers below 2.5.29, "id-ce". */
-export const ExtensionOid = {
-  keyUsage: '551d0f',
-  subjectAltName: '551d11',
-  basicConstraints: '551d13',
-  nameConstraints: '551d1e',
-} as const
+const maxCertificateBytes = 16_384
+/** A certificate with a dozen extensions has under two hundred, as has one with as many names. */
+const maxElements = 1024
 
-/** Bits of a KeyUsage's first octet. */
-export const KeyUsage = { digitalSignature: 0x80, keyCertSign: 0x04, cRLSign: 0x02 } as const
-
-/** @throws CredentialError `credential-malformed` */
+/** @throws CredentialError `credential-malformed`, `credential-too-large` */
 export function readCertificate(encoded: Uint8Array): Certificate {
-  const outer = readWhole(encoded, Tag.sequence)
-  const { signed, algorithm, signature, content } = readSigned(outer)
-  const version = content.optional(constructed(0))
+  if (encoded.length > maxCertificateBytes) {
+    throw new CredentialError('credential-too-large', 'more bytes than anyone takes in')
+  }
+  const certificate = readDer(asn1.Certificate, encoded, maxElements)
+  const { tbsCertificate: content, tbsCertificateRaw, signatureAlgorithm } = certificate
   // Version 3, or 1 where it is left out; version 2 was never in use.
-  if (version !== undefined && readInteger(new DerReader(version.content)) !== '02') {
+  if (content.version !== asn1.Version.v3 && content.version !== asn1.Version.v1) {
     throw malformed('a certificate of an unknown version')
   }
-  const serialNumber = readInteger(content)
-  checkAlgorithm(content, algorithm)
-  const issuer = content.next(Tag.sequence).encoded
-  const validity = content.inside(Tag.sequence)
-  const [notBefore, notAfter] = [readTime(validity), readTime(validity)]
-  validity.finish()
-  const subject = content.next(Tag.sequence).encoded
-  const publicKey = content.next(Tag.sequence).encoded
-  content.optional(primitive(1))
-  content.optional(primitive(2))
-  const extensions = readExtensions(content.optional(constructed(3))?.content)
-  content.finish()
+  const { notBefore, notAfter } = content.validity
   return {
     encoded: plainBytes(encoded),
-    signed,
-    algorithm,
-    signature,
-    serialNumber,
-    issuer,
-    subject,
-    notBefore,
-    notAfter,
-    publicKey,
-    extensions,
+    signed: signedBytes(tbsCertificateRaw),
+    algorithm: commonAlgorithm(content.signature, signatureAlgorithm),
+    signature: new Uint8Array(certificate.signatureValue),
+    serialNumber: readSerialNumber(content.serialNumber),
+    issuer: derOf(content.issuer),
+    subject: derOf(content.subject),
+    notBefore: notBefore.getTime().getTime(),
+    notAfter: notAfter.getTime().getTime(),
+    publicKey: derOf(content.subjectPublicKeyInfo),
+    extensions: readExtensions(content.extensions),
   }
 }
 
-/** The three parts of a SIGNED structure; `content` stands inside the first. */
-export function readSigned(outer: DerReader): SignedDer & { readonly content: DerReader } {
-  const { encoded: signed, content } = outer.next(Tag.sequence)
-  const algorithm = outer.next(Tag.sequence).encoded
-  const signature = readOctets(outer)
-  outer.finish()
-  return { signed, algorithm, signature, content: new DerReader(content) }
+/** What the library calls raw, a copy of the bytes between those that it has read. */
+export function signedBytes(raw: ArrayBuffer | undefined): Bytes {
+  if (raw === undefined) throw malformed('nothing that was signed')
+  return new Uint8Array(raw)
 }
 
 /** RFC 5280 §4.1.1.2: the algorithm inside, which is signed, is the one outside. */
-export function checkAlgorithm(content: DerReader, algorithm: Bytes): void {
-  if (!equalBytes(content.next(Tag.sequence).encoded, algorithm)) {
-    throw malformed('two different signature algorithms')
-  }
+export function commonAlgorithm(
+  inside: asn1.AlgorithmIdentifier,
+  outside: asn1.AlgorithmIdentifier,
+): Bytes {
+  const algorithm = derOf(outside)
+  if (!equalBytes(derOf(inside), algorithm)) throw malformed('two different signature algorithms')
+  return algorithm
 }
 
-/** The content of an explicit tag around Extensions; RFC 5280 §4.2 allows none of them twice. */
-export function readExtensions(tagged: Bytes | undefined): CertificateExtensions {
+/** The library takes and writes integers in any length: here the same number has the same text. */
+export function readSerialNumber(integer: ArrayBuffer): string {
+  const bytes = new Uint8Array(integer)
+  const [first, second = 0] = bytes
+  const padded =
+    bytes.length > 1 && (first === 0 ? second < 0x80 : first === 0xff && second >= 0x80)
+  if (first === undefined || padded) throw malformed('an integer that is not in its shortest form')
+  return toHex(bytes)
+}
+
+/** RFC 5280 §4.2 allows none of them twice. */
+export function readExtensions(list: readonly asn1.Extension[] = []): CertificateExtensions {
   const extensions = new Map<string, { critical: boolean; value: Bytes }>()
-  if (tagged === undefined) return extensions
-  const list = readWhole(tagged, Tag.sequence)
-  while (!list.atEnd) {
-    const extension = list.inside(Tag.sequence)
-    const oid = readOid(extension)
-    const critical = readFlag(extension)
-    const value = extension.next(Tag.octetString).content
-    extension.finish()
-    if (extensions.has(oid)) throw malformed('an extension that occurs twice')
-    extensions.set(oid, { critical, value })
+  for (const { extnID, critical, extnValue } of list) {
+    if (extensions.has(extnID)) throw malformed('an extension that occurs twice')
+    extensions.set(extnID, { critical, value: new Uint8Array(extnValue.buffer) })
   }
   return extensions
 }
@@ -131,27 +108,24 @@ export function readExtensions(tagged: Bytes | undefined): CertificateExtensions
 export function authorityOf({
   extensions,
 }: Certificate): { readonly pathLength: number } | undefined {
-  const extension = extensions.get(ExtensionOid.basicConstraints)
+  const extension = extensions.get(asn1.id_ce_basicConstraints)
   if (extension === undefined) return undefined
-  const constraints = readWhole(extension.value, Tag.sequence)
-  const isAuthority = readFlag(constraints)
-  const pathLength = constraints.atEnd ? Number.POSITIVE_INFINITY : readCount(constraints)
-  constraints.finish()
-  return isAuthority ? { pathLength } : undefined
+  const { cA, pathLenConstraint } = readDer(asn1.BasicConstraints, extension.value, maxElements)
+  const pathLength = pathLenConstraint ?? Number.POSITIVE_INFINITY
+  // The library has a string for what is too long for a number.
+  if (typeof pathLength !== 'number' || pathLength < 0)
+    throw malformed('a path length out of range')
+  return cA ? { pathLength } : undefined
 }
 
 /**
  * RFC 5280 §4.2.1.3: a key without a stated usage may be used for anything.
  * @throws CredentialError `credential-malformed`
  */
-export function mayBeUsedFor({ extensions }: Certificate, usage: number): boolean {
-  const extension = extensions.get(ExtensionOid.keyUsage)
+export function mayBeUsedFor({ extensions }: Certificate, usage: asn1.KeyUsageFlags): boolean {
+  const extension = extensions.get(asn1.id_ce_keyUsage)
   if (extension === undefined) return true
-  const reader = new DerReader(extension.value)
-  const [unused = 8, first = 0] = reader.next(Tag.bitString).content
-  reader.finish()
-  if (unused > 7) throw malformed('a key usage that is no bit string')
-  return (first & usage) !== 0
+  return (readDer(asn1.KeyUsage, extension.value, maxElements).toNumber() & usage) !== 0
 }
 
 /** What a leaf certificate says of whom it was issued to, for the application to choose from. */
@@ -176,64 +150,42 @@ export function subjectOf(certificate: Certificate): CertifiedSubject {
   }
 }
 
-const textTags: readonly number[] = [Tag.utf8String, Tag.printableString, Tag.ia5String]
-
 function readAttributes(name: Bytes): CertifiedSubject['attributes'] {
   const attributes: { type: string; value: string }[] = []
-  const names = readWhole(name, Tag.sequence)
-  while (!names.atEnd) {
-    const relative = names.inside(Tag.set)
-    while (!relative.atEnd) {
-      const attribute = relative.inside(Tag.sequence)
-      const type = dotted(attribute.next(Tag.objectIdentifier).content)
-      const { tag, content } = attribute.any()
-      attribute.finish()
-      if (textTags.includes(tag)) attributes.push({ type, value: readText(content) })
-    }
+  for (const { type, value } of readDer(asn1.Name, name, maxElements).flat()) {
+    const ascii = value.printableString ?? value.ia5String
+    const text = ascii === undefined ? value.utf8String : readAscii(ascii)
+    if (text !== undefined) attributes.push({ type, value: readText(text) })
   }
   return attributes
 }
 
-const alternativeKinds = {
-  [primitive(1)]: 'email',
-  [primitive(2)]: 'dns',
-  [primitive(6)]: 'uri',
-} as const
-
 function readAlternativeNames(
   extensions: CertificateExtensions,
 ): CertifiedSubject['alternativeNames'] {
-  const extension = extensions.get(ExtensionOid.subjectAltName)
+  const extension = extensions.get(asn1.id_ce_subjectAltName)
   if (extension === undefined) return []
+  const list = readDer(asn1.SubjectAlternativeName, extension.value, maxElements)
   const names: { kind: 'email' | 'dns' | 'uri'; name: string }[] = []
-  const list = readWhole(extension.value, Tag.sequence)
-  while (!list.atEnd) {
-    const { tag, content } = list.any()
-    const kind = alternativeKinds[tag]
-    if (kind !== undefined) names.push({ kind, name: readText(content) })
+  const add = (kind: 'email' | 'dns' | 'uri', name: string | undefined) => {
+    if (name !== undefined) names.push({ kind, name: readText(readAscii(name)) })
+  }
+  for (const { rfc822Name, dNSName, uniformResourceIdentifier } of list) {
+    add('email', rfc822Name)
+    add('dns', dNSName)
+    add('uri', uniformResourceIdentifier)
   }
   return names
 }
 
-/** A name that ends where C's strings do is a classic way to look like somebody else. */
-function readText(content: Bytes): string {
-  const text = fromUtf8(content)
-  if (text === undefined || /\p{Cc}/u.test(text)) throw malformed('a name that is not plain text')
+/** The library has a character for each octet. */
+function readAscii(text: string): string {
+  if (/[^\p{ASCII}]/u.test(text)) throw malformed('a name of letters that its type does not have')
   return text
 }
 
-function dotted(oid: Bytes): string {
-  // Nobody's identifiers are as long, and a number of that many digits takes time to print.
-  if (oid.length > 32) throw malformed('an object identifier without end')
-  const arcs: bigint[] = []
-  let arc = 0n
-  for (const octet of oid) {
-    arc = (arc << 7n) | BigInt(octet & 0x7f)
-    if ((octet & 0x80) !== 0) continue
-    arcs.push(arc)
-    arc = 0n
-  }
-  const [first = 0n, ...others] = arcs
-  const root = first < 80n ? first / 40n : 2n
-  return [root, first - 40n * root, ...others].join('.')
+/** A name that ends where C's strings do is a classic way to look like somebody else. */
+function readText(text: string): string {
+  if (/\p{Cc}/u.test(text)) throw malformed('a name that is not plain text')
+  return text
 }

@@ -3,7 +3,6 @@ import { cipherSuites, type SignatureCurve } from '../crypto/public/cipherSuite.
 import type { PublicCrypto, PublicSuite } from '../crypto/public/publicSuite.ts'
 import type { SignedDer } from './certificate.ts'
 import { CredentialError } from './credentialError.ts'
-import { readInteger, readOctets, readOid, readWhole, Tag } from './der.ts'
 
 /** Who verifies what certificates are signed with. */
 export interface CertificateCrypto {
@@ -62,7 +61,7 @@ function keyOnCurve(publicKeyInfo: Bytes, curve: SignatureCurve): Bytes | undefi
 /**
  * Whether the holder of an encoded public key has signed this. It has not where key and algorithm
  * do not belong together.
- * @throws CredentialError `credential-algorithm-unsupported`, `credential-malformed`
+ * @throws CredentialError `credential-algorithm-unsupported`
  */
 export async function isSignedBy(
   { crypto, subtle }: CertificateCrypto,
@@ -72,8 +71,8 @@ export async function isSignedBy(
   const name = toHex(algorithm)
   const hash = rsaAlgorithms.get(name)
   if (hash !== undefined) {
-    if (!isFitRsaKey(publicKeyInfo)) return false
-    return verifyRsa(subtle, hash, publicKeyInfo, signature, signed)
+    const key = await importRsaKey(subtle, hash, publicKeyInfo)
+    return key !== undefined && subtle.verify(rsa, key, signature, signed)
   }
   const curve = curveAlgorithms.get(name)
   const suite = curve && suiteWith(crypto, curve)
@@ -87,38 +86,25 @@ function suiteWith(crypto: PublicCrypto, curve: SignatureCurve): PublicSuite | u
   return suite && crypto.publicSuite(suite.id)
 }
 
-async function verifyRsa(
+const rsa = 'RSASSA-PKCS1-v1_5'
+
+/**
+ * Undefined where the key is not RSA's at all. One of less than 2048 bits is weak, and one of more
+ * than 8192, like a large exponent, is for keeping verifiers busy.
+ */
+async function importRsaKey(
   subtle: SubtleCrypto,
   hash: string,
   publicKeyInfo: Bytes,
-  signature: Bytes,
-  signed: Bytes,
-): Promise<boolean> {
-  const algorithm = { name: 'RSASSA-PKCS1-v1_5', hash }
-  try {
-    const key = await subtle.importKey('spki', publicKeyInfo, algorithm, false, ['verify'])
-    return await subtle.verify(algorithm, key, signature, signed)
-  } catch {
-    return false
-  }
-}
-
-const rsaEncryption = '2a864886f70d010101'
-
-/**
- * Whether the key is RSA's at all, of 2048 to 8192 bits: less is weak, and more, like a large
- * exponent, is for keeping verifiers busy.
- */
-function isFitRsaKey(publicKeyInfo: Bytes): boolean {
-  const info = readWhole(publicKeyInfo, Tag.sequence)
-  if (readOid(info.inside(Tag.sequence)) !== rsaEncryption) return false
-  const numbers = readWhole(readOctets(info), Tag.sequence)
-  const modulusBits = 4 * readInteger(numbers).replace(/^0+/, '').length
-  const exponentDigits = readInteger(numbers).length
-  if (modulusBits < 2048 || modulusBits > 8192 || exponentDigits > 10) {
+): Promise<CryptoKey | undefined> {
+  const importing = subtle.importKey('spki', publicKeyInfo, { name: rsa, hash }, false, ['verify'])
+  const key = await importing.catch(() => undefined)
+  if (key === undefined) return undefined
+  const { modulusLength, publicExponent } = key.algorithm as RsaHashedKeyAlgorithm
+  if (modulusLength < 2048 || modulusLength > 8192 || publicExponent.length > 5) {
     throw unsupported('an RSA key of that size')
   }
-  return true
+  return key
 }
 
 function unsupported(what: string): CredentialError {

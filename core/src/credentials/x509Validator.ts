@@ -1,3 +1,10 @@
+import {
+  id_ce_basicConstraints,
+  id_ce_keyUsage,
+  id_ce_nameConstraints,
+  id_ce_subjectAltName,
+  KeyUsageFlags,
+} from '@peculiar/asn1-x509'
 import { type Bytes, equalBytes, toHex } from '../codec/bytes.ts'
 import type { CipherSuite } from '../crypto/public/cipherSuite.ts'
 import type { Judge } from '../mls/public/policy.ts'
@@ -8,8 +15,6 @@ import {
   authorityOf,
   type Certificate,
   type CertifiedSubject,
-  ExtensionOid,
-  KeyUsage,
   mayBeUsedFor,
   readCertificate,
   subjectOf,
@@ -78,7 +83,7 @@ export function x509Validator(trust: X509Trust): X509Validator {
       }
       const path = await anchored(chain, roots, isIssuedBy)
       for (const certificate of path) checkExtensions(certificate)
-      checkUsage(leaf, KeyUsage.digitalSignature)
+      checkUsage(leaf, KeyUsageFlags.digitalSignature)
       // From the root down: no authority's word counts before its own has been confirmed.
       for (let i = path.length - 1; i > 0; i--) {
         const [subject, issuer] = [path[i - 1] as Certificate, path[i] as Certificate]
@@ -153,16 +158,12 @@ async function anchored(
   throw badSignature()
 }
 
-const understood: readonly string[] = [
-  ExtensionOid.keyUsage,
-  ExtensionOid.subjectAltName,
-  ExtensionOid.basicConstraints,
-]
+const understood: readonly string[] = [id_ce_keyUsage, id_ce_subjectAltName, id_ce_basicConstraints]
 
 /** RFC 5280 §4.2. Name constraints are refused even where somebody forgot to call them critical. */
 function checkExtensions({ extensions }: Certificate): void {
   for (const [oid, { critical }] of extensions) {
-    if ((critical && !understood.includes(oid)) || oid === ExtensionOid.nameConstraints) {
+    if ((critical && !understood.includes(oid)) || oid === id_ce_nameConstraints) {
       throw refused(
         'credential-extension-unsupported',
         'a certificate extension that is not understood',
@@ -181,7 +182,7 @@ function checkAuthority(issuer: Certificate, below: readonly Certificate[]): voi
   if (counted.length > authority.pathLength) {
     throw refused('credential-path-too-long', 'more authorities than a certificate allows below it')
   }
-  checkUsage(issuer, KeyUsage.keyCertSign)
+  checkUsage(issuer, KeyUsageFlags.keyCertSign)
 }
 
 function checkUsage(certificate: Certificate, usage: number): void {
@@ -247,7 +248,7 @@ class VerifiedLists {
     const key = toHex(issuer.publicKey)
     const known =
       byKey.get(key) ??
-      (mayBeUsedFor(issuer, KeyUsage.cRLSign)
+      (mayBeUsedFor(issuer, KeyUsageFlags.cRLSign)
         ? isSignedBy(this.#trust, list, issuer.publicKey)
         : Promise.resolve(false))
     byKey.set(key, known)

@@ -16,6 +16,10 @@ export interface Certificate extends SignedDer {
   readonly notAfter: number
   /** Encoded SubjectPublicKeyInfo. */
   readonly publicKey: Bytes
+  /** RFC 5280 §4.2.1.9; undefined for a certificate that may not issue others. */
+  readonly authority: { readonly pathLength: number } | undefined
+  /** KeyUsageFlags (§4.2.1.3); undefined where nothing is said. */
+  readonly keyUsage: number | undefined
   readonly extensions: CertificateExtensions
 }
 
@@ -50,6 +54,7 @@ export function readCertificate(encoded: Uint8Array): Certificate {
     throw malformed('a certificate of an unknown version')
   }
   const { notBefore, notAfter } = content.validity
+  const extensions = readExtensions(content.extensions)
   return {
     encoded: plainBytes(encoded),
     signed: signedBytes(tbsCertificateRaw),
@@ -61,7 +66,9 @@ export function readCertificate(encoded: Uint8Array): Certificate {
     notBefore: notBefore.getTime().getTime(),
     notAfter: notAfter.getTime().getTime(),
     publicKey: derOf(content.subjectPublicKeyInfo),
-    extensions: readExtensions(content.extensions),
+    authority: readAuthority(extensions),
+    keyUsage: readKeyUsage(extensions),
+    extensions,
   }
 }
 
@@ -101,13 +108,7 @@ export function readExtensions(list: readonly asn1.Extension[] = []): Certificat
   return extensions
 }
 
-/**
- * RFC 5280 §4.2.1.9, or undefined for a certificate that may not issue others.
- * @throws CredentialError `credential-malformed`
- */
-export function authorityOf({
-  extensions,
-}: Certificate): { readonly pathLength: number } | undefined {
+function readAuthority(extensions: CertificateExtensions): Certificate['authority'] {
   const extension = extensions.get(asn1.id_ce_basicConstraints)
   if (extension === undefined) return undefined
   const { cA, pathLenConstraint } = readDer(asn1.BasicConstraints, extension.value, maxElements)
@@ -118,14 +119,14 @@ export function authorityOf({
   return cA ? { pathLength } : undefined
 }
 
-/**
- * RFC 5280 §4.2.1.3: a key without a stated usage may be used for anything.
- * @throws CredentialError `credential-malformed`
- */
-export function mayBeUsedFor({ extensions }: Certificate, usage: asn1.KeyUsageFlags): boolean {
+function readKeyUsage(extensions: CertificateExtensions): number | undefined {
   const extension = extensions.get(asn1.id_ce_keyUsage)
-  if (extension === undefined) return true
-  return (readDer(asn1.KeyUsage, extension.value, maxElements).toNumber() & usage) !== 0
+  return extension && readDer(asn1.KeyUsage, extension.value, maxElements).toNumber()
+}
+
+/** A key without a stated usage may be used for anything (RFC 5280 §4.2.1.3). */
+export function mayBeUsedFor({ keyUsage }: Certificate, usage: asn1.KeyUsageFlags): boolean {
+  return keyUsage === undefined || (keyUsage & usage) !== 0
 }
 
 /** What a leaf certificate says of whom it was issued to, for the application to choose from. */

@@ -1,6 +1,7 @@
 import { type Bytes, equalBytes, toHex } from '../codec/bytes.ts'
 import { encode } from '../codec/tls.ts'
-import { type GroupPolicy, permissivePolicy } from '../mls/public/policy.ts'
+import type { CipherSuite } from '../crypto/public/cipherSuite.ts'
+import { type GroupPolicy, type Judge, permissivePolicy } from '../mls/public/policy.ts'
 import { Credential } from '../wire/credential.ts'
 import type { LeafNode } from '../wire/ratchetTree.ts'
 import { CredentialType } from '../wire/registry.ts'
@@ -15,14 +16,16 @@ export interface IdentityRules {
    * nothing by itself: this is where the application asks whoever knows.
    */
   readonly basic?: (identity: Bytes, leafNode: LeafNode) => boolean | Promise<boolean>
-  readonly x509?: {
-    readonly validator: X509Validator
-    /**
-     * The identity that the application reads from a certificate, undefined for one that it does not
-     * accept. Depends on the certificate alone.
-     */
-    readonly identityOf: (subject: CertifiedSubject) => string | undefined
-  }
+  readonly x509?: X509Rules
+}
+
+export interface X509Rules {
+  readonly validator: X509Validator
+  /**
+   * The identity that the application reads from a certificate, undefined for one that it does not
+   * accept. Depends on the certificate alone.
+   */
+  readonly identityOf: (subject: CertifiedSubject) => string | undefined
 }
 
 /** A GroupPolicy that names clients. */
@@ -40,7 +43,7 @@ export function identityPolicy(rules: IdentityRules): IdentityPolicy {
   // Every member's name is asked for with every Add, and leaves do not change.
   const known = new WeakMap<LeafNode, string>()
   const clientOf = (leafNode: LeafNode) => {
-    const name = known.get(leafNode) ?? clientName(rules, leafNode)
+    const name = known.get(leafNode) ?? claimedName(rules, leafNode)
     known.set(leafNode, name)
     return name
   }
@@ -48,32 +51,56 @@ export function identityPolicy(rules: IdentityRules): IdentityPolicy {
     ...permissivePolicy,
     clientOf,
     checkLeaf: async (crypto, leafNode, _context, previous, by = 'receiver') => {
-      if (previous !== undefined && clientOf(previous) !== clientOf(leafNode)) {
+      if (previous !== undefined && sameCredential(previous, leafNode)) {
+        known.set(leafNode, clientOf(previous))
+        return
+      }
+      const name = await confirmedName(rules, crypto.suite, leafNode, by)
+      if (previous !== undefined && clientOf(previous) !== name) {
         throw new PolicyError('policy-identity-changed', 'a leaf belongs to somebody else now')
       }
-      if (previous !== undefined && sameCredential(previous, leafNode)) return
-      const { credential, signatureKey } = leafNode
-      const accepted =
-        credential.credentialType === CredentialType.basic
-          ? await rules.basic?.(credential.identity, leafNode)
-          : await rules.x509?.validator.validate(credential, crypto.suite, signatureKey, by)
-      clientOf(leafNode)
-      if (accepted === false) throw identityRefused()
+      known.set(leafNode, name)
     },
   }
 }
 
-function clientName({ basic, x509 }: IdentityRules, { credential }: LeafNode): string {
+async function confirmedName(
+  rules: IdentityRules,
+  suite: CipherSuite,
+  leafNode: LeafNode,
+  by: Judge,
+): Promise<string> {
+  const { credential, signatureKey } = leafNode
+  if (credential.credentialType === CredentialType.x509 && rules.x509 !== undefined) {
+    return nameIn(
+      rules.x509,
+      await rules.x509.validator.validate(credential, suite, signatureKey, by),
+    )
+  }
+  const name = claimedName(rules, leafNode)
+  if (credential.credentialType === CredentialType.basic) {
+    if ((await rules.basic?.(credential.identity, leafNode)) !== true) throw identityRefused()
+  }
+  return name
+}
+
+/** What a credential says; whether it is true, nobody has checked. */
+function claimedName({ basic, x509 }: IdentityRules, { credential }: LeafNode): string {
   if (credential.credentialType === CredentialType.basic && basic !== undefined) {
     return `basic ${toHex(credential.identity)}`
   }
   if (credential.credentialType === CredentialType.x509 && x509 !== undefined) {
     const [leaf] = credential.certificates
-    const identity = leaf && x509.identityOf(subjectOf(readCertificate(leaf.certData)))
-    if (identity === undefined) throw identityRefused()
-    return `x509 ${identity}`
+    if (leaf === undefined) throw identityRefused()
+    return nameIn(x509, subjectOf(readCertificate(leaf.certData)))
   }
   throw new PolicyError('policy-credential-unsupported', 'no rule for this type of credential')
+}
+
+function nameIn({ identityOf }: X509Rules, subject: CertifiedSubject): string {
+  const identity = identityOf(subject)
+  if (identity === undefined) throw identityRefused()
+  return `x509 ${identity}`
 }
 
 function sameCredential(a: LeafNode, b: LeafNode): boolean {

@@ -7,7 +7,12 @@ export {
   PolicyError,
   type PolicyErrorCode,
 } from './credentialError.ts'
-export { type IdentityPolicy, type IdentityRules, identityPolicy } from './identityPolicy.ts'
+export {
+  type IdentityPolicy,
+  type IdentityRules,
+  identityPolicy,
+  type X509Rules,
+} from './identityPolicy.ts'
 export {
   combinePolicies,
   externalSendersMayOnly,

@@ -7,12 +7,12 @@ import {
 } from '@peculiar/asn1-x509'
 import { type Bytes, equalBytes, toHex } from '../codec/bytes.ts'
 import type { CipherSuite } from '../crypto/public/cipherSuite.ts'
+import { marginWhenSending, toleranceWhenReceiving } from '../mls/public/keyPackage.ts'
 import type { Judge } from '../mls/public/policy.ts'
 import type { Clock } from '../runtime.ts'
 import type { Credential } from '../wire/credential.ts'
 import type { CredentialType } from '../wire/registry.ts'
 import {
-  authorityOf,
   type Certificate,
   type CertifiedSubject,
   mayBeUsedFor,
@@ -20,6 +20,7 @@ import {
   subjectOf,
 } from './certificate.ts'
 import { type CertificateCrypto, encodesKey, isSignedBy } from './certificateSignature.ts'
+import { ChainReader } from './chainReader.ts'
 import { CredentialError, type CredentialErrorCode } from './credentialError.ts'
 import type { RevocationList } from './revocationList.ts'
 
@@ -59,25 +60,23 @@ export interface X509Validator {
   ): Promise<CertifiedSubject>
 }
 
-/** Roots included. Chains of four are long. */
-const maxChainLength = 8
-const maxCertificateBytes = 16_384
 /** Certificates of authorities whose signature is not verified again. */
 const maxRemembered = 64
 
-/** Milliseconds of validity that a sender wants left, and that receivers give beyond the end. */
-const marginWhenSending = 2 * 60_000
-const toleranceWhenReceiving = 10 * 60_000
+/** In milliseconds: certificates are judged by clocks as KeyPackages are. */
+const margin = 1000 * Number(marginWhenSending)
+const tolerance = 1000 * Number(toleranceWhenReceiving)
 
 /** @throws CredentialError `credential-malformed` for a root that cannot be read */
 export function x509Validator(trust: X509Trust): X509Validator {
   const roots = trust.roots.map(readCertificate)
   const isIssuedBy = rememberingIssuers(trust)
   const lists = new VerifiedLists(trust)
+  const reader = new ChainReader()
   return {
     validate: async ({ certificates }, suite, signatureKey, by) => {
-      const chain = readChain(certificates.map(({ certData }) => certData))
-      const leaf = chain[0] as Certificate
+      const chain = reader.read(certificates.map(({ certData }) => certData))
+      const [leaf] = chain
       if (!encodesKey(leaf.publicKey, suite.signature, signatureKey)) {
         throw refused('credential-key-mismatch', 'the certificate is for another key')
       }
@@ -109,7 +108,7 @@ type IsIssuedBy = (subject: Certificate, issuer: Certificate) => Promise<boolean
 function rememberingIssuers(trust: X509Trust): IsIssuedBy {
   const known = new Map<string, Promise<boolean>>()
   return (subject, issuer) => {
-    if (authorityOf(subject) === undefined) return isSignedBy(trust, subject, issuer.publicKey)
+    if (subject.authority === undefined) return isSignedBy(trust, subject, issuer.publicKey)
     const link = `${toHex(subject.encoded)} ${toHex(issuer.publicKey)}`
     const remembered = known.get(link)
     if (remembered !== undefined) return remembered
@@ -119,15 +118,6 @@ function rememberingIssuers(trust: X509Trust): IsIssuedBy {
     known.set(link, answer)
     return answer
   }
-}
-
-function readChain(encoded: readonly Bytes[]): readonly Certificate[] {
-  const tooLarge = encoded.some(({ length }) => length > maxCertificateBytes)
-  if (tooLarge || encoded.length > maxChainLength) {
-    throw refused('credential-too-large', 'more certificates or bytes than anyone takes in')
-  }
-  if (encoded.length === 0) throw refused('credential-malformed', 'a chain without certificates')
-  return encoded.map(readCertificate)
 }
 
 /**
@@ -174,7 +164,7 @@ function checkExtensions({ extensions }: Certificate): void {
 
 /** RFC 5280 §6.1.4 (k) to (n); `below` are the authorities between this one and the leaf. */
 function checkAuthority(issuer: Certificate, below: readonly Certificate[]): void {
-  const authority = authorityOf(issuer)
+  const { authority } = issuer
   if (authority === undefined) {
     throw refused('credential-not-authority', 'issued by a certificate that may not issue any')
   }
@@ -196,10 +186,7 @@ function checkUsage(certificate: Certificate, usage: number): void {
 
 function checkTime({ notBefore, notAfter }: Certificate, now: number, by: Judge): void {
   if (by === 'joiner') return
-  const [early, late] =
-    by === 'sender'
-      ? [now, now + marginWhenSending]
-      : [now + toleranceWhenReceiving, now - toleranceWhenReceiving]
+  const [early, late] = by === 'sender' ? [now, now + margin] : [now + tolerance, now - tolerance]
   if (early < notBefore) {
     throw refused('credential-not-yet-valid', 'a certificate is not valid yet')
   }
@@ -236,7 +223,7 @@ class VerifiedLists {
     }
     const now = clock.now()
     const isCurrent = ({ thisUpdate, nextUpdate }: RevocationList) =>
-      thisUpdate <= now + toleranceWhenReceiving && now <= nextUpdate + toleranceWhenReceiving
+      thisUpdate <= now + tolerance && now <= nextUpdate + tolerance
     if (!lists.some(isCurrent)) {
       throw refused('credential-revocation-list-stale', "the issuer's next list is due")
     }

@@ -15,7 +15,6 @@ import {
   type Holder,
   issue,
   issueAuthority,
-  issueEd448,
   issueMember,
   type Kind,
   mayEncrypt,
@@ -27,6 +26,7 @@ import {
   trustIn,
   validate,
 } from './certificates.ts'
+import { issueEd448 } from './ed448.ts'
 
 async function family() {
   const root = await issueAuthority('Root')

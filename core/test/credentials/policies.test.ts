@@ -1,9 +1,8 @@
 import { describe, expect, it } from 'vitest'
-import { emptyBytes, utf8 } from '../../src/codec/bytes.ts'
+import { utf8 } from '../../src/codec/bytes.ts'
 import {
   applicationIdExtension,
   applicationIdOf,
-  type CertifiedSubject,
   combinePolicies,
   externalSendersMayOnly,
   identityPolicy,
@@ -13,65 +12,21 @@ import {
 } from '../../src/credentials/index.ts'
 import type { Signer } from '../../src/crypto/secret/index.ts'
 import { createKeyPackage, type OwnLeaf } from '../../src/mls/bootstrap/index.ts'
-import { Group } from '../../src/mls/group/index.ts'
 import { type GroupPolicy, type Judge, permissivePolicy } from '../../src/mls/public/index.ts'
 import type { ProposalList, SourcedProposal } from '../../src/mls/public/proposalList.ts'
 import type { Clock } from '../../src/runtime.ts'
 import type { Credential, LeafIndex, LeafNode } from '../../src/wire/index.ts'
 import { CredentialType, ProposalType, SenderType } from '../../src/wire/registry.ts'
-import { add, Party, viewOf } from '../mls/party.ts'
+import { Party } from '../mls/party.ts'
 import { refusal } from '../mls/refusals.ts'
 import {
-  alternativeNames,
   credentialOf,
-  type Holder,
   issueAuthority,
-  issueMember,
-  maySign,
   revocationBy,
   revocationList,
   trustIn,
-  type Wish,
 } from './certificates.ts'
-
-const nameOf = ({ alternativeNames: [first] }: CertifiedSubject) =>
-  first?.kind === 'email' ? first.name : undefined
-
-/** A certificate for an MLS signature key, with an address in it. */
-async function certify(
-  root: Holder,
-  signer: Signer,
-  email: string,
-  wish: Wish = {},
-): Promise<Holder> {
-  const publicKey = await crypto.subtle.importKey(
-    'raw',
-    signer.publicKey,
-    { name: 'Ed25519' },
-    true,
-    ['verify'],
-  )
-  return issueMember(email, root, {
-    publicKey,
-    extensions: [maySign, alternativeNames({ type: 'email', value: email })],
-    ...wish,
-  })
-}
-
-function ownLeaf(signer: Signer, credential: Credential): OwnLeaf {
-  return {
-    signer,
-    credential,
-    capabilities: {
-      versions: [1],
-      cipherSuites: [1],
-      extensions: [],
-      proposals: [],
-      credentials: [CredentialType.basic, CredentialType.x509],
-    },
-    extensions: [],
-  }
-}
+import { certify, nameOf, ownLeaf } from './certified.ts'
 
 /** A party of the policy's without members: only keys, clock and log. */
 function stage(policy: GroupPolicy): Promise<Party> {
@@ -210,43 +165,6 @@ describe('the identity policy', () => {
     const certified = await clientOf(one, credentialOf(await certify(root, one, 'ann')))
     expect(await clientOf(two, credentialOf(await certify(root, two, 'ann')))).toBe(certified)
     expect(certified).not.toBe(ann)
-  })
-})
-
-describe('a group with X.509 credentials', () => {
-  it('takes in who is certified, once, and nobody else', async () => {
-    const root = await issueAuthority('Root', { kind: 'P-384' })
-    const stranger = await issueAuthority('Root', { kind: 'P-384' })
-    const policy = identityPolicy({
-      x509: { validator: x509Validator(trustIn([root])), identityOf: nameOf },
-    })
-    const party = await stage(permissivePolicy)
-    const environment = { ...party.environment, policy }
-    const member = async (authority: Holder, email: string): Promise<OwnLeaf> => {
-      const signer = await party.suite.generateSigner()
-      return ownLeaf(signer, credentialOf(await certify(authority, signer, email)))
-    }
-    const group = await Group.found(environment, {
-      cipherSuite: 1,
-      groupId: utf8('certified'),
-      own: await member(root, 'ann@example.org'),
-      lifetime: party.lifetime(),
-      extensions: [],
-    })
-    const commitAdd = async (own: OwnLeaf) => {
-      const { keyPackage } = await createKeyPackage(party.suite, own, party.lifetime())
-      return group.commit({ proposals: [add(keyPackage)], authenticatedData: emptyBytes })
-    }
-    const before = viewOf(group)
-    await expect(commitAdd(await member(stranger, 'bob@example.org'))).rejects.toEqual(
-      refusal('credential-signature-invalid'),
-    )
-    expect(viewOf(group)).toEqual(before)
-    await expect(commitAdd(await member(root, 'ann@example.org'))).rejects.toEqual(
-      refusal('proposals-client-already-member'),
-    )
-    const pending = await commitAdd(await member(root, 'bob@example.org'))
-    expect(pending.effect.added).toHaveLength(1)
   })
 })
 

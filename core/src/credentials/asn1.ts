@@ -10,11 +10,10 @@ export function malformed(what: string, cause?: unknown): CredentialError {
 }
 
 /**
- * Reads a type that the library knows the syntax of. Takes time in proportion to the bytes, and to
- * the elements up to as many as may be.
+ * Reads what has a syntax that the library knows, in time proportional to its length.
  *
- * Not enough to rely on: the library reads BER, passes over what its syntax does not name, and does
- * not say so. `checkDer` does.
+ * Not to be relied on before `checkDer`: the library reads BER, passes over what the syntax does not
+ * name, and does not say so.
  * @throws CredentialError `credential-malformed`
  */
 export function parse<T>(type: new () => T, encoded: Uint8Array, maxElements: number): T {
@@ -37,7 +36,10 @@ export function checkDer(value: object, encoded: Uint8Array): void {
   if (!equalBytes(derOf(value), encoded)) throw malformed('not in the one form that DER has')
 }
 
-/** @throws CredentialError `credential-malformed` */
+/**
+ * Reads what has a syntax that the library knows, in DER.
+ * @throws CredentialError `credential-malformed`
+ */
 export function readDer<T extends object>(
   type: new () => T,
   encoded: Uint8Array,
@@ -48,7 +50,10 @@ export function readDer<T extends object>(
   return value
 }
 
-/** @throws CredentialError `credential-malformed` for what the library has read and cannot write */
+/**
+ * What was checked stands in these bytes in its encoding, too.
+ * @throws CredentialError `credential-malformed` for what the library has read and cannot write
+ */
 export function derOf(value: object): Bytes {
   try {
     return new Uint8Array(AsnConvert.serialize(value))

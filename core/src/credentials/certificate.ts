@@ -39,7 +39,7 @@ export type CertificateExtensions = ReadonlyMap<
 >
 
 const maxCertificateBytes = 16_384
-/** A certificate with a dozen extensions has under two hundred, as has one with as many names. */
+/** A certificate has about a hundred; an extension of one may name hundreds of servers. */
 const maxElements = 1024
 
 /** @throws CredentialError `credential-malformed`, `credential-too-large` */
@@ -72,7 +72,7 @@ export function readCertificate(encoded: Uint8Array): Certificate {
   }
 }
 
-/** What the library calls raw, a copy of the bytes between those that it has read. */
+/** What the library calls raw: the bytes that it has read the signed part from. */
 export function signedBytes(raw: ArrayBuffer | undefined): Bytes {
   if (raw === undefined) throw malformed('nothing that was signed')
   return new Uint8Array(raw)

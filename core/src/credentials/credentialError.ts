@@ -1,9 +1,9 @@
 import { ConclaveError } from '../error.ts'
 
 export type CredentialErrorCode =
-  /** Not the strict DER of a certificate or of a revocation list, or a chain without certificates. */
+  /** Not the DER of a certificate or of a revocation list, or a chain without certificates. */
   | 'credential-malformed'
-  /** A chain with more certificates, or a certificate with more bytes, than anyone takes in. */
+  /** A chain with more certificates, or a certificate or list with more bytes, than anyone takes. */
   | 'credential-too-large'
   /** The leaf certificate's key is not the leaf node's signature key (RFC 9420 §5.3). */
   | 'credential-key-mismatch'

@@ -12,10 +12,14 @@ import type { X509Validator } from './x509Validator.ts'
 /** Which credentials a group takes; a type that is left out is refused. */
 export interface IdentityRules {
   /**
-   * Whether a basic credential's identity belongs to the leaf's signature key. The credential proves
-   * nothing by itself: this is where the application asks whoever knows.
+   * Whether a basic credential's identity belongs to the signature key of its holder, a member or an
+   * external sender. The credential proves nothing by itself: this is where the application asks
+   * whoever knows.
    */
-  readonly basic?: (identity: Bytes, leafNode: LeafNode) => boolean | Promise<boolean>
+  readonly basic?: (
+    identity: Bytes,
+    holder: Pick<LeafNode, 'signatureKey'>,
+  ) => boolean | Promise<boolean>
   readonly x509?: X509Rules
 }
 
@@ -28,10 +32,12 @@ export interface X509Rules {
   readonly identityOf: (subject: CertifiedSubject) => string | undefined
 }
 
-/** A GroupPolicy that names clients. */
-export interface IdentityPolicy extends GroupPolicy {
-  clientOf(leafNode: LeafNode): string
-}
+/** A GroupPolicy that names clients and judges external senders. */
+export type IdentityPolicy = GroupPolicy &
+  Required<Pick<GroupPolicy, 'clientOf' | 'checkExternalSender'>>
+
+/** What members and external senders have in common. */
+type Holder = Pick<LeafNode, 'credential' | 'signatureKey'>
 
 /**
  * RFC 9420 §5.3.1: validates each new credential and lets a leaf be replaced only by one of the same
@@ -61,31 +67,35 @@ export function identityPolicy(rules: IdentityRules): IdentityPolicy {
       }
       known.set(leafNode, name)
     },
+    // Not by time: joiners meet senders that members have long known, and nobody says who asks.
+    checkExternalSender: async (crypto, sender) => {
+      await confirmedName(rules, crypto.suite, sender, 'joiner')
+    },
   }
 }
 
 async function confirmedName(
   rules: IdentityRules,
   suite: CipherSuite,
-  leafNode: LeafNode,
+  holder: Holder,
   by: Judge,
 ): Promise<string> {
-  const { credential, signatureKey } = leafNode
+  const { credential, signatureKey } = holder
   if (credential.credentialType === CredentialType.x509 && rules.x509 !== undefined) {
     return nameIn(
       rules.x509,
       await rules.x509.validator.validate(credential, suite, signatureKey, by),
     )
   }
-  const name = claimedName(rules, leafNode)
+  const name = claimedName(rules, holder)
   if (credential.credentialType === CredentialType.basic) {
-    if ((await rules.basic?.(credential.identity, leafNode)) !== true) throw identityRefused()
+    if ((await rules.basic?.(credential.identity, holder)) !== true) throw identityRefused()
   }
   return name
 }
 
 /** What a credential says; whether it is true, nobody has checked. */
-function claimedName({ basic, x509 }: IdentityRules, { credential }: LeafNode): string {
+function claimedName({ basic, x509 }: IdentityRules, { credential }: Holder): string {
   if (credential.credentialType === CredentialType.basic && basic !== undefined) {
     return `basic ${toHex(credential.identity)}`
   }

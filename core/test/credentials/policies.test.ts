@@ -21,10 +21,12 @@ import { Party } from '../mls/party.ts'
 import { refusal } from '../mls/refusals.ts'
 import {
   credentialOf,
+  type Holder,
   issueAuthority,
   revocationBy,
   revocationList,
   trustIn,
+  type Wish,
 } from './certificates.ts'
 import { certify, nameOf, ownLeaf } from './certified.ts'
 
@@ -147,6 +149,33 @@ describe('the identity policy', () => {
     await expect(judge(party.clock, 'sender')).rejects.toEqual(expired)
     await expect(judge(later)).rejects.toEqual(expired)
     await judge(later, 'joiner')
+  })
+
+  it('judges external senders as it judges members, but not by time', async () => {
+    const party = await stage(permissivePolicy)
+    const root = await issueAuthority('Root')
+    const stranger = await issueAuthority('Root')
+    const signer = await party.suite.generateSigner()
+    const policy = identityPolicy({
+      basic: (identity, { signatureKey }) => identity.length === 3 && signatureKey.length === 32,
+      x509: { validator: x509Validator(trustIn([root])), identityOf: nameOf },
+    })
+    const { groupContext } = party.group('nobody')
+    const judge = (credential: Credential) =>
+      policy.checkExternalSender(
+        party.suite,
+        { signatureKey: signer.publicKey, credential },
+        groupContext,
+      )
+    const certified = async (authority: Holder, wish: Wish = {}) =>
+      credentialOf(await certify(authority, signer, 'server', wish))
+    await judge(basic('srv'))
+    await expect(judge(basic('mallory'))).rejects.toEqual(refusal('policy-identity-refused'))
+    await judge(await certified(root))
+    await judge(await certified(root, { until: -3_600_000 }))
+    await expect(judge(await certified(stranger))).rejects.toEqual(
+      refusal('credential-signature-invalid'),
+    )
   })
 
   it('names clients by identity, so that two types of credential are two', async () => {

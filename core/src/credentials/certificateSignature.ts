@@ -72,7 +72,7 @@ export async function isSignedBy(
   const hash = rsaAlgorithms.get(name)
   if (hash !== undefined) {
     const key = await importRsaKey(subtle, hash, publicKeyInfo)
-    return key !== undefined && subtle.verify(rsa, key, signature, signed)
+    return key !== undefined && subtle.verify(rsa, key, signature, signed).catch(() => false)
   }
   const curve = curveAlgorithms.get(name)
   const suite = curve && suiteWith(crypto, curve)

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { createServer, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { resolveAccess } from '@conclave/core/access'
-import { webPublicCrypto } from '@conclave/core/crypto/public'
+import { nodePublicCrypto } from '@conclave/core/crypto/public/node'
 import {
   createKeyserver,
   generateRemovalSigner,
@@ -86,7 +86,7 @@ export async function startMeetingServer(options: MeetingServerOptions): Promise
       access,
       store: memoryStore(),
       removalSigner,
-      crypto: webPublicCrypto(subtle),
+      crypto: nodePublicCrypto(),
       clock: systemClock,
       random: systemRandom,
       logger,

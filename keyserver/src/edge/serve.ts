@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { resolveAccess } from '@conclave/core/access'
-import { webPublicCrypto } from '@conclave/core/crypto/public'
+import { nodePublicCrypto } from '@conclave/core/crypto/public/node'
 import type { Logger } from 'pino'
 import { createKeyserver, type Keyserver } from '../keyserver.ts'
 import { generateRemovalSigner } from '../removalSigner.ts'
@@ -46,7 +46,7 @@ export async function serve(
     access,
     store: memoryStore(),
     removalSigner,
-    crypto: webPublicCrypto(subtle),
+    crypto: nodePublicCrypto(),
     clock,
     random: systemRandom,
     logger,

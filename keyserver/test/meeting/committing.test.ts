@@ -106,7 +106,10 @@ describe('committing', () => {
   test('a member has so many proposals in an epoch and no more', async () => {
     const { groupId } = bob
     const propose = async (text: string) => {
-      const message = await bob.group.propose({ proposalType: 10 }, { authenticatedData: utf8(text) })
+      const message = await bob.group.propose(
+        { proposalType: 10 },
+        { authenticatedData: utf8(text) },
+      )
       return await bob.client.request('propose', { groupId, message })
     }
     for (let i = 0; i < 16; i++) expect(await propose(`${i}`)).toMatchObject({ ok: true })

@@ -3,7 +3,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Clock } from '@conclave/core'
 import { type Access, resolveAccess } from '@conclave/core/access'
-import { webPublicCrypto } from '@conclave/core/crypto/public'
+import { nodePublicCrypto } from '@conclave/core/crypto/public/node'
 import {
   createKeyserver,
   generateRemovalSigner,
@@ -59,7 +59,7 @@ export class TestServer {
       httpServer,
       access,
       store: memoryStore(),
-      crypto: webPublicCrypto(globalThis.crypto.subtle),
+      crypto: nodePublicCrypto(),
       random: systemRandom,
       logger: pino({ level: 'debug' }, { write: (line: string) => log.push(line) }),
       ...options,

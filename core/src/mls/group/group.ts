@@ -55,6 +55,9 @@ const untimely: Readonly<Partial<Record<MlsError['code'], 'own' | 'duplicate' | 
 }
 
 /** How a proposal is sent. */
+/** Of the commits that we make and discard within an epoch, the last may still come back. */
+const maxOwnCommits = 64
+
 export interface HandshakeOptions {
   readonly authenticatedData?: Bytes
   /** As a PrivateMessage, which a delivery service cannot check. */
@@ -273,7 +276,7 @@ export class Group {
       const pending = await this.#whileAlive(createCommit(this.#alive(), options))
       if (this.#ended !== undefined) pending.discard()
       this.#alive()
-      this.#ownCommits.add(this.#hash(pending.message))
+      this.#remember(pending.message)
       return pending
     })
   }
@@ -411,6 +414,14 @@ export class Group {
     const { epoch } = headOf(decodeMessage(encoded))
     const now = this.#epoch.environment.clock.now()
     return { kind: 'future-epoch', kept: this.#future.keep(epoch, encoded, this.epoch, now), error }
+  }
+
+  #remember(ownCommit: Bytes): void {
+    this.#ownCommits.add(this.#hash(ownCommit))
+    const [oldest] = this.#ownCommits
+    if (this.#ownCommits.size > maxOwnCommits && oldest !== undefined) {
+      this.#ownCommits.delete(oldest)
+    }
   }
 
   #hash(message: Bytes): string {

@@ -40,7 +40,7 @@ export function conclave(suiteId: number, random: RandomBytes, shared: SharedKey
 /** Leaves carry an extension of this type too, which its owner lists. */
 const privateExtension = 0xf0aa
 
-export class Conclave implements Library {
+export class Conclave implements Library<ConclaveMember> {
   readonly name = 'conclave'
   readonly suite: SecretSuite
   readonly environment: GroupEnvironment
@@ -87,7 +87,7 @@ export class Conclave implements Library {
     }
   }
 
-  async found(person: Person, groupId: Bytes): Promise<Member> {
+  async found(person: Person, groupId: Bytes): Promise<ConclaveMember> {
     const own = await this.#leafOf(person)
     const group = await Group.found(this.environment, {
       cipherSuite: this.suite.suite.id,

@@ -1,4 +1,4 @@
-import type { Bytes } from '../../src/codec/bytes.ts'
+import { type Bytes, utf8 } from '../../src/codec/bytes.ts'
 import type { OwnProposal } from '../../src/mls/group/index.ts'
 
 /*
@@ -86,18 +86,21 @@ export interface ExternalJoin {
   readonly replaces: number | undefined
 }
 
-export interface Library {
+export interface Library<T extends Member = Member> {
   readonly name: Member['library']
   keyPackage(person: Person): Promise<OwnKeyPackage>
-  found(person: Person, groupId: Bytes): Promise<Member>
-  join(welcome: Bytes, own: OwnKeyPackage, ratchetTree: Bytes | undefined): Promise<Member>
+  found(person: Person, groupId: Bytes): Promise<T>
+  join(welcome: Bytes, own: OwnKeyPackage, ratchetTree: Bytes | undefined): Promise<T>
   joinExternally(
     person: Person,
     join: ExternalJoin,
-  ): Promise<{ readonly message: Bytes; readonly member: Member }>
+  ): Promise<{ readonly message: Bytes; readonly member: T }>
 }
 
 /** What all know outside of any group, by its id in hexadecimal form. */
 export type SharedKeys = ReadonlyMap<string, Bytes>
+
+/** Of a key that all in a script or test have. */
+export const pskId = utf8('agreed outside')
 
 export const exporterLabel = 'interop'

@@ -6,7 +6,15 @@ import { KeyPackage, type LeafIndex, RequiredCapabilities } from '../../src/wire
 import { CredentialType, ExtensionType, ProposalType, PskType } from '../../src/wire/registry.ts'
 import { Random } from '../wire/mutation/random.ts'
 import { Conclave } from './conclave.ts'
-import type { Framing, Library, Member, OwnKeyPackage, Person, SharedKeys } from './member.ts'
+import {
+  type Framing,
+  type Library,
+  type Member,
+  type OwnKeyPackage,
+  type Person,
+  pskId,
+  type SharedKeys,
+} from './member.ts'
 import { TsMls } from './tsMls.ts'
 import { tsMlsSuite } from './tsMlsCrypto.ts'
 import { followsLeaves, refusesTree } from './tsMlsLimits.ts'
@@ -32,7 +40,6 @@ interface Waiting {
 }
 
 const maxMembers = 8
-const pskId = utf8('agreed outside')
 
 /** What happened how often. */
 export type Tally = Map<string, number>

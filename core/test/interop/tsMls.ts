@@ -57,7 +57,7 @@ import {
 } from './member.ts'
 
 /** ts-mls 1.6.4 as it is, but for what its interface leaves to the application. */
-export class TsMls implements Library {
+export class TsMls implements Library<TsMlsMember> {
   readonly name = 'ts-mls'
   readonly suite: CiphersuiteImpl
   readonly config: ClientConfig = defaultClientConfig
@@ -78,7 +78,7 @@ export class TsMls implements Library {
     }
   }
 
-  async found(person: Person, groupId: Bytes): Promise<Member> {
+  async found(person: Person, groupId: Bytes): Promise<TsMlsMember> {
     const { publicPackage, privatePackage } = await this.#generate(person)
     return new TsMlsMember(
       this,
@@ -126,7 +126,7 @@ export class TsMls implements Library {
 
   /*
    * ts-mls takes the data of an `external_pub` extension for the key, without the length that RFC
-   * 9420 §12.4.3.2 puts before it (`tsMlsDefects.test.ts`). The length is added and taken away here.
+   * 9420 §12.4.3.2 puts before it (`tsMlsFails.test.ts`). The length is added and taken away here.
    */
 
   /** For a GroupInfo, whose only public key is `external_pub`. */
@@ -409,7 +409,7 @@ function proposalOf(proposal: OwnProposal): Proposal {
   return whole(decodeProposal(encode(ProposalCodec, proposal), 0))
 }
 
-function keysOf({
+export function keysOf({
   person,
   keyPackage,
   initKey,

@@ -5,8 +5,8 @@ import { RatchetTree } from '../../src/wire/index.ts'
 import { NodeType } from '../../src/wire/registry.ts'
 
 /*
- * Where ts-mls 1.6.4 fails in what the RFC allows, so that scripts know when to expect it.
- * `tsMlsDefects.test.ts` shows each by itself.
+ * Where ts-mls 1.6.4 fails at what the RFC allows, for the scripts to know. `tsMlsFails.test.ts`
+ * shows each by itself.
  */
 
 /**
@@ -30,7 +30,7 @@ export function refusesTree(encoded: Bytes): boolean {
   )
 }
 
-/** Whether ts-mls can follow a group with members at these leaves: not with the left half empty. */
+/** Whether ts-mls agrees on secrets with members at these leaves: not with the left half blank. */
 export function followsLeaves(leaves: readonly number[]): boolean {
   const half = 2 ** Math.floor(Math.log2(Math.max(1, ...leaves)))
   return leaves.some((leaf) => leaf < half)

@@ -1,9 +1,10 @@
 import { decoders } from './decoders.mjs'
 import { encodings } from './encodings.mjs'
+import { interop } from './interop.mjs'
 
 /**
  * Every campaign of `npm run test:long`, in the order in which they run.
  *
  * @type {readonly import('../campaign.mjs').Campaign[]}
  */
-export const campaigns = [encodings, decoders]
+export const campaigns = [encodings, decoders, interop]

@@ -73,7 +73,7 @@ export class Conclave implements Library<ConclaveMember> {
   }
 
   async keyPackage(person: Person): Promise<OwnKeyPackage> {
-    const own = await this.#leafOf(person)
+    const own = await this.leafOf(person)
     const { keyPackage, initKey, leafKey } = await createKeyPackage(
       this.suite,
       own,
@@ -88,7 +88,7 @@ export class Conclave implements Library<ConclaveMember> {
   }
 
   async found(person: Person, groupId: Bytes): Promise<ConclaveMember> {
-    const own = await this.#leafOf(person)
+    const own = await this.leafOf(person)
     const group = await Group.found(this.environment, {
       cipherSuite: this.suite.suite.id,
       groupId,
@@ -104,7 +104,7 @@ export class Conclave implements Library<ConclaveMember> {
     own: OwnKeyPackage,
     ratchetTree: Bytes | undefined,
   ): Promise<ConclaveMember> {
-    const bundle = await this.#bundleOf(own)
+    const bundle = await this.bundleOf(own)
     const group = await Group.join(this.environment, {
       welcome: welcomeIn(welcome),
       bundle,
@@ -112,11 +112,11 @@ export class Conclave implements Library<ConclaveMember> {
         ? {}
         : { ratchetTree: async () => decode(RatchetTree, ratchetTree) }),
     })
-    return new ConclaveMember(this, await this.#leafOf(own.person), group)
+    return new ConclaveMember(this, await this.leafOf(own.person), group)
   }
 
   async joinExternally(person: Person, { groupInfo, ratchetTree, replaces }: ExternalJoin) {
-    const own = await this.#leafOf(person)
+    const own = await this.leafOf(person)
     const pending = await Group.joinExternally(this.environment, {
       groupInfo: groupInfoIn(groupInfo),
       own,
@@ -127,7 +127,7 @@ export class Conclave implements Library<ConclaveMember> {
     return { message, member: new ConclaveMember(this, own, Group.enter(pending)) }
   }
 
-  async #leafOf({ name, signatureKey }: Person): Promise<OwnLeaf> {
+  async leafOf({ name, signatureKey }: Person): Promise<OwnLeaf> {
     return greaseLeaf(this.#random, {
       signer: await this.suite.importSigner(new Secret(signatureKey.slice())),
       credential: { credentialType: CredentialType.basic, identity: utf8(name) },
@@ -142,7 +142,7 @@ export class Conclave implements Library<ConclaveMember> {
     })
   }
 
-  async #bundleOf({
+  async bundleOf({
     person,
     keyPackage,
     initKey,
@@ -157,7 +157,7 @@ export class Conclave implements Library<ConclaveMember> {
         privateKey: new Secret(leafKey.slice()),
         publicKey: decoded.leafNode.encryptionKey,
       },
-      signer: (await this.#leafOf(person)).signer,
+      signer: (await this.leafOf(person)).signer,
       lastResort: false,
     }
   }

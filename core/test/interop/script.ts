@@ -160,7 +160,6 @@ export class Script {
         })
       }
       case 'psk': {
-        if (this.#waiting.some(({ proposal }) => proposal === 'PreSharedKey')) return
         const message = await member.propose(this.#psk(), framing)
         return this.#announce(member, message, { proposal: 'PreSharedKey' })
       }

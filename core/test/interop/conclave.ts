@@ -32,14 +32,10 @@ import {
   type View,
 } from './member.ts'
 
-/** This library, with GREASE in every leaf and padding of every PrivateMessage. */
-export function conclave(suiteId: number, random: RandomBytes, shared: SharedKeys): Conclave {
-  return new Conclave(suiteId, random, shared)
-}
-
 /** Leaves carry an extension of this type too, which its owner lists. */
 const privateExtension = 0xf0aa
 
+/** This library, with GREASE in every leaf and padding of every PrivateMessage. */
 export class Conclave implements Library<ConclaveMember> {
   readonly name = 'conclave'
   readonly suite: SecretSuite

@@ -1,4 +1,4 @@
-import { type Bytes, emptyBytes, toHex } from '../../src/codec/bytes.ts'
+import { type Bytes, emptyBytes } from '../../src/codec/bytes.ts'
 import { decode } from '../../src/codec/tls.ts'
 import type { Epoch } from '../../src/mls/group/epoch.ts'
 import type { OwnProposal } from '../../src/mls/group/index.ts'
@@ -6,10 +6,10 @@ import { KeyPackage } from '../../src/wire/index.ts'
 import { ProposalType } from '../../src/wire/registry.ts'
 import { epochOf } from '../mls/malformed.ts'
 import { Random } from '../wire/mutation/random.ts'
-import { Conclave, type ConclaveMember } from './conclave.ts'
-import { type CommitPlan, type Framing, type Member, type OwnKeyPackage, pskId } from './member.ts'
-import { TsMls, type TsMlsMember } from './tsMls.ts'
-import { tsMlsSuite } from './tsMlsCrypto.ts'
+import type { Conclave, ConclaveMember } from './conclave.ts'
+import { bothLibraries } from './libraries.ts'
+import type { CommitPlan, Framing, Member, OwnKeyPackage } from './member.ts'
+import type { TsMls, TsMlsMember } from './tsMls.ts'
 
 export const plain: Framing = { encrypted: false, authenticatedData: emptyBytes }
 
@@ -37,9 +37,8 @@ export class MixedGroup {
 
   static async of(): Promise<MixedGroup> {
     const random = new Random(9420, 0)
-    const shared = new Map([[toHex(pskId), random.bytes(32)]])
-    const conclave = new Conclave(1, (length) => random.bytes(length), shared)
-    const tsMls = new TsMls(await tsMlsSuite(conclave.suite), shared)
+    const libraries = await bothLibraries(1, (length) => random.bytes(length))
+    const [conclave, tsMls] = libraries
     const mallory = await conclave.found(await conclave.person('mallory'), random.bytes(16))
     const alice = await conclave.keyPackage(await conclave.person('alice'))
     const bob = await tsMls.keyPackage(await conclave.person('bob'))
@@ -51,7 +50,7 @@ export class MixedGroup {
     if (welcome === undefined) throw new Error('three were added')
     const tree = mallory.ratchetTree()
     return new MixedGroup(
-      [conclave, tsMls],
+      libraries,
       [mallory, await conclave.join(welcome, alice, tree)],
       [await tsMls.join(welcome, bob, tree), await tsMls.join(welcome, carol, tree)],
     )

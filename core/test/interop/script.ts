@@ -1,11 +1,11 @@
 import { expect } from 'vitest'
-import { type Bytes, emptyBytes, equalBytes, toHex, utf8 } from '../../src/codec/bytes.ts'
+import { type Bytes, emptyBytes, equalBytes } from '../../src/codec/bytes.ts'
 import { decode, encode } from '../../src/codec/tls.ts'
 import type { OwnProposal } from '../../src/mls/group/index.ts'
 import { KeyPackage, type LeafIndex, RequiredCapabilities } from '../../src/wire/index.ts'
 import { CredentialType, ExtensionType, ProposalType, PskType } from '../../src/wire/registry.ts'
-import { Random } from '../wire/mutation/random.ts'
-import { Conclave } from './conclave.ts'
+import type { Random } from '../wire/mutation/random.ts'
+import type { Conclave } from './conclave.ts'
 import {
   type Framing,
   type Library,
@@ -13,10 +13,8 @@ import {
   type OwnKeyPackage,
   type Person,
   pskId,
-  type SharedKeys,
 } from './member.ts'
-import { TsMls } from './tsMls.ts'
-import { tsMlsSuite } from './tsMlsCrypto.ts'
+import type { TsMls } from './tsMls.ts'
 import { followsLeaves, refusesTree } from './tsMlsLimits.ts'
 
 interface Participant {
@@ -64,23 +62,20 @@ export class Script {
   }
 
   static async of(
-    suiteId: number,
+    libraries: readonly [Conclave, TsMls],
     founder: Library['name'],
-    { seed, index }: { readonly seed: number; readonly index: number },
+    random: Random,
     tally: Tally,
   ): Promise<Script> {
-    // One for the script alone: keys are drawn in whatever order their making takes turns.
-    const [random, keys] = [new Random(seed, index), new Random(~seed, index)]
-    const shared: SharedKeys = new Map([[toHex(pskId), utf8('a key of thirty-two bytes or more')]])
-    const conclave = new Conclave(suiteId, (length) => keys.bytes(length), shared)
-    const tsMls = new TsMls(await tsMlsSuite(conclave.suite), shared)
-    const script = new Script(random, [conclave, tsMls], tally)
+    const script = new Script(random, libraries, tally)
     const person = await script.#person()
-    const library = founder === 'conclave' ? conclave : tsMls
+    const [conclave, tsMls] = libraries
+    const library: Library = founder === 'conclave' ? conclave : tsMls
     const member = await library.found(person, random.bytes(16))
     script.#participants = [{ person, member }]
     // From both libraries, so that none is alone.
-    for (const each of script.#libraries) await script.#addBy(script.#pick(), [each])
+    for (const each of libraries) await script.#addBy(script.#pick(), [each])
+    await script.agree()
     return script
   }
 

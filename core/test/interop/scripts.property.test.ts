@@ -1,18 +1,31 @@
 import { describe, expect, it, type TestContext } from 'vitest'
 import { report, runsOr, seed } from '../campaign.ts'
+import { Random } from '../wire/mutation/random.ts'
+import { bothLibraries } from './libraries.ts'
 import { Script, type Tally } from './script.ts'
+import { TsMls } from './tsMls.ts'
 
 const steps = 50
 const isCampaign = process.env['CONCLAVE_RUNS'] !== undefined
 /** Outside campaigns always the same scripts: where ts-mls fails at another is not ours to mend. */
 const start = isCampaign ? seed : 9420
-const suites = isCampaign ? [1, 2, 3, 4, 5, 6, 7] : [1, 2, 3]
+/** In suite 5, of P-521, a script takes several times as long. */
+const suites = isCampaign ? [1, 2, 3, 4, 5, 6, 7] : [1, 2, 3, 4, 6, 7]
 
 /** In all scripts. */
 const met: Tally = new Map()
 
-async function run(suite: number, founder: 'conclave' | 'ts-mls', index: number): Promise<void> {
-  const script = await Script.of(suite, founder, { seed: start + suite, index }, met)
+type Founder = 'conclave' | 'ts-mls'
+
+function libraries(suite: number, index: number) {
+  // Not what decides the script: keys are drawn in whatever order their making takes turns.
+  const keys = new Random(~start - suite, index)
+  return bothLibraries(suite, (length) => keys.bytes(length))
+}
+
+async function run(suite: number, founder: Founder, index: number): Promise<void> {
+  const random = new Random(start + suite, index)
+  const script = await Script.of(await libraries(suite, index), founder, random, met)
   for (let step = 0; step < steps; step++) {
     try {
       await script.step()
@@ -57,3 +70,22 @@ it('the scripts have met all that either library can do to the other', (context:
     }
   }
 })
+
+it.each(['exported', 'authentication', 'resumption', 'key', 'nonce', 'membership'])(
+  'a library that derives "%s" in another way is found out',
+  async (label) => {
+    const [conclave, { suite, shared }] = await libraries(1, 0)
+    const expand: typeof suite.kdf.expand = async (key, info, length) => {
+      const derived = await suite.kdf.expand(key, info, length)
+      const isMeant = new TextDecoder().decode(info).includes(`MLS 1.0 ${label}`)
+      return isMeant ? derived.map((byte) => byte ^ 1) : derived
+    }
+    const faulty = new TsMls({ ...suite, kdf: { ...suite.kdf, expand } }, shared)
+    const story = async () => {
+      const random = new Random(start, 0)
+      const script = await Script.of([conclave, faulty], 'conclave', random, new Map())
+      for (let step = 0; step < steps; step++) await script.step()
+    }
+    await expect(story()).rejects.toThrow()
+  },
+)

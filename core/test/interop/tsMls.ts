@@ -61,11 +61,11 @@ export class TsMls implements Library<TsMlsMember> {
   readonly name = 'ts-mls'
   readonly suite: CiphersuiteImpl
   readonly config: ClientConfig = defaultClientConfig
-  readonly #shared: SharedKeys
+  readonly shared: SharedKeys
 
   constructor(suite: CiphersuiteImpl, shared: SharedKeys) {
     this.suite = suite
-    this.#shared = shared
+    this.shared = shared
   }
 
   async keyPackage(person: Person): Promise<OwnKeyPackage> {
@@ -150,7 +150,7 @@ export class TsMls implements Library<TsMlsMember> {
   }
 
   psks(state: ClientState | undefined) {
-    const shared = [...this.#shared].map(([id, key]) => [bytesToBase64(fromHex(id)), key])
+    const shared = [...this.shared].map(([id, key]) => [bytesToBase64(fromHex(id)), key])
     return makePskIndex(state, Object.fromEntries(shared))
   }
 

@@ -7,9 +7,9 @@ import { TsMls } from './tsMls.ts'
 
 const steps = 50
 const isCampaign = process.env['CONCLAVE_RUNS'] !== undefined
-/** Outside campaigns always the same scripts: where ts-mls fails at another is not ours to mend. */
+/** Outside campaigns always the same scripts: what ts-mls fails at in others is not ours to mend. */
 const start = isCampaign ? seed : 9420
-/** In suite 5, of P-521, a script takes several times as long. */
+/** On P-521, in suite 5, a script takes several times as long. */
 const suites = isCampaign ? [1, 2, 3, 4, 5, 6, 7] : [1, 2, 3, 4, 6, 7]
 
 /** In all scripts. */

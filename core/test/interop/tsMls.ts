@@ -359,7 +359,7 @@ export class TsMlsMember implements Member {
     }
   }
 
-  /** An Update of ours takes effect before the path of the commit, which may be sealed to its key. */
+  /** An own Update takes effect before the path of the commit, which may be sealed to its key. */
   #takeUpdate(state: ClientState, proposals: readonly ProposalWithSender[]): void {
     for (const { proposal, senderLeafIndex } of proposals) {
       if (proposal.proposalType !== 'update' || senderLeafIndex !== this.leafIndex) continue
@@ -370,8 +370,8 @@ export class TsMlsMember implements Member {
 
   /**
    * ts-mls commits every proposal that it has and fails where they do not fit together, so that
-   * the application has to choose as RFC 9420 §12.2 says: of a member's proposals for a leaf a
-   * Remove, then the newest Update.
+   * the application has to choose as RFC 9420 §12.2 says: for each leaf but its own one Remove or
+   * else the newest Update.
    */
   #committing(byValue: readonly OwnProposal[]): ClientState {
     const ofLeaf = new Map(
@@ -391,17 +391,11 @@ export class TsMlsMember implements Member {
     }
     ofLeaf.delete(this.leafIndex)
     const chosen = new Set(ofLeaf.values())
-    const unappliedProposals = Object.fromEntries(
-      cached.filter(
-        ([
-          ref,
-          {
-            proposal: { proposalType },
-          },
-        ]) => chosen.has(ref) || (proposalType !== 'update' && proposalType !== 'remove'),
-      ),
-    )
-    return { ...this.state, unappliedProposals }
+    const committable = cached.filter(([ref, { proposal }]) => {
+      const concernsLeaf = proposal.proposalType === 'update' || proposal.proposalType === 'remove'
+      return !concernsLeaf || chosen.has(ref)
+    })
+    return { ...this.state, unappliedProposals: Object.fromEntries(committable) }
   }
 }
 

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { type Bytes, concatBytes, emptyBytes, utf8 } from '../../src/codec/bytes.ts'
 import { decode, encode, opaque } from '../../src/codec/tls.ts'
 import { Secret } from '../../src/crypto/secret/index.ts'
+import type { Epoch } from '../../src/mls/group/epoch.ts'
 import { PublicTree } from '../../src/mls/treesync/publicTree.ts'
 import {
   type Extension,
@@ -109,6 +110,24 @@ describe('ts-mls accepts an encoding', () => {
     expect((await tsMls.join(welcome, newcomer, tree)).leafIndex).toBe(6)
     await expect(conclave.join(welcome, newcomer, tree)).rejects.toMatchObject({
       code: 'codec-unknown-case',
+    })
+  })
+})
+
+describe('ts-mls accepts a GroupInfo', () => {
+  it('with bytes after the tree in its extension (§12.4.3.3)', async () => {
+    const { conclave, tsMls, mallory, newcomer, ...group } = await grown()
+    const extensionData = concatBytes(mallory.ratchetTree(), utf8('more'))
+    const extension = { extensionType: ExtensionType.ratchetTree, extensionData }
+    const welcome = await inventWelcome(conclave.suite, {
+      ...(await inventing(group.epoch)),
+      newcomer: decode(KeyPackage, newcomer.keyPackage),
+      groupInfo: (content) => ({ ...content, extensions: [extension] }),
+    })
+    const message = encode(MlsMessage, { version: 1, wireFormat: WireFormat.welcome, welcome })
+    expect((await tsMls.join(message, newcomer, undefined)).leafIndex).toBe(6)
+    await expect(conclave.join(message, newcomer, undefined)).rejects.toMatchObject({
+      code: 'extension-malformed',
     })
   })
 })
@@ -301,9 +320,7 @@ describe('ts-mls joins with a tree', () => {
       return { ...node, parentNode: { ...parentNode, unmergedLeaves } }
     })
     const welcome = await inventWelcome(conclave.suite, {
-      signer: (await group.epoch()).signer,
-      signerLeaf: mallory.group.leafIndex,
-      context: mallory.group.groupContext,
+      ...(await inventing(group.epoch)),
       tree: PublicTree.fromRatchetTree(nodes),
       newcomer: decode(KeyPackage, newcomer.keyPackage),
     })
@@ -321,6 +338,12 @@ function withCapabilities(change: Partial<LeafNodeContent['capabilities']>) {
     ...leaf,
     capabilities: { ...leaf.capabilities, ...change },
   })
+}
+
+/** What mallory has for a Welcome of its own making. */
+async function inventing(epoch: () => Promise<Epoch>) {
+  const { signer, leafIndex: signerLeaf, public: group } = await epoch()
+  return { signer, signerLeaf, context: group.groupContext, tree: group.tree }
 }
 
 /**

@@ -185,6 +185,16 @@ describe('ts-mls and a commit that removes it', () => {
   })
 })
 
+it('ts-mls cannot read a SelfRemove, which we commit only where every member supports it', async () => {
+  const { alice, bob, mallory } = await MixedGroup.of()
+  const message = await mallory.group.proposeSelfRemove()
+  expect(await verdict(alice, message)).toBe('proposal')
+  expect(await verdict(bob, message)).toBe('Offset beyond buffer')
+  const { message: commit } = await alice.commit(committing())
+  expect(await verdict(bob, commit)).toBe('commit')
+  expect(await verdict(mallory, commit)).toBe('commit')
+})
+
 describe('what ts-mls leaves to its application', () => {
   it('is not to commit an Update of its own, which it does not leave out (§12.2)', async () => {
     const { bob, tsMls } = await MixedGroup.of()

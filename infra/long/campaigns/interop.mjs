@@ -5,6 +5,6 @@ export const interop = {
     'members with this library and with ts-mls agree on every secret and on the tree in random histories of one group, in every cipher suite and whichever founded it',
   files: ['core/test/interop/scripts.property.test.ts'],
   // Histories of 50 steps, for each suite and each founder.
-  runs: 15,
-  limitMinutes: 15,
+  runs: 10,
+  limitMinutes: 20,
 }

@@ -97,6 +97,15 @@ describe('nothing is left but what the epoch needs', () => {
     expect(await leaked()).toEqual([])
   })
 
+  it('after an Update that was proposed while a commit of ours was under way', async () => {
+    const { party, leaked } = await tracedParty()
+    const bob = party.group('bob')
+    const pending = await bob.commit()
+    await bob.proposeUpdate()
+    await party.settle('bob', pending)
+    expect(await leaked()).toEqual([])
+  })
+
   it.each([
     ['confirmation tag', 'commit-confirmation-tag-invalid'],
     ['path secret', 'commit-path-key-mismatch'],

@@ -286,11 +286,11 @@ export class Group {
    * @throws MlsError `group-superseded`, `group-left`, `pending-commit-settled`
    */
   confirm(pending: PendingCommit): Group {
-    const { secrets } = this.#alive()
-    if (pending.previous?.secrets !== secrets) {
+    const epoch = this.#alive()
+    if (pending.previous?.secrets !== epoch.secrets) {
       throw new MlsError('group-superseded', 'the commit was made in another epoch')
     }
-    const next = pending.settle()
+    const next = pending.settle(epoch)
     this.#ended = 'superseded'
     return new Group(next, this.#future)
   }

@@ -50,13 +50,14 @@ export class PendingCommit {
 
   /**
    * The epoch that this commit begins; the previous one ends.
+   * @param ended the epoch that it ends, with what has come since the commit was made
    * @internal `Group.confirm` and `Group.enter` make a group of it.
    * @throws MlsError `pending-commit-settled`
    */
-  settle(): Epoch {
+  settle(ended = this.#state.previous): Epoch {
     this.#settleOnce()
-    const { previous, next } = this.#state
-    if (previous !== undefined) retireEpoch(previous, next)
+    const { next } = this.#state
+    if (ended !== undefined) retireEpoch(ended, next)
     return next
   }
 

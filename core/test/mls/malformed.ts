@@ -1,4 +1,4 @@
-import { type Bytes, emptyBytes, toHex } from '../../src/codec/bytes.ts'
+import { type Bytes, emptyBytes } from '../../src/codec/bytes.ts'
 import { encode } from '../../src/codec/tls.ts'
 import {
   encryptWithLabel,
@@ -8,24 +8,29 @@ import {
   signWithLabel,
 } from '../../src/crypto/secret/index.ts'
 import { signGroupInfo } from '../../src/mls/bootstrap/groupInfo.ts'
-import { signLeafNode } from '../../src/mls/bootstrap/keyPackageBundle.ts'
+import {
+  leafContent,
+  type OwnLeaf,
+  signLeafNode,
+} from '../../src/mls/bootstrap/keyPackageBundle.ts'
 import { sealWelcome } from '../../src/mls/bootstrap/welcome.ts'
 import type { Epoch } from '../../src/mls/group/epoch.ts'
 import type { Group } from '../../src/mls/group/index.ts'
+import { restoreEpoch } from '../../src/mls/group/state.ts'
 import { applyProposals } from '../../src/mls/public/applyProposals.ts'
 import { framedContentLabel, framedContentTbs } from '../../src/mls/public/contentSignature.ts'
 import { keyPackageLabel } from '../../src/mls/public/keyPackage.ts'
-import type { ProposalList, SourcedProposal } from '../../src/mls/public/proposalList.ts'
 import { sealTargets } from '../../src/mls/public/publicPath.ts'
 import { confirmedTranscriptHash } from '../../src/mls/public/transcript.ts'
 import { membershipTag } from '../../src/mls/treedem/publicMessage.ts'
 import {
   confirmationTag,
   deriveEpochSecrets,
+  deriveExternalKey,
   deriveJoinerSecret,
   deriveMemberSecret,
+  externalInitContext,
 } from '../../src/mls/treekem/keySchedule.ts'
-import { derivePskSecret } from '../../src/mls/treekem/preSharedKeys.ts'
 import { createPath } from '../../src/mls/treekem/updatePath.ts'
 import type { PathStep, PublicTree } from '../../src/mls/treesync/publicTree.ts'
 import {
@@ -40,7 +45,6 @@ import {
   type LeafNode,
   type LeafNodeContent,
   MlsMessage,
-  type PreSharedKeyId,
   type Proposal,
   type ProposalOrRef,
   type Sender,
@@ -55,7 +59,8 @@ import {
   SenderType,
   WireFormat,
 } from '../../src/wire/registry.ts'
-import type { Party } from './party.ts'
+import type { Participant, Party } from './party.ts'
+import { pskSecretOf, uncheckedProposals } from './uncheckedProposals.ts'
 
 /*
  * What a member can send that writes its own software: messages that this implementation would
@@ -72,6 +77,16 @@ export async function epochOf(group: Group): Promise<Epoch> {
   if (pending.previous === undefined) throw new Error('a member has an epoch')
   return pending.previous
 }
+
+/**
+ * A copy of all that a member has, also where its group takes no more commits. What is done with it
+ * leaves the member's own state as it was.
+ */
+export function copyOf({ environment }: Party, { person, group }: Participant): Epoch {
+  return restoreEpoch(environment, group.encodeState().expose(), person.own.signer)
+}
+
+const newMemberCommit: Sender = { senderType: SenderType.newMemberCommit }
 
 export function byValue(proposal: Proposal): ProposalOrRef {
   return { type: ProposalOrRefType.proposal, proposal }
@@ -159,6 +174,8 @@ export interface CommitPlan extends Framing {
   /** The context that path secrets are sealed under. */
   readonly provisional?: Change<GroupContext>
   readonly psks?: ReadonlyMap<string, Secret>
+  /** The committer is nobody's leaf yet, and would enter with this one. */
+  readonly newcomer?: OwnLeaf
 }
 
 export interface ForgedCommit {
@@ -176,22 +193,30 @@ export interface ForgedCommit {
  * path, transcript and key schedule follow from them.
  */
 export async function forgeCommit(epoch: Epoch, plan: CommitPlan = {}): Promise<ForgedCommit> {
-  const { crypto, leafIndex, secrets } = epoch
+  const { crypto, secrets } = epoch
   const { groupContext, tree: before, interimTranscriptHash } = epoch.public
   const entries = plan.proposals ?? []
-  const list = listed(epoch, entries)
+  const { newcomer } = plan
+  const sender = newcomer === undefined ? memberOf(epoch) : newMemberCommit
+  const list = uncheckedProposals(epoch.public, entries, epoch.leafIndex, sender)
   const applied = applyProposals(before, groupContext.extensions, list)
+  const { tree: treeBeforePath, leafIndex } =
+    newcomer === undefined
+      ? { tree: applied.tree, leafIndex: epoch.leafIndex }
+      : applied.tree.withFreeLeaf()
   const { extensions } = applied
   const next: GroupContext = { ...groupContext, epoch: groupContext.epoch + 1n, extensions }
   const added = applied.added.map((member) => member.leafIndex)
   let provisional = next
   const created = await createPath(crypto, {
-    tree: applied.tree,
+    tree: treeBeforePath,
     leafIndex,
     added,
     makeLeaf: (encryptionKey, parentHash) => {
       const leaf: LeafNodeContent = {
-        ...(before.leafNode(leafIndex) as LeafNode),
+        ...(newcomer === undefined
+          ? (before.leafNode(leafIndex) as LeafNode)
+          : leafContent(newcomer, encryptionKey)),
         encryptionKey,
         leafNodeSource: LeafNodeSource.commit,
         parentHash,
@@ -207,15 +232,20 @@ export async function forgeCommit(epoch: Epoch, plan: CommitPlan = {}): Promise<
       return provisional
     },
   })
-  const sealed = await resealed(crypto, created.path, applied.tree.filteredDirectPath(leafIndex), {
-    added,
-    provisional,
-    secretOf: plan.pathSecret,
-  })
+  const sealed = await resealed(
+    crypto,
+    created.path,
+    treeBeforePath.filteredDirectPath(leafIndex),
+    {
+      added,
+      provisional,
+      secretOf: plan.pathSecret,
+    },
+  )
   const path = plan.path === undefined ? sealed : plan.path(sealed)
-  const tree = path === undefined ? applied.tree : created.tree
+  const tree = path === undefined ? treeBeforePath : created.tree
   const honest: FramedContent = {
-    ...contentOf(epoch),
+    ...contentOf(epoch, sender),
     contentType: ContentType.commit,
     commit: { proposals: entries, path },
   }
@@ -239,7 +269,11 @@ export async function forgeCommit(epoch: Epoch, plan: CommitPlan = {}): Promise<
   const commitSecret =
     path === undefined ? new Secret(new Uint8Array(crypto.suite.Nh)) : created.commitSecret
   const joinerSecret = deriveJoinerSecret(crypto, secrets.initSecret, commitSecret, context)
-  const memberSecret = deriveMemberSecret(crypto, joinerSecret, pskSecretOf(crypto, list, plan))
+  const memberSecret = deriveMemberSecret(
+    crypto,
+    joinerSecret,
+    pskSecretOf(crypto, list, plan.psks),
+  )
   const nextSecrets = deriveEpochSecrets(crypto, memberSecret, context)
   const tag = confirmationTag(crypto, nextSecrets, context.confirmedTranscriptHash)
   const groupInfo = await signGroupInfo(epoch.signer, {
@@ -270,6 +304,34 @@ export async function forgeCommit(epoch: Epoch, plan: CommitPlan = {}): Promise<
             groupInfo,
           ),
   }
+}
+
+/** What an external commit may carry, given the ExternalInit that goes with it. */
+export type ExternalProposals = (init: ProposalOrRef) => readonly ProposalOrRef[]
+
+/**
+ * RFC 9420 §12.4.3.2 without its checks: the commit of a newcomer, to whom `insider` has told all
+ * that a member knows.
+ */
+export async function forgeExternalCommit(
+  insider: Epoch,
+  newcomer: OwnLeaf,
+  {
+    proposals = (init) => [init],
+    ...plan
+  }: Omit<CommitPlan, 'proposals' | 'newcomer'> & { readonly proposals?: ExternalProposals } = {},
+): Promise<ForgedCommit> {
+  const { crypto, secrets } = insider
+  const { publicKey } = await deriveExternalKey(crypto, secrets)
+  const { kemOutput, exported: initSecret } = await crypto.hpkeSealExport(
+    publicKey,
+    emptyBytes,
+    externalInitContext,
+    crypto.suite.Nh,
+  )
+  const epoch = { ...insider, signer: newcomer.signer, secrets: { ...secrets, initSecret } }
+  const init = byValue({ proposalType: ProposalType.externalInit, kemOutput })
+  return forgeCommit(epoch, { ...plan, newcomer, proposals: proposals(init) })
 }
 
 async function resealed(
@@ -303,75 +365,6 @@ async function resealed(
     ),
   }))
   return { ...path, nodes: await Promise.all(nodes) }
-}
-
-/** The proposals of a commit by kind, whether or not they may stand beside each other. */
-function listed(epoch: Epoch, entries: readonly ProposalOrRef[]): ProposalList {
-  const committer = epoch.leafIndex
-  const all = entries.flatMap((entry): readonly SourcedProposal[] => {
-    if (entry.type === ProposalOrRefType.proposal) {
-      return [{ proposal: entry.proposal, sender: memberOf(epoch) }]
-    }
-    const found = epoch.public.proposals.get(toHex(entry.reference))
-    return found === undefined ? [] : [found]
-  })
-  const leafOf = (sender: Sender) =>
-    sender.senderType === SenderType.member ? sender.leafIndex : committer
-  const removed = new Set<LeafIndex>()
-  const list = { updates: [], removes: [], adds: [], preSharedKeys: [] } as {
-    updates: ProposalList['updates'][number][]
-    removes: ProposalList['removes'][number][]
-    adds: ProposalList['adds'][number][]
-    preSharedKeys: PreSharedKeyId[]
-  }
-  let groupContextExtensions: ProposalList['groupContextExtensions']
-  for (const { proposal, sender } of all) {
-    switch (proposal.proposalType) {
-      case ProposalType.add:
-        list.adds.push({ keyPackage: proposal.keyPackage, sender })
-        break
-      case ProposalType.update:
-        list.updates.push({ leafIndex: leafOf(sender), leafNode: proposal.leafNode })
-        break
-      case ProposalType.remove:
-      case ProposalType.selfRemove: {
-        const leafIndex =
-          proposal.proposalType === ProposalType.remove ? proposal.removed : leafOf(sender)
-        const present = epoch.public.tree.leafNode(leafIndex) !== undefined
-        if (present && !removed.has(leafIndex)) {
-          list.removes.push({ leafIndex, kind: 'remove', sender })
-        }
-        removed.add(leafIndex)
-        break
-      }
-      case ProposalType.psk:
-        list.preSharedKeys.push(proposal.psk)
-        break
-      case ProposalType.groupContextExtensions:
-        groupContextExtensions = proposal.extensions
-        break
-      default:
-        break
-    }
-  }
-  return {
-    committer,
-    all,
-    reInit: undefined,
-    externalInit: undefined,
-    groupContextExtensions,
-    ...list,
-  }
-}
-
-function pskSecretOf(crypto: SecretSuite, list: ProposalList, plan: CommitPlan): Secret {
-  return derivePskSecret(
-    crypto,
-    list.preSharedKeys.flatMap((id) => {
-      const key = plan.psks?.get(toHex('pskId' in id ? id.pskId : id.pskGroupId))
-      return key === undefined ? [] : [{ id, key }]
-    }),
-  )
 }
 
 /** An Update of the member's own leaf that says something else. */

@@ -15,10 +15,10 @@ export function refusal(code: string): unknown {
 
 /** The code with which `group` rejects `message`, having changed nothing at all. */
 export async function rejectionOf(group: Group, message: Bytes): Promise<string> {
-  const before = viewOf(group)
+  const before = wholeStateOf(group)
   const received = await group.receive(message)
   if (!('error' in received)) return received.kind
-  expect(viewOf(group)).toEqual(before)
+  expect(wholeStateOf(group)).toEqual(before)
   return codeOf(received.error)
 }
 
@@ -64,6 +64,11 @@ export async function expectAlive(party: Party): Promise<void> {
   await party.commit(last.person.name)
   const [first, ...others] = party.participants.map(({ group }) => viewOf(group))
   for (const view of others) expect(view).toEqual(first)
+}
+
+/** With all that a member keeps: secrets, message keys, proposals, past epochs. */
+function wholeStateOf(group: Group): Readonly<Record<string, unknown>> {
+  return { ...viewOf(group), state: toHex(group.encodeState().expose()) }
 }
 
 /** What anybody can compare of a group that they only follow. */

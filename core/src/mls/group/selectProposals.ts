@@ -18,7 +18,16 @@ export function selectProposals(
   committer: LeafIndex,
   isValid: (refs: readonly string[]) => boolean,
 ): readonly string[] {
-  const preferred = preferredProposals(cached, committer)
+  const chosen = compatible(cached, preferredProposals(cached, committer), isValid)
+  return chosen.length > 0 ? chosen : loneReInit(cached, isValid)
+}
+
+/** As many of `preferred` as a commit could take together. */
+function compatible(
+  cached: ReadonlyMap<string, SourcedProposal>,
+  preferred: readonly string[],
+  isValid: (refs: readonly string[]) => boolean,
+): readonly string[] {
   if (preferred.length === 0 || isValid(preferred)) return preferred
   const removes = (ref: string) => {
     const type = cached.get(ref)?.proposal.proposalType
@@ -37,6 +46,17 @@ export function selectProposals(
   take(preferred.filter(removes))
   take(preferred.filter((ref) => !removes(ref)))
   return preferred.filter((ref) => chosen.has(ref))
+}
+
+/** §12.2: a ReInit has a commit to itself, and waits as long as there is anything else to commit. */
+function loneReInit(
+  cached: ReadonlyMap<string, SourcedProposal>,
+  isValid: (refs: readonly string[]) => boolean,
+): readonly string[] {
+  for (const [ref, { proposal }] of cached) {
+    if (proposal.proposalType === ProposalType.reInit && isValid([ref])) return [ref]
+  }
+  return []
 }
 
 /**
@@ -91,6 +111,9 @@ function preferredProposals(
       case ProposalType.groupContextExtensions:
         if (!contextExtensions) chosen.add(ref)
         contextExtensions = true
+        break
+      case ProposalType.custom:
+        chosen.add(ref)
         break
       default:
         // ReInit and ExternalInit never share a commit with others.

@@ -6,7 +6,6 @@ import type { Proposal } from '../../wire/proposal.ts'
 import type { LeafNode } from '../../wire/ratchetTree.ts'
 import { ProposalOrRefType, SenderType } from '../../wire/registry.ts'
 import type { OwnLeaf } from '../bootstrap/keyPackageBundle.ts'
-import { MlsError } from '../mlsError.ts'
 import { checkProposal } from '../public/proposal.ts'
 import { resolveProposals } from '../public/proposalList.ts'
 import { sortProposals } from '../public/proposalRules.ts'
@@ -59,9 +58,6 @@ export async function createCommit(
   { knownPsks = preSharedKeysOf(epoch), founds = false }: Founds = {},
 ): Promise<PendingCommit> {
   const { environment, crypto, leafIndex, privateTree, history, signer } = epoch
-  if (epoch.public.reInit !== undefined) {
-    throw new MlsError('group-reinitialised', 'the group is to be founded anew')
-  }
   const { entries, prepared, psks } = await chooseProposals(
     epoch,
     options.proposals ?? [],

@@ -226,10 +226,10 @@ export class Group {
   /**
    * MLSMessage with application data (RFC 9420 §6.3, §15).
    * @throws MlsError `message-proposals-pending` where proposals wait for a commit (§12.4),
-   *   `group-superseded`, `group-left`, `secret-tree-exhausted`
+   *   `group-reinitialised`, `group-superseded`, `group-left`, `secret-tree-exhausted`
    */
   protect(applicationData: Bytes, authenticatedData: Bytes = emptyBytes): Promise<Bytes> {
-    const epoch = this.#alive()
+    const epoch = this.#sending()
     if (this.public.proposals.size > 0) {
       throw new MlsError('message-proposals-pending', 'a commit has to come before more messages')
     }
@@ -243,7 +243,7 @@ export class Group {
   /**
    * MLSMessage with a proposal of ours. It counts here once it comes back from the log, like
    * everyone's; one that goes out encrypted nobody can read again and counts at once.
-   * @throws MlsError `group-superseded`, `group-left`
+   * @throws MlsError `group-reinitialised`, `group-superseded`, `group-left`
    */
   propose(proposal: OwnProposal, options: HandshakeOptions = {}): Promise<Bytes> {
     return this.#propose(proposal, options)
@@ -257,10 +257,10 @@ export class Group {
   /**
    * RFC 9420 §12.1.2: proposes a new encryption key for our leaf, and what else `leaf` changes. Its
    * private key is kept until this epoch ends.
-   * @throws MlsError `group-superseded`, `group-left`
+   * @throws MlsError `group-reinitialised`, `group-superseded`, `group-left`
    */
   async proposeUpdate(options: HandshakeOptions & { leaf?: OwnLeaf } = {}): Promise<Bytes> {
-    const { update, leafNode } = await makeUpdate(this.#alive(), options.leaf)
+    const { update, leafNode } = await makeUpdate(this.#sending(), options.leaf)
     const epoch = this.#alive()
     this.#epoch = { ...epoch, updates: [...epoch.updates, update] }
     return this.#propose({ proposalType: ProposalType.update, leafNode }, options)
@@ -273,7 +273,7 @@ export class Group {
    */
   commit(options: CommitOptions = {}): Promise<PendingCommit> {
     return this.#lane.run(async () => {
-      const pending = await this.#whileAlive(createCommit(this.#alive(), options))
+      const pending = await this.#whileAlive(createCommit(this.#sending(), options))
       if (this.#ended !== undefined) pending.discard()
       this.#alive()
       this.#remember(pending.message)
@@ -362,7 +362,7 @@ export class Group {
   }
 
   async #propose(proposal: Proposal, options: HandshakeOptions): Promise<Bytes> {
-    const epoch = this.#alive()
+    const epoch = this.#sending()
     const content = ownContent(epoch, {
       authenticatedData: options.authenticatedData ?? emptyBytes,
       contentType: ContentType.proposal,
@@ -436,6 +436,15 @@ export class Group {
       this.#alive()
       throw error
     }
+  }
+
+  /** §12.4.2: nothing is sent any more in a group that is to be founded anew. */
+  #sending(): Epoch {
+    const epoch = this.#alive()
+    if (epoch.public.reInit !== undefined) {
+      throw new MlsError('group-reinitialised', 'the group is to be founded anew')
+    }
+    return epoch
   }
 
   /** @throws MlsError `group-superseded`, `group-left` */

@@ -106,17 +106,6 @@ describe('a Welcome', () => {
     expect(joined.groupContext).toEqual(of.alice.groupContext)
   })
 
-  it.each([
-    ['a reinitialisation', ResumptionPskUsage.reInit],
-    ['a branch', ResumptionPskUsage.branch],
-  ])('of %s is refused, since nothing checks one (valn1401, valn1412-1414)', async (_, usage) => {
-    const key = new Secret(new Uint8Array(32).fill(1))
-    const of = await scene({ environment: { preSharedKey: () => key } })
-    const pskSecret = derivePskSecret(of.party.suite, [{ id: psk(usage), key }])
-    const welcome = await invented(of, { psks: [psk(usage)], pskSecret })
-    await expectJoinRefused(of, welcome, 'welcome-psk-invalid')
-  })
-
   it('of another suite than its KeyPackage or its GroupInfo is refused (valn1404)', async () => {
     const of = await scene()
     const welcome = await invented(of)

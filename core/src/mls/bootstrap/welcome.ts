@@ -137,8 +137,12 @@ function findPsks(
   ids: readonly PreSharedKeyId[],
   preSharedKey: (id: PreSharedKeyId) => Secret | undefined,
 ): readonly PreSharedKeyInput[] {
-  if (ids.filter(continuesGroup).length > 1) {
+  const continued = ids.filter(continuesGroup)
+  if (continued.length > 1) {
     throw new MlsError('welcome-psk-invalid', 'a group continues one other at most')
+  }
+  if (continued.some(({ usage }) => !waysToContinue.includes(usage))) {
+    throw new MlsError('welcome-psk-invalid', 'a resumption key of a usage that nobody knows')
   }
   return ids.map((id) => {
     const key = preSharedKey(id)
@@ -147,7 +151,9 @@ function findPsks(
   })
 }
 
-/** §8.4: a resumption key of usage `reinit` or `branch`. */
+const waysToContinue: readonly number[] = [ResumptionPskUsage.reInit, ResumptionPskUsage.branch]
+
+/** §8.4: a resumption key of usage `reinit` or `branch`, or of none that there is. */
 export function continuesGroup(id: PreSharedKeyId): id is ContinuedGroupId {
   return id.pskType === PskType.resumption && id.usage !== ResumptionPskUsage.application
 }

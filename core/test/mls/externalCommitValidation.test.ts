@@ -1,11 +1,19 @@
 import { describe, expect, it } from 'vitest'
 import { type Bytes, emptyBytes, equalBytes, utf8 } from '../../src/codec/bytes.ts'
 import { MlsError, permissivePolicy } from '../../src/mls/public/index.ts'
-import type { LeafIndex, LeafNodeContent, Proposal, ProposalOrRef } from '../../src/wire/index.ts'
+import type {
+  LeafIndex,
+  LeafNodeContent,
+  PreSharedKeyId,
+  Proposal,
+  ProposalOrRef,
+} from '../../src/wire/index.ts'
 import {
   CredentialType,
   LeafNodeSource,
   ProposalType,
+  PskType,
+  ResumptionPskUsage,
   SenderType,
 } from '../../src/wire/registry.ts'
 import {
@@ -199,6 +207,24 @@ describe('an external commit', () => {
       { proposals: (init) => [init, proposal] },
       'external-commit-proposal-not-allowed',
     )
+  })
+
+  it.each([
+    ['a reinitialisation (valn0801)', ResumptionPskUsage.reInit],
+    ['a branch (valn0802)', ResumptionPskUsage.branch],
+    ['what nobody knows', 9],
+  ])('with a pre-shared key for %s is refused', async (_, usage) => {
+    const party = await Party.of(names, permissive)
+    const { groupId, epoch } = party.group('alice')
+    const psk: PreSharedKeyId = {
+      pskType: PskType.resumption,
+      usage,
+      pskGroupId: groupId,
+      pskEpoch: epoch,
+      pskNonce: new Uint8Array(32),
+    }
+    const proposal = byValue({ proposalType: ProposalType.psk, psk })
+    await expectRefused(party, { proposals: (init) => [init, proposal] }, 'proposal-psk-invalid')
   })
 
   it('with a SelfRemove by value is refused (valn0404)', async () => {

@@ -7,7 +7,7 @@ import { ContentType, ProposalType, SenderType, WireFormat } from '../../src/wir
 import { contentOf, copyOf, touched } from './malformed.ts'
 import { framePrivate, type PrivateFraming } from './malformedPrivate.ts'
 import { Party, type PartyOptions, remove } from './party.ts'
-import { expectRejected, type RefusalCode, rejectionOf } from './refusals.ts'
+import { expectRejected, type RefusalCode, refusal, rejectionOf } from './refusals.ts'
 
 /*
  * What a group makes of a forged PrivateMessage; privateMessage.test.ts has the same rules, and
@@ -143,6 +143,22 @@ describe('a handshake in a PrivateMessage', () => {
     await expect(party.group('alice').propose(proposal, { encrypted: true })).rejects.toMatchObject(
       { code: 'message-wire-format-unexpected' },
     )
+  })
+
+  it('with a SelfRemove is refused, which a newcomer could not read', async () => {
+    const party = await Party.of(names, permissive)
+    const epoch = copyOf(party, party.at('mallory'))
+    const selfRemove = { proposalType: ProposalType.selfRemove } as const
+    const content: FramedContent = {
+      ...contentOf(epoch),
+      contentType: ContentType.proposal,
+      proposal: selfRemove,
+    }
+    const message = await framePrivate(epoch, content)
+    await expectRejected(party, 'mallory', message, 'message-wire-format-unexpected')
+    const own = party.group('alice').propose(selfRemove, { encrypted: true })
+    await expect(own).rejects.toEqual(refusal('message-wire-format-unexpected'))
+    expect(party.group('alice').public.proposals.size).toBe(0)
   })
 
   it('with a proposal that is not valid is refused, as it would be in the open', async () => {

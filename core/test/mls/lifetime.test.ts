@@ -13,7 +13,7 @@ describe("a KeyPackage's lifetime", () => {
   it.each([
     ['which ended just now', -minutes(0) - 1000],
     ['which ends in less than two minutes', minutes(2) - 1000],
-  ])('%s keeps a committer from adding it (valn0105)', async (_, left) => {
+  ])('%s keeps members from adding and from proposing it (valn0105)', async (_, left) => {
     const party = await Party.of(names)
     const { keyPackage } = await party.keyPackage(await party.person('erin'))
     party.clock.advance(300_000 - left)
@@ -22,6 +22,8 @@ describe("a KeyPackage's lifetime", () => {
       authenticatedData: emptyBytes,
     })
     await expect(commit).rejects.toEqual(refusal('leaf-lifetime-expired'))
+    const proposed = party.group('alice').propose(add(keyPackage))
+    await expect(proposed).rejects.toEqual(refusal('leaf-lifetime-expired'))
   })
 
   it('which begins later keeps a committer from adding it (valn0105)', async () => {

@@ -11,6 +11,7 @@ import type { LeafIndex, RatchetTree } from '../../wire/ratchetTree.ts'
 import { ContentType, ProposalType, ProtocolVersion, WireFormat } from '../../wire/registry.ts'
 import type { OwnLeaf } from '../bootstrap/keyPackageBundle.ts'
 import { MlsError } from '../mlsError.ts'
+import { checkLifetime } from '../public/keyPackage.ts'
 import type { CommitEffect } from '../public/publicCommit.ts'
 import type { PublicGroup } from '../public/publicGroup.ts'
 import { exportSecret } from '../treekem/keySchedule.ts'
@@ -243,7 +244,7 @@ export class Group {
   /**
    * MLSMessage with a proposal of ours. It counts here once it comes back from the log, like
    * everyone's; one that goes out encrypted nobody can read again and counts at once.
-   * @throws MlsError `group-reinitialised`, `group-superseded`, `group-left`
+   * @throws MlsError `leaf-lifetime-expired`, `group-reinitialised`, `group-superseded`, `group-left`
    */
   propose(proposal: OwnProposal, options: HandshakeOptions = {}): Promise<Bytes> {
     return this.#propose(proposal, options)
@@ -363,6 +364,9 @@ export class Group {
 
   async #propose(proposal: Proposal, options: HandshakeOptions): Promise<Bytes> {
     const epoch = this.#sending()
+    if (proposal.proposalType === ProposalType.add) {
+      checkLifetime(proposal.keyPackage.leafNode, epoch.environment.clock.now(), 'sender')
+    }
     const content = ownContent(epoch, {
       authenticatedData: options.authenticatedData ?? emptyBytes,
       contentType: ContentType.proposal,

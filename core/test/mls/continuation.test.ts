@@ -45,12 +45,13 @@ async function reInitialised(cipherSuite = 3) {
 }
 
 describe('a reinitialised group', () => {
-  it('goes on in another suite, and in another one after that', async () => {
+  it('goes on in another suite, and in others after that', async () => {
     const { party, old } = await founded(names)
     let views = old
     for (const [id, founder] of [
       [3, 'alice'],
       [2, 'carol'],
+      [7, 'bob'],
     ] as const) {
       await commitIn(views, 'bob', [reInitAs(id)])
       const others = names.filter((name) => name !== founder)

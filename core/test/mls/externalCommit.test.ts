@@ -1,68 +1,13 @@
 import { describe, expect, it } from 'vitest'
-import { toHex, utf8 } from '../../src/codec/bytes.ts'
-import { encode } from '../../src/codec/tls.ts'
+import { utf8 } from '../../src/codec/bytes.ts'
 import { Secret } from '../../src/crypto/secret/index.ts'
-import { signGroupInfo } from '../../src/mls/bootstrap/groupInfo.ts'
-import { Group, type GroupInfoOptions, type PendingCommit } from '../../src/mls/group/index.ts'
-import { MlsError, permissivePolicy } from '../../src/mls/public/index.ts'
-import {
-  Credential,
-  ExternalPub,
-  type GroupInfo,
-  type PreSharedKeyId,
-} from '../../src/wire/index.ts'
-import { ExtensionType, ProposalType, PskType } from '../../src/wire/registry.ts'
-import { touched } from './malformed.ts'
-import {
-  groupInfoIn,
-  Party,
-  type PartyOptions,
-  type Person,
-  publicMessageIn,
-  remove,
-  viewOf,
-} from './party.ts'
+import { Group } from '../../src/mls/group/index.ts'
+import type { PreSharedKeyId } from '../../src/wire/index.ts'
+import { ProposalType, PskType } from '../../src/wire/registry.ts'
+import { leafOf } from './continuing.ts'
+import { enter, expectHeard, groupInfoOf, knock, open, permissive } from './knocking.ts'
+import { groupAfter, groupInfoIn, Party, publicMessageIn, remove, viewOf } from './party.ts'
 import { expectAlive, refusal } from './refusals.ts'
-
-const permissive: PartyOptions = { policy: permissivePolicy, extensions: [] }
-const open: GroupInfoOptions = { externalPub: true, ratchetTree: true }
-
-async function groupInfoOf(party: Party, options = open): Promise<GroupInfo> {
-  const last = party.participants.at(-1)
-  if (last === undefined) throw new Error('nobody can describe the group')
-  return groupInfoIn(await last.group.groupInfo(options))
-}
-
-type Joining = Omit<Parameters<typeof Group.joinExternally>[1], 'groupInfo' | 'own'>
-
-/** What `person` sends to get in; the log has not taken it. */
-async function knock(party: Party, person: Person, joining: Joining = {}): Promise<PendingCommit> {
-  const groupInfo = await groupInfoOf(party)
-  return Group.joinExternally(party.environment, { groupInfo, own: person.own, ...joining })
-}
-
-/** The log has taken it. */
-async function enter(party: Party, person: Person, pending: PendingCommit): Promise<Group> {
-  await party.deliver(pending.message)
-  const group = Group.enter(pending)
-  party.participants.push({ person, group })
-  const [first, ...others] = party.participants.map((participant) => viewOf(participant.group))
-  for (const view of others) expect(view).toEqual(first)
-  return group
-}
-
-/** Everybody reads what the group's newest member writes, and the other way round. */
-async function expectHeard(party: Party): Promise<void> {
-  const [first, last] = [party.participants[0], party.participants.at(-1)]
-  if (first === undefined || last === undefined) throw new Error('nobody is there')
-  for (const [from, to] of [
-    [first.group, last.group],
-    [last.group, first.group],
-  ] as const) {
-    const received = await to.receive(await from.protect(utf8('hello')))
-    expect(received).toMatchObject({ kind: 'application', sender: from.leafIndex })
-  }
-}
 
 describe('joining by an external commit', () => {
   it('gives the newcomer and all members the same group, which goes on', async () => {
@@ -159,6 +104,53 @@ describe('joining by an external commit', () => {
     expect(group.leafIndex).toBe(0)
     expect(party.participants.map(({ person }) => person.name)).toEqual(['bob', 'dave', 'erin'])
     await expectHeard(party)
+  })
+
+  it('takes over a group that everybody leaves', async () => {
+    const party = await Party.of(['alice', 'bob', 'carol'], permissive)
+    const leaving = []
+    for (const name of ['alice', 'bob', 'carol']) {
+      leaving.push(publicMessageIn(await party.propose(name, selfRemove)))
+    }
+    const follower = party.group('alice').public
+    const erin = await party.person('erin')
+    const pending = await knock(party, erin, { selfRemoves: leaving })
+    const accepted = await follower.withCommit(
+      publicMessageIn(pending.message),
+      groupInfoIn(pending.groupInfo),
+    )
+    expect(accepted).toMatchObject({ committer: 0, removed: [0, 1, 2] })
+    const group = await enter(party, erin, pending)
+    expect(group.members).toHaveLength(1)
+    expect(group.public.tree.leafCount).toBe(1)
+    await party.add('erin', ['frank'])
+    await expectHeard(party)
+  })
+
+  it.each([2, 3, 7])('works in suite %i', async (id) => {
+    const party = await Party.of(['nobody'], permissive)
+    const founder = await leafOf(party, 'alice', id)
+    const alice = await Group.found(party.environment, {
+      cipherSuite: id,
+      groupId: utf8(`suite ${id}`),
+      own: founder,
+      lifetime: party.lifetime(),
+      extensions: [],
+    })
+    const groupInfo = groupInfoIn(await alice.groupInfo(open))
+    const own = await leafOf(party, 'bob', id)
+    const pending = await Group.joinExternally(party.environment, { groupInfo, own })
+    const next = groupAfter(await alice.receive(pending.message))
+    const bob = Group.enter(pending)
+    expect(viewOf(bob)).toEqual(viewOf(next))
+    const again = { groupInfo: groupInfoIn(await next.groupInfo(open)), own }
+    const resync = await Group.joinExternally(party.environment, {
+      ...again,
+      replaces: bob.leafIndex,
+    })
+    const after = groupAfter(await next.receive(resync.message))
+    expect(await bob.receive(resync.message)).toMatchObject({ kind: 'removed' })
+    expect(viewOf(Group.enter(resync))).toEqual(viewOf(after))
   })
 
   it('uses a pre-shared key, which who does not have it cannot follow', async () => {
@@ -284,103 +276,6 @@ describe('joining again in place of the leaf that one has, "resync"', () => {
     const group = await enter(party, person, pending)
     expect(group).toMatchObject({ leafIndex: 0 })
     expect(group.members).toHaveLength(2)
-  })
-})
-
-describe('an external commit is not even made', () => {
-  it('from a GroupInfo without external_pub', async () => {
-    const party = await Party.of(['alice', 'bob'], permissive)
-    const dave = await party.person('dave')
-    const groupInfo = await groupInfoOf(party, { ratchetTree: true })
-    const joining = Group.joinExternally(party.environment, { groupInfo, own: dave.own })
-    await expect(joining).rejects.toEqual(refusal('external-pub-missing'))
-  })
-
-  it.each<[string, Uint8Array<ArrayBuffer>, string]>([
-    ['of no length', new Uint8Array(0), 'extension-malformed'],
-    ['that is no key', new Uint8Array(31), 'crypto-invalid-key'],
-    ['of the order one', new Uint8Array(32), 'crypto-invalid-key'],
-  ])('with an external_pub %s', async (_, externalPub, code) => {
-    const party = await Party.of(['alice', 'bob'], permissive)
-    const dave = await party.person('dave')
-    const honest = await groupInfoOf(party, { ratchetTree: true })
-    const extensionData =
-      code === 'extension-malformed' ? externalPub : encode(ExternalPub, { externalPub })
-    const { signer } = party.at('bob').person.own
-    const groupInfo = await signGroupInfo(signer, {
-      ...honest,
-      extensions: [
-        ...honest.extensions,
-        { extensionType: ExtensionType.externalPub, extensionData },
-      ],
-    })
-    const joining = Group.joinExternally(party.environment, { groupInfo, own: dave.own })
-    await expect(joining).rejects.toEqual(refusal(code))
-  })
-
-  it('from a GroupInfo that nobody in the group has signed', async () => {
-    const party = await Party.of(['alice', 'bob'], permissive)
-    const dave = await party.person('dave')
-    const honest = await groupInfoOf(party)
-    const groupInfo = { ...honest, signature: touched(honest.signature) }
-    const joining = Group.joinExternally(party.environment, { groupInfo, own: dave.own })
-    await expect(joining).rejects.toEqual(refusal('group-info-signature-invalid'))
-  })
-
-  it('by who is in the group already and does not say so', async () => {
-    const party = await Party.of(['alice', 'bob'], {
-      ...permissive,
-      policy: {
-        ...permissivePolicy,
-        clientOf: ({ credential }) => toHex(encode(Credential, credential)),
-      },
-    })
-    const again = knock(party, party.at('bob').person)
-    await expect(again).rejects.toEqual(refusal('leaf-signature-key-duplicate'))
-    const withAnotherKey = knock(party, await party.person('bob'))
-    await expect(withAnotherKey).rejects.toEqual(refusal('proposals-client-already-member'))
-  })
-
-  it('in place of nobody', async () => {
-    const party = await Party.of(['alice', 'bob'], permissive)
-    const replaces = 7 as Group['leafIndex']
-    const joining = knock(party, await party.person('dave'), { replaces })
-    await expect(joining).rejects.toEqual(refusal('proposal-removes-blank-leaf'))
-  })
-
-  it('with a SelfRemove of the epoch before, or of nobody', async () => {
-    const party = await Party.of(['alice', 'bob', 'carol'], permissive)
-    const stale = publicMessageIn(await party.group('bob').proposeSelfRemove())
-    const dave = await party.person('dave')
-    const forged = { ...stale, auth: { signature: touched(stale.auth.signature) } }
-    await expect(knock(party, dave, { selfRemoves: [forged] })).rejects.toEqual(
-      refusal('message-signature-invalid'),
-    )
-    await party.commit('carol')
-    await expect(knock(party, dave, { selfRemoves: [stale] })).rejects.toEqual(
-      refusal('message-epoch-past'),
-    )
-  })
-
-  it('with a pre-shared key that is not at hand', async () => {
-    const party = await Party.of(['alice', 'bob'], permissive)
-    const psk = { pskType: PskType.external, pskId: utf8('?'), pskNonce: new Uint8Array(32) }
-    const joining = knock(party, await party.person('dave'), { preSharedKeys: [psk] })
-    await expect(joining).rejects.toEqual(refusal('commit-psk-missing'))
-  })
-
-  it('by whom the policy does not want', async () => {
-    const party = await Party.of(['alice', 'bob'], {
-      ...permissive,
-      policy: {
-        ...permissivePolicy,
-        checkProposals: ({ externalInit }) => {
-          if (externalInit !== undefined) throw new MlsError('message-sender-not-allowed', 'closed')
-        },
-      },
-    })
-    const joining = knock(party, await party.person('dave'))
-    await expect(joining).rejects.toEqual(refusal('message-sender-not-allowed'))
   })
 })
 

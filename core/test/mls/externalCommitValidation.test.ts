@@ -19,14 +19,13 @@ import {
 import {
   byReference,
   byValue,
-  type ExternalProposals,
   epochOf,
-  forgeExternalCommit,
   forgeNewcomer,
   forgeUpdate,
   frameProposal,
   touched,
 } from './malformed.ts'
+import { type ExternalProposals, forgeExternalCommit } from './malformedExternal.ts'
 import { add, Party, type PartyOptions, publicMessageIn, remove } from './party.ts'
 import { expectCommitRefused, expectRejected, type RefusalCode } from './refusals.ts'
 

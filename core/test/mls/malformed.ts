@@ -26,10 +26,8 @@ import { membershipTag } from '../../src/mls/treedem/publicMessage.ts'
 import {
   confirmationTag,
   deriveEpochSecrets,
-  deriveExternalKey,
   deriveJoinerSecret,
   deriveMemberSecret,
-  externalInitContext,
 } from '../../src/mls/treekem/keySchedule.ts'
 import { createPath } from '../../src/mls/treekem/updatePath.ts'
 import type { PathStep, PublicTree } from '../../src/mls/treesync/publicTree.ts'
@@ -304,34 +302,6 @@ export async function forgeCommit(epoch: Epoch, plan: CommitPlan = {}): Promise<
             groupInfo,
           ),
   }
-}
-
-/** What an external commit may carry, given the ExternalInit that goes with it. */
-export type ExternalProposals = (init: ProposalOrRef) => readonly ProposalOrRef[]
-
-/**
- * RFC 9420 §12.4.3.2 without its checks: the commit of a newcomer, to whom `insider` has told all
- * that a member knows.
- */
-export async function forgeExternalCommit(
-  insider: Epoch,
-  newcomer: OwnLeaf,
-  {
-    proposals = (init) => [init],
-    ...plan
-  }: Omit<CommitPlan, 'proposals' | 'newcomer'> & { readonly proposals?: ExternalProposals } = {},
-): Promise<ForgedCommit> {
-  const { crypto, secrets } = insider
-  const { publicKey } = await deriveExternalKey(crypto, secrets)
-  const { kemOutput, exported: initSecret } = await crypto.hpkeSealExport(
-    publicKey,
-    emptyBytes,
-    externalInitContext,
-    crypto.suite.Nh,
-  )
-  const epoch = { ...insider, signer: newcomer.signer, secrets: { ...secrets, initSecret } }
-  const init = byValue({ proposalType: ProposalType.externalInit, kemOutput })
-  return forgeCommit(epoch, { ...plan, newcomer, proposals: proposals(init) })
 }
 
 async function resealed(

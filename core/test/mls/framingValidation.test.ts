@@ -53,9 +53,11 @@ describe('a message', () => {
 
   it('of another group is refused', async () => {
     const party = await Party.of(names)
-    const elsewhere = (content: FramedContent) => ({ ...content, groupId: utf8('elsewhere') })
-    const forged = await forgeCommit(await mallorys(party), { content: elsewhere })
-    await expectCommitRefused(party, 'mallory', forged, 'message-group-mismatch')
+    for (const groupId of [utf8('elsewhere'), touched(party.group('alice').groupId)]) {
+      const elsewhere = (content: FramedContent) => ({ ...content, groupId })
+      const forged = await forgeCommit(await mallorys(party), { content: elsewhere })
+      await expectCommitRefused(party, 'mallory', forged, 'message-group-mismatch')
+    }
   })
 
   it('whose membership tag does not verify is refused (valn1202, valn1302)', async () => {

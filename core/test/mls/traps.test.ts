@@ -25,6 +25,7 @@ import {
   forgeNewcomer,
   frame,
   frameProposal,
+  touched,
 } from './malformed.ts'
 import { add, Party, type PartyOptions, remove, viewOf, welcomeIn } from './party.ts'
 import {
@@ -143,7 +144,7 @@ describe('a proposal from outside, which no GroupContext is signed with', () => 
   }
 
   it.each<[string, (content: FramedContent) => FramedContent, RefusalCode]>([
-    ['another group', (of) => ({ ...of, groupId: utf8('other') }), 'message-group-mismatch'],
+    ['another group', (of) => ({ ...of, groupId: touched(of.groupId) }), 'message-group-mismatch'],
     ['no group', (of) => ({ ...of, groupId: emptyBytes }), 'message-group-mismatch'],
     ['the epoch before', (of) => ({ ...of, epoch: of.epoch - 1n }), 'message-epoch-past'],
     ['the next epoch', (of) => ({ ...of, epoch: of.epoch + 1n }), 'message-epoch-future'],

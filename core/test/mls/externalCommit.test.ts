@@ -265,6 +265,18 @@ describe('joining again in place of the leaf that one has, "resync"', () => {
     expect(await old.receive(pending.message)).toMatchObject({ kind: 'removed' })
   })
 
+  it('is not needed where one was leaving anyway', async () => {
+    const party = await Party.of(['alice', 'bob', 'carol'], permissive)
+    const leaving = publicMessageIn(await party.propose('bob', selfRemove))
+    const { person } = party.at('bob')
+    const selfRemoves = [leaving]
+    const twice = knock(party, person, { selfRemoves, replaces: party.leaf('bob') })
+    await expect(twice).rejects.toEqual(refusal('proposals-same-leaf-twice'))
+    const group = await enter(party, person, await knock(party, person, { selfRemoves }))
+    expect(group).toMatchObject({ leafIndex: 1 })
+    expect(group.members).toHaveLength(3)
+  })
+
   it('goes together with the leaving of others', async () => {
     const party = await Party.of(['alice', 'bob', 'carol'], permissive)
     const leaving = publicMessageIn(await party.propose('alice', selfRemove))

@@ -55,10 +55,10 @@ const untimely: Readonly<Partial<Record<MlsError['code'], 'own' | 'duplicate' | 
   'message-epoch-past': 'past-epoch',
 }
 
-/** How a proposal is sent. */
 /** Of the commits that we make and discard within an epoch, the last may still come back. */
 const maxOwnCommits = 64
 
+/** How a proposal is sent. */
 export interface HandshakeOptions {
   readonly authenticatedData?: Bytes
   /** As a PrivateMessage, which a delivery service cannot check. */

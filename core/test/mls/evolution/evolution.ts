@@ -189,7 +189,7 @@ class Turn {
     if (way === 'resync' && world.active.length > 1) {
       return world.enterExternally(committer.person, committer)
     }
-    const { pendingRemovals: removals, proposals: cached } = world.head.group.public
+    const { pendingRemovals: removals, proposals: cached } = committer.group.public
     const losing = world.active.filter((member) => member !== committer).slice(0, rivals)
     const pending = await this.#committed(committer, losing)
     const { removed, proposals } = pending.effect
@@ -200,7 +200,9 @@ class Turn {
     }
     for (const sourced of cached.values()) {
       const isCustom = sourced.proposal.proposalType === ProposalType.custom
-      if (isCustom && !proposals.all.includes(sourced)) meet(world.met, 'custom left out')
+      if (isCustom && !proposals.all.includes(sourced)) {
+        throw new Surprise('a proposal of a custom type was not committed')
+      }
     }
     for (const { proposal } of proposals.all) {
       meet(world.met, `committed ${nameOf(proposal.proposalType)}`)

@@ -1,47 +1,13 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { toHex } from '../../src/codec/bytes.ts'
-import type { SecretCrypto, SecretSuite } from '../../src/crypto/secret/index.ts'
 import { report, runsOr, seed } from '../campaign.ts'
 import { evolve } from './evolution/evolution.ts'
+import { altered, labelled, reusedPaths } from './evolution/faults.ts'
 import { type Met, Surprise } from './evolution/inbox.ts'
-import { type Fault, labelOf } from './evolution/people.ts'
-import { type Plan, type ProposalKind, plan, type Round } from './evolution/steps.ts'
-
-const quiet: Round = {
-  restored: [],
-  chatter: [],
-  proposals: [],
-  way: 'member',
-  by: 0,
-  rivals: 0,
-  inline: [],
-  path: 'always',
-  encrypted: false,
-  lagging: [],
-  loses: false,
-  pause: 0,
-}
-const planOf = (size: number, rounds: readonly Partial<Round>[]): Plan => ({
-  seed: 1,
-  size,
-  rounds: rounds.map((round) => ({ ...quiet, ...round })),
-  ending: 'none',
-})
-
-const propose = (kind: ProposalKind, by: number, target = 0, encrypted = false) => ({
-  kind,
-  by,
-  target,
-  encrypted,
-})
-
-/** Removes leaf 1 by a commit of leaf 0, after everyone has been heard. */
-const removal: Partial<Round> = {
-  by: 0,
-  chatter: [0, 1, 2, 3],
-  proposals: [propose('remove', 2, 1)],
-}
+import type { Fault } from './evolution/people.ts'
+import { everything, planOf, removal } from './evolution/plans.ts'
+import { type Plan, plan } from './evolution/steps.ts'
 
 /** What chance has to have led to, for the runs to show anything. */
 const expectedToMeet = [
@@ -71,41 +37,10 @@ const expectedToMeet = [
   'branched',
 ]
 
-const everything: readonly Partial<Round>[] = [
-  {
-    chatter: [0, 1, 2, 3, 4, 5],
-    proposals: [propose('add', 1), propose('update', 3), propose('external-psk', 4, 1, true)],
-    by: 2,
-    rivals: 2,
-    restored: [3],
-  },
-  {
-    chatter: [0, 1, 2, 3, 4, 5],
-    proposals: [propose('custom', 1), propose('extensions', 2), propose('invalid', 0)],
-    by: 1,
-    lagging: [5],
-  },
-  { way: 'external', lagging: [5] },
-  { proposals: [propose('remove', 1, 3), propose('self-remove', 2)], by: 0 },
-  { way: 'resync', by: 1, pause: 61_000 },
-  { inline: [{ kind: 'custom', target: 0 }], path: 'if-required', by: 1 },
-  { proposals: [propose('update', 1), propose('newcomer', 0)], lagging: [4], loses: true, by: 2 },
-  { proposals: [propose('custom', 1)], lagging: [4], loses: true },
-  {
-    proposals: ['custom', 'custom', 'custom'].map((kind, by) => propose(kind as ProposalKind, by)),
-    lagging: [4],
-    loses: true,
-  },
-  { chatter: [0, 1, 2, 3, 4] },
-  { chatter: [0, 1, 2, 3, 4], lagging: [3] },
-  { chatter: [0, 1, 2, 3, 4], lagging: [3] },
-  { chatter: [0, 1, 2, 3, 4] },
-]
-
 describe('a group that lives through anything', () => {
   it('agrees on everything or fails typed, and keeps its secrets from who left and who is new', async (context) => {
     const met: Met = new Map()
-    const numRuns = runsOr(12)
+    const numRuns = runsOr(10)
     let epochs = 0n
     await fc.assert(
       fc.asyncProperty(plan, async (chosen) => {
@@ -116,7 +51,7 @@ describe('a group that lives through anything', () => {
     )
     report(context, { epochs: Number(epochs), ...Object.fromEntries(met) })
     if (numRuns >= 100) expect([...met.keys()]).toEqual(expect.arrayContaining(expectedToMeet))
-  })
+  }, 120_000)
 
   it('has 64 members', async () => {
     const rounds = [
@@ -150,18 +85,11 @@ describe('that is noticed', () => {
 
   it('while nothing is wrong, that nothing is', async () => {
     const { ledger } = await evolve(plain)
-    expect(ledger.outsiders).toBe(1)
+    expect(ledger.outsiders).toHaveLength(1)
   })
 
   it('when a committer uses a path secret twice, which somebody removed knows', async () => {
-    let drawn = 0
-    const crypto = altered('p0', {
-      random: (suite) => (length) => {
-        // What its founding draws comes first; then, of each two, the path's and the leaf's.
-        const reused = length === 32 && drawn++ % 2 === 0 && drawn > 2
-        return reused ? new Uint8Array(32).fill(1) : suite.random(length)
-      },
-    })
+    const crypto = reusedPaths('p0')
     await expect(evolve(plain, new Map(), { crypto })).rejects.toEqual(
       new Surprise('p1 got into epoch 3'),
     )
@@ -196,40 +124,3 @@ describe('that is noticed', () => {
     ).rejects.toEqual(new Surprise('p1 opened a message of a later epoch'))
   })
 })
-
-type Operation = 'random' | 'expand'
-
-/** The software of `name`, or of everyone, with one operation that works otherwise. */
-function altered<K extends Operation>(
-  name: string | undefined,
-  change: { readonly [k in K]: (suite: SecretSuite) => SecretSuite[k] },
-): NonNullable<Fault['crypto']> {
-  return (of, crypto): SecretCrypto => {
-    if (name !== undefined && of !== name) return crypto
-    return {
-      publicSuite: (id) => crypto.publicSuite(id),
-      secretSuite: (id) => {
-        const suite = crypto.secretSuite(id)
-        if (suite === undefined) return undefined
-        const changed = Object.entries(change) as [K, (suite: SecretSuite) => SecretSuite[K]][]
-        const operations = changed.map(([key, make]) => [key, make(suite)])
-        return { ...suite, ...Object.fromEntries(operations) }
-      },
-    }
-  }
-}
-
-/** Expand, with what comes of one label changed byte by byte. */
-function labelled(
-  label: string,
-  change: (byte: number) => number,
-  inner: (suite: SecretSuite) => SecretSuite['expand'] = ({ expand }) => expand,
-) {
-  return (suite: SecretSuite): SecretSuite['expand'] => {
-    const expand = inner(suite)
-    return (key, info, length) => {
-      const output = expand(key, info, length)
-      return labelOf(info) === label ? output.map(change) : output
-    }
-  }
-}

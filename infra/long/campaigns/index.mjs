@@ -1,5 +1,7 @@
+import { compromise } from './compromise.mjs'
 import { decoders } from './decoders.mjs'
 import { encodings } from './encodings.mjs'
+import { evolution } from './evolution.mjs'
 import { interop } from './interop.mjs'
 
 /**
@@ -7,4 +9,4 @@ import { interop } from './interop.mjs'
  *
  * @type {readonly import('../campaign.mjs').Campaign[]}
  */
-export const campaigns = [encodings, decoders, interop]
+export const campaigns = [encodings, decoders, evolution, compromise, interop]

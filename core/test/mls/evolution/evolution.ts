@@ -15,18 +15,39 @@ import { customType, type Fault, groupExtensions, proposeFromOutside } from './p
 import { type InlineKind, maxMembers, type Plan, type ProposalStep, type Round } from './steps.ts'
 import { keyOf, plain, World, withEverything } from './world.ts'
 
+/** Before which round whose state is copied. */
+export interface Theft {
+  readonly round: number
+  readonly victim: number
+}
+
 /** Lives through a plan, and throws at whatever does not go as the RFC says. */
 export async function evolve(
   { seed, size, rounds, ending }: Plan,
   met: Met = new Map(),
-  fault: Fault = {},
+  { theft, ...fault }: Fault & { readonly theft?: Theft } = {},
 ): Promise<World> {
   const world = await World.found(String(seed), size, met, fault)
-  for (const round of rounds) await new Turn(world, round).pass()
+  for (const [i, round] of rounds.entries()) {
+    if (i === theft?.round) await world.ledger.steal(world.pick(theft.victim))
+    await new Turn(world, round).pass()
+  }
   await catchUp(world, new Set())
+  await heal(world)
   if (ending === 'reinit') await reInit(world)
   if (ending === 'branch') await branch(world)
   return world
+}
+
+/** Who has been robbed commits, and the others go on as if nothing had been. */
+async function heal(world: World): Promise<void> {
+  for (const leaf of world.ledger.victims) {
+    await world.commit(world.members.find(({ group }) => group.leafIndex === leaf) as Member, {})
+    await world.say(world.head)
+    await world.commit(world.head, {})
+    await world.say(world.head)
+    await world.check()
+  }
 }
 
 /** Who heard nothing hears it now, but for `lagging`; who has lost its way comes back by itself. */

@@ -82,6 +82,11 @@ export class Member {
     meet(this.#met, 'restored')
   }
 
+  /** Whether this would still open a message, if it came now. */
+  awaits(letter: Letter): boolean {
+    return this.#expected(letter)?.includes('application') === true
+  }
+
   #advance(group: Group): void {
     this.#endedAt.set(this.group.epoch, this.#clock.now())
     this.group = group

@@ -1,13 +1,12 @@
 import { type Bytes, toHex, utf8 } from '../../../src/codec/bytes.ts'
 import { decode } from '../../../src/codec/tls.ts'
-import type { Secret } from '../../../src/crypto/secret/index.ts'
 import type { Epoch } from '../../../src/mls/group/epoch.ts'
-import { Group } from '../../../src/mls/group/index.ts'
+import { defaultRetention, Group } from '../../../src/mls/group/index.ts'
 import { restoreEpoch } from '../../../src/mls/group/state.ts'
-import { MlsMessage } from '../../../src/wire/index.ts'
+import { type LeafIndex, MlsMessage } from '../../../src/wire/index.ts'
 import { WireFormat } from '../../../src/wire/registry.ts'
 import { Adversary, type Passage } from './adversary.ts'
-import { Surprise } from './inbox.ts'
+import { type Member, Surprise } from './inbox.ts'
 import type { Letter } from './network.ts'
 import type { Person } from './people.ts'
 
@@ -25,23 +24,26 @@ export function copyOf(group: Group, { environment, own }: Person): Epoch {
 interface Outsider {
   readonly name: string
   readonly adversary: Adversary
-  /** With the state of the adversary, but by the rules; undefined where it could only be behind. */
-  readonly group: Group
-  /** The last epoch that it may know. */
-  readonly until: bigint
+  /** With the state of the adversary, but by the rules. */
+  group: Group
+  /** The last epoch that it may know; undefined for a thief whose victim has not healed yet. */
+  until: bigint | undefined
+  /** Where the victim of a thief is. */
+  readonly victim?: LeafIndex
 }
 
 /** What has happened in a group: the secrets of each epoch, and everything that was sent. */
 export class Ledger {
   readonly passages: Passage[] = []
-  readonly #secrets = new Map<bigint, ReadonlySet<string>>()
+  /** By their hexadecimal form, the name of each. */
+  readonly #secrets = new Map<bigint, ReadonlyMap<string, string>>()
   readonly #letters: Letter[] = []
   readonly #outsiders: Outsider[] = []
   /** Bounds the time that a run takes. */
   readonly #maxOutsiders = 4
 
-  get outsiders(): number {
-    return this.#outsiders.length
+  get outsiders(): readonly Outsider[] {
+    return this.#outsiders
   }
 
   /**
@@ -50,22 +52,30 @@ export class Ledger {
   begin(group: Group, person: Person): void {
     const { secrets, messages } = copyOf(group, person)
     const exported = group.exportSecret('test', utf8('context'), 32)
-    const all = [...Object.values(secrets), messages.senderDataSecret, exported].map(hex)
+    const { senderDataSecret } = messages
+    const named = Object.entries({ ...secrets, senderDataSecret, exported })
+    const all = new Map(named.map(([name, secret]) => [toHex(secret.expose()), name]))
     for (const [epoch, others] of this.#secrets) {
-      const shared = all.some((secret) => others.has(secret))
+      const shared = [...all.keys()].some((secret) => others.has(secret))
       if (epoch !== group.epoch && shared) {
         throw new Surprise(`epochs ${epoch} and ${group.epoch} share a secret`)
       }
     }
-    this.#secrets.set(group.epoch, new Set(all))
+    this.#secrets.set(group.epoch, all)
   }
 
   /** Somebody has sent this, and every outsider gets to see it. */
   async sent(letter: Letter): Promise<void> {
     this.#letters.push(letter)
-    for (const { name, group, until } of this.#outsiders) {
-      if (letter.epoch <= until) continue
-      const { kind } = await group.receive(letter.message)
+    for (const outsider of this.#outsiders) {
+      const { name, until } = outsider
+      if (until !== undefined && letter.epoch <= until) continue
+      const received = await outsider.group.receive(letter.message)
+      const { kind } = received
+      if (until === undefined) {
+        if (received.kind === 'commit') outsider.group = received.group
+        continue
+      }
       if (kind === 'rejected' || kind === 'future-epoch' || kind === 'past-epoch') continue
       throw new Surprise(`${name}, who had left, took ${letter.kind} as ${kind}`)
     }
@@ -73,7 +83,52 @@ export class Ledger {
 
   async passed(passage: Passage): Promise<void> {
     this.passages.push(passage)
-    for (const { adversary } of this.#outsiders) await adversary.follow(passage)
+    for (const outsider of this.#outsiders) {
+      const followed = await outsider.adversary.follow(passage)
+      if (outsider.until !== undefined) continue
+      if (heals(passage, outsider.victim)) outsider.until = passage.epoch
+      else if (!followed) throw new Surprise(`${outsider.name} is not as able as it could be`)
+    }
+  }
+
+  /** Where the victims of thieves are that have not healed yet. */
+  get victims(): readonly LeafIndex[] {
+    return this.#outsiders.flatMap(({ until, victim }) =>
+      until === undefined && victim !== undefined ? [victim] : [],
+    )
+  }
+
+  /**
+   * Somebody copies all that `member` has, down to what it once computed and did not write down, and
+   * listens from now on. Of what was before it opens what the member still could, and no more.
+   */
+  async steal(member: Member): Promise<void> {
+    const { group, person } = member
+    const name = `who robbed ${person.name}`
+    const adversary = new Adversary(copyOf(group, person), person.memory)
+    const state = group.encodeState().expose()
+    const own = Group.restore(person.environment, state, person.own.signer)
+    const { pastEpochs, resumptionPsks } = defaultRetention
+    for (const passage of this.passages) await adversary.follow(passage)
+    for (const [epoch, secrets] of this.#secrets) {
+      const age = Number(group.epoch - epoch)
+      for (const [secret, of] of secrets) {
+        if (age === 0 || !adversary.known.has(secret)) continue
+        const isKept =
+          (of === 'resumptionPsk' && age <= resumptionPsks) ||
+          (of === 'senderDataSecret' && age <= pastEpochs)
+        if (!isKept) throw new Surprise(`${name} has ${of} of ${age} epochs before`)
+      }
+    }
+    for (const letter of this.#letters) {
+      if (letter.kind !== 'application' || !(await opens(adversary, group, letter.message)))
+        continue
+      if (letter.from === person.name || !member.awaits(letter)) {
+        throw new Surprise(`${name} opened what the member could not open any more`)
+      }
+    }
+    const victim = group.leafIndex
+    this.#outsiders.push({ name, adversary, group: own, until: undefined, victim })
   }
 
   /**
@@ -114,7 +169,9 @@ export class Ledger {
 
   /** Nobody has found a way to where it does not belong. */
   async check(group: Group): Promise<void> {
-    for (const { name, adversary, until } of this.#outsiders) {
+    for (const { name, adversary, until, group: own } of this.#outsiders) {
+      if (until === undefined) continue
+      if (own.epoch > until) throw new Surprise(`${name} went on by the rules`)
       this.#expectIgnorant(name, adversary, (epoch) => epoch > until)
       const since = this.#letters.filter(({ epoch }) => epoch > until)
       for (const { message } of since.slice(-2)) {
@@ -131,9 +188,8 @@ export class Ledger {
     }
     for (const [epoch, secrets] of this.#secrets) {
       if (!forbidden(epoch)) continue
-      for (const secret of secrets) {
-        if (adversary.known.has(secret))
-          throw new Surprise(`${name} has a secret of epoch ${epoch}`)
+      for (const [secret, of] of secrets) {
+        if (adversary.known.has(secret)) throw new Surprise(`${name} has ${of} of epoch ${epoch}`)
       }
     }
   }
@@ -146,6 +202,12 @@ function opens(adversary: Adversary, group: Group, message: Bytes): Promise<bool
     : Promise.resolve(false)
 }
 
-function hex(secret: Secret): string {
-  return toHex(secret.expose())
+/** Whether a commit shuts out who has the state that the member at `victim` had before. */
+function heals({ path, effect }: Passage, victim: LeafIndex | undefined): boolean {
+  const { committer, updates } = effect.proposals
+  return (
+    (committer === victim && path !== undefined) ||
+    updates.some(({ leafIndex }) => leafIndex === victim) ||
+    effect.removed.some((leafIndex) => leafIndex === victim)
+  )
 }

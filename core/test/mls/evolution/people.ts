@@ -48,6 +48,8 @@ export interface Person {
 export interface Fault {
   /** How a person's software works. */
   readonly crypto?: (name: string, crypto: SecretCrypto) => SecretCrypto
+  /** What else a person's software depends on. */
+  readonly environment?: (name: string) => Partial<GroupEnvironment>
   /** What the network does not bring to a person, without anybody knowing. */
   readonly loses?: (name: string, letter: Letter) => boolean
 }
@@ -75,7 +77,10 @@ export class People {
     return {
       name,
       memory,
-      environment: this.#environment(this.#fault.crypto?.(name, crypto) ?? crypto),
+      environment: {
+        ...this.#environment(this.#fault.crypto?.(name, crypto) ?? crypto),
+        ...this.#fault.environment?.(name),
+      },
       own: {
         signer,
         credential: { credentialType: CredentialType.basic, identity: utf8(name) },

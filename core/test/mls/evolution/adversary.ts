@@ -27,7 +27,6 @@ import {
   type PrivateMessage,
   type UpdatePath,
 } from '../../../src/wire/index.ts'
-import { PskType } from '../../../src/wire/registry.ts'
 import { externalPsk, type Memory } from './people.ts'
 
 /** How a group went from one epoch to the next, in full: more than anybody outside can see. */
@@ -150,10 +149,7 @@ export class Adversary {
   #psksOf(ids: readonly PreSharedKeyId[]): readonly PreSharedKeyInput[] | undefined {
     const inputs: PreSharedKeyInput[] = []
     for (const id of ids) {
-      const key =
-        id.pskType === PskType.external
-          ? externalPsk(id.pskId)
-          : this.#resumptionPsks.get(id.pskEpoch)
+      const key = 'pskEpoch' in id ? this.#resumptionPsks.get(id.pskEpoch) : externalPsk(id.pskId)
       if (key === undefined) return undefined
       inputs.push({ id, key })
     }

@@ -229,16 +229,15 @@ export class Group {
    * @throws MlsError `message-proposals-pending` where proposals wait for a commit (§12.4),
    *   `group-reinitialised`, `group-superseded`, `group-left`, `secret-tree-exhausted`
    */
-  protect(applicationData: Bytes, authenticatedData: Bytes = emptyBytes): Promise<Bytes> {
+  async protect(applicationData: Bytes, authenticatedData: Bytes = emptyBytes): Promise<Bytes> {
     const epoch = this.#sending()
     if (this.public.proposals.size > 0) {
       throw new MlsError('message-proposals-pending', 'a commit has to come before more messages')
     }
     const { application: contentType } = ContentType
     const content = ownContent(epoch, { authenticatedData, contentType, applicationData })
-    return this.#whileAlive(
-      frame(epoch, WireFormat.privateMessage, content).then(({ message }) => message),
-    )
+    const { message } = await this.#whileAlive(frame(epoch, WireFormat.privateMessage, content))
+    return message
   }
 
   /**
@@ -300,7 +299,7 @@ export class Group {
    * RFC 9420 §11.2: the commit that founds the group which this one has agreed to be followed by.
    * @throws MlsError `continuation-…`, or what the policy throws
    */
-  reInit(environment: GroupEnvironment, continuing: Continuing): Promise<PendingCommit> {
+  async reInit(environment: GroupEnvironment, continuing: Continuing): Promise<PendingCommit> {
     return this.#whileAlive(createReInit(environment, this.#alive(), continuing))
   }
 
@@ -308,7 +307,7 @@ export class Group {
    * RFC 9420 §11.3: the commit that founds a group of some of this one's members.
    * @throws MlsError `continuation-…`, or what the policy throws
    */
-  branch(environment: GroupEnvironment, branching: Branching): Promise<PendingCommit> {
+  async branch(environment: GroupEnvironment, branching: Branching): Promise<PendingCommit> {
     return this.#whileAlive(createBranch(environment, this.#alive(), branching))
   }
 

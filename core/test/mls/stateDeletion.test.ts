@@ -48,8 +48,8 @@ class Scene {
   static async open(more: Partial<GroupEnvironment> = {}): Promise<Scene> {
     const crypto = new RecordedCrypto(testCrypto)
     crypto.during = '1'
-    const environment = { ...more, crypto }
-    const options = { environment, policy: permissivePolicy, extensions: [] }
+    const environment = { policy: permissivePolicy, ...more, crypto }
+    const options = { environment, extensions: [] }
     return new Scene(await Party.of(names, options), crypto)
   }
 
@@ -137,6 +137,16 @@ describe('the state of a member', () => {
     await scene.bob.proposeUpdate()
     await scene.commit('bob')
     scene.expectHeld(fresh(2), past(1), '2 key of one', '2 node key × 2')
+  })
+
+  it('has no key of an Update that could not be proposed', async () => {
+    const policy = { ...permissivePolicy, handshakes: 'public' } as const
+    const scene = await Scene.open({ policy })
+    const before = scene.held()
+    scene.crypto.during = 'update'
+    const refused = scene.bob.proposeUpdate({ encrypted: true })
+    await expect(refused).rejects.toEqual(refusal('message-wire-format-unexpected'))
+    expect(scene.held()).toEqual(before)
   })
 
   it('has of its own ratchets nothing once the epoch is over', async () => {

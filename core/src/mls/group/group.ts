@@ -261,9 +261,16 @@ export class Group {
    */
   async proposeUpdate(options: HandshakeOptions & { leaf?: OwnLeaf } = {}): Promise<Bytes> {
     const { update, leafNode } = await makeUpdate(this.#sending(), options.leaf)
-    const epoch = this.#alive()
-    this.#epoch = { ...epoch, updates: [...epoch.updates, update] }
-    return this.#propose({ proposalType: ProposalType.update, leafNode }, options)
+    try {
+      const epoch = this.#alive()
+      this.#epoch = { ...epoch, updates: [...epoch.updates, update] }
+      return await this.#propose({ proposalType: ProposalType.update, leafNode }, options)
+    } catch (error) {
+      const updates = this.#epoch.updates.filter((other) => other !== update)
+      this.#epoch = { ...this.#epoch, updates }
+      update.key.privateKey.wipe()
+      throw error
+    }
   }
 
   /**

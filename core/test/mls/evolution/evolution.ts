@@ -263,12 +263,8 @@ class Turn {
     if (!this.#round.loses || member === undefined) return
     const handshakes = member.inbox.filter(({ kind }) => kind !== 'application')
     const lost = handshakes[world.chance.below(Math.max(1, handshakes.length))]
-    // Where the commit is lost, those that lost to it must not come either: it would follow one.
-    member.inbox = member.inbox.filter(
-      ({ kind, epoch, message }) =>
-        message !== lost?.message &&
-        !(lost?.kind === 'commit' && kind === 'commit' && epoch === lost.epoch),
-    )
+    // Who cannot follow the commit that won must not get one that lost: it would follow that one.
+    member.inbox = member.inbox.filter((letter) => letter.message !== lost?.message && !letter.lost)
     member.missed = true
     meet(world.met, 'lost a handshake')
   }

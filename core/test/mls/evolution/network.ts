@@ -8,6 +8,8 @@ export interface Letter {
   readonly epoch: bigint
   readonly from: string
   readonly message: Bytes
+  /** Whether it is a commit that another was chosen before. */
+  readonly lost?: boolean
   /** What it says, if it is application data: nothing says the same. */
   readonly text?: string
 }

@@ -197,7 +197,7 @@ export class World {
       const from = rivals[i]?.name as string
       this.transcript.push(loser.message)
       for (const { inbox } of this.members) {
-        inbox.push({ kind: 'commit', epoch, from, message: loser.message })
+        inbox.push({ kind: 'commit', epoch, from, message: loser.message, lost: true })
       }
     }
     by.confirmed(by.group.confirm(pending))

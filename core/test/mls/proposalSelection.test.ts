@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import { utf8 } from '../../src/codec/bytes.ts'
+import { Group } from '../../src/mls/group/index.ts'
 import { permissivePolicy } from '../../src/mls/public/index.ts'
 import { ProposalType, SenderType } from '../../src/wire/registry.ts'
-import { Party, remove } from './party.ts'
+import { groupInfoIn, Party, publicMessageIn, remove, viewOf } from './party.ts'
 
 /** Of the types that the people of a party say they support. */
 const customType = 0x2a2a
@@ -54,5 +55,30 @@ describe('a proposal that came by itself', () => {
     const pending = await party.commit('alice', [custom])
     expect(pending.effect.proposals.all).toHaveLength(1)
     expect(party.group('bob').public.reInit).toBeUndefined()
+  })
+})
+
+describe('who enters by an external commit', () => {
+  it('lets those go that want to leave, each once, however often they say so', async () => {
+    const party = await partyOfThree()
+    const bob = party.group('bob')
+    const messages = [
+      await bob.proposeSelfRemove(),
+      await bob.propose(
+        { proposalType: ProposalType.selfRemove },
+        { authenticatedData: utf8('again') },
+      ),
+    ]
+    for (const message of messages) await party.deliver(message)
+    const alice = party.group('alice')
+    const { own } = await party.person('erin')
+    const pending = await Group.joinExternally(party.environment, {
+      groupInfo: groupInfoIn(await alice.groupInfo({ externalPub: true, ratchetTree: true })),
+      own,
+      selfRemoves: messages.map(publicMessageIn),
+    })
+    expect(pending.effect.removed).toEqual([bob.leafIndex])
+    await party.deliver(pending.message)
+    expect(viewOf(Group.enter(pending))).toEqual(viewOf(party.group('alice')))
   })
 })

@@ -126,7 +126,7 @@ async function chooseProposals(
   { replaces, preSharedKeys }: ExternalJoining,
   kemOutput: Bytes,
 ) {
-  const { crypto, groupContext, tree } = group
+  const { crypto, groupContext, tree, selfRemoves } = group
   const sender: Sender = { senderType: SenderType.newMemberCommit }
   const byValue: readonly Proposal[] = [
     { proposalType: ProposalType.externalInit, kemOutput },
@@ -140,7 +140,7 @@ async function chooseProposals(
   }
   const entries: readonly ProposalOrRef[] = [
     ...byValue.map((proposal) => ({ type: ProposalOrRefType.proposal, proposal })),
-    ...group.selfRemoveRefs().map((reference) => ({
+    ...Array.from(selfRemoves.values(), (reference) => ({
       type: ProposalOrRefType.reference,
       reference,
     })),

@@ -121,11 +121,15 @@ export class PublicGroup {
     return leaves
   }
 
-  /** References of this epoch's SelfRemoves, which a newcomer commits with too. */
-  selfRemoveRefs(): readonly Bytes[] {
-    return [...this.proposals]
-      .filter(([, { proposal }]) => proposal.proposalType === ProposalType.selfRemove)
-      .map(([ref]) => fromHex(ref))
+  /** References of this epoch's SelfRemoves by leaf, the first of each; a newcomer commits with them too. */
+  get selfRemoves(): ReadonlyMap<LeafIndex, Bytes> {
+    const refs = new Map<LeafIndex, Bytes>()
+    for (const [ref, { proposal, sender }] of this.proposals) {
+      const leaves = proposal.proposalType === ProposalType.selfRemove
+      if (!leaves || sender.senderType !== SenderType.member || refs.has(sender.leafIndex)) continue
+      refs.set(sender.leafIndex, fromHex(ref))
+    }
+    return refs
   }
 
   /** An epoch in which nothing has been proposed yet. */

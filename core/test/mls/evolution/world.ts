@@ -209,6 +209,7 @@ export class World {
   async enterExternally(person: Person, replaces?: Member): Promise<void> {
     const { head } = this
     const selfRemoves = this.#selfRemoves(head.group)
+    const leaf = replaces?.group.leafIndex
     // What it remembers of this commit is not for whoever it replaces.
     const memory = new Set(person.memory)
     const pending = await Group.joinExternally(person.environment, {
@@ -216,7 +217,8 @@ export class World {
       own: person.own,
       selfRemoves,
       groupInfoOptions: withEverything,
-      ...(replaces === undefined ? {} : { replaces: replaces.group.leafIndex }),
+      // Who was leaving needs no Remove, which would be invalid.
+      ...(leaf === undefined || head.group.public.selfRemoves.has(leaf) ? {} : { replaces: leaf }),
     })
     await this.#depart(pending, undefined, { ...person, memory })
     if (replaces !== undefined) {
@@ -371,7 +373,7 @@ export class World {
   }
 
   #selfRemoves(group: Group): readonly PublicMessage[] {
-    const wanted = group.public.selfRemoveRefs().length
+    const wanted = group.public.selfRemoves.size
     if (wanted === 0) return []
     return this.transcript.flatMap((message) => {
       const decoded = decode(MlsMessage, message)

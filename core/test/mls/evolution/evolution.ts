@@ -88,7 +88,7 @@ class Turn {
     const world = this.#world
     const { restored, chatter, proposals, pause } = this.#round
     await catchUp(world, this.#lagging())
-    world.deliverHeld()
+    await world.deliverHeld()
     for (const who of restored) world.pick(who).restore()
     for (const who of chatter) await world.say(world.pick(who))
     const said = world.transcript.at(-1)

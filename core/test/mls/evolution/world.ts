@@ -17,7 +17,7 @@ import {
   type Proposal,
   type PublicMessage,
 } from '../../../src/wire/index.ts'
-import { ContentType, WireFormat } from '../../../src/wire/registry.ts'
+import { ContentType, ProposalType, WireFormat } from '../../../src/wire/registry.ts'
 import { VirtualClock } from '../../virtualClock.ts'
 import { groupInfoIn, viewOf, welcomeIn } from '../party.ts'
 import { publicViewOf } from '../refusals.ts'
@@ -134,37 +134,43 @@ export class World {
 
   async newcomerAdd(): Promise<Proposal> {
     const { keyPackage } = await this.newcomer()
-    return { proposalType: 1, keyPackage }
+    return { proposalType: ProposalType.add, keyPackage }
   }
 
   /** Everyone gets this, sooner or later; its sender too. */
-  async post(kind: Letter['kind'], from: string, message: Bytes, text?: string): Promise<void> {
+  async post(kind: 'proposal' | 'commit', from: string, message: Bytes): Promise<void> {
     this.transcript.push(message)
-    const { epoch } = this
-    const letter: Letter = { kind, from, epoch, message, ...(text === undefined ? {} : { text }) }
-    for (const { name, inbox } of this.members) {
-      if (this.#fault.loses?.(name, letter) !== true) inbox.push(letter)
-    }
-    await this.ledger.sent(letter)
+    const letter = { kind, from, epoch: this.epoch, message }
+    await this.#send(letter)
     if (kind === 'proposal') await this.#followProposal(letter)
   }
 
   async say(member: Member): Promise<void> {
     const text = `${member.name} ${this.#texts++}`
     const message = await member.group.protect(utf8(text), utf8('aad'))
-    // One in four takes so long that others are on their way before it.
-    if (this.chance.once(4)) {
-      this.#held.push({ kind: 'application', epoch: this.epoch, from: member.name, message, text })
-      return
+    this.transcript.push(message)
+    const letter: Letter = {
+      kind: 'application',
+      epoch: this.epoch,
+      from: member.name,
+      message,
+      text,
     }
-    await this.post('application', member.name, message, text)
+    // One in four takes so long that others are on their way before it.
+    if (this.chance.once(4)) this.#held.push(letter)
+    else await this.#send(letter)
   }
 
   /** What has taken long arrives now. */
-  deliverHeld(): void {
-    for (const letter of this.#held.splice(0)) {
-      for (const { inbox } of this.members) inbox.push(letter)
+  async deliverHeld(): Promise<void> {
+    for (const letter of this.#held.splice(0)) await this.#send(letter)
+  }
+
+  async #send(letter: Letter): Promise<void> {
+    for (const { name, inbox } of this.members) {
+      if (this.#fault.loses?.(name, letter) !== true) inbox.push(letter)
     }
+    await this.ledger.sent(letter)
   }
 
   /** Those who hear something read it; who has been removed is not a member any more. */
@@ -277,7 +283,8 @@ export class World {
     const roster = group.members.map(({ leafNode }) => toHex(leafNode.signatureKey)).sort()
     const keysOf = (members: readonly Member[]) => members.map(({ person }) => keyOf(person))
     const known = keysOf(this.members)
-    if (keysOf(current).some((key) => !roster.includes(key))) throw new Surprise('who is left out?')
+    if (keysOf(current).some((key) => !roster.includes(key)))
+      throw new Surprise('a member is left out')
     if (roster.some((key) => !known.includes(key))) throw new Surprise('a stranger is a member')
     const follower = this.#follower
     if (follower !== undefined) {
@@ -373,8 +380,7 @@ export class World {
   }
 
   #selfRemoves(group: Group): readonly PublicMessage[] {
-    const wanted = group.public.selfRemoves.size
-    if (wanted === 0) return []
+    if (group.public.selfRemoves.size === 0) return []
     return this.transcript.flatMap((message) => {
       const decoded = decode(MlsMessage, message)
       if (decoded.wireFormat !== WireFormat.publicMessage) return []
@@ -382,7 +388,7 @@ export class World {
       const { content } = publicMessage
       return content.contentType === ContentType.proposal &&
         content.epoch === group.epoch &&
-        content.proposal.proposalType === 0x000a
+        content.proposal.proposalType === ProposalType.selfRemove
         ? [publicMessage]
         : []
     })

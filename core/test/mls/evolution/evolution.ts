@@ -276,8 +276,13 @@ async function reInit(world: World): Promise<void> {
   const { head } = world
   const extensions = groupExtensions(world.keyserver, 7)
   const next = { groupId: utf8('reinitialised'), version: 1, cipherSuite: 1, extensions }
-  const proposals = [{ proposalType: ProposalType.reInit, ...next }]
-  await world.commit(head, { proposals, path: 'if-required' })
+  const proposal = { proposalType: ProposalType.reInit, ...next }
+  const byReference = world.chance.once(2)
+  if (byReference) {
+    await world.post('proposal', head.name, await head.group.propose(proposal))
+    await world.read()
+  }
+  await world.commit(head, { path: 'if-required', proposals: byReference ? [] : [proposal] })
   const refused = await head.group.commit().catch((error: unknown) => error)
   if (!(refused instanceof ConclaveError) || refused.code !== 'group-reinitialised') {
     throw new Surprise('a group went on that was to be founded anew')

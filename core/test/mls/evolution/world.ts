@@ -1,7 +1,6 @@
 import { type Bytes, toHex, utf8 } from '../../../src/codec/bytes.ts'
 import { decode } from '../../../src/codec/tls.ts'
 import type { Signer } from '../../../src/crypto/secret/index.ts'
-import { ConclaveError } from '../../../src/error.ts'
 import {
   createKeyPackage,
   type KeyPackageBundle,
@@ -9,7 +8,6 @@ import {
 } from '../../../src/mls/bootstrap/index.ts'
 import { openCurrent } from '../../../src/mls/group/incoming.ts'
 import { Group, type PendingCommit } from '../../../src/mls/group/index.ts'
-import { PublicGroup } from '../../../src/mls/public/index.ts'
 import {
   type AuthenticatedContent,
   type LeafIndex,
@@ -21,6 +19,7 @@ import { ContentType, ProposalType, WireFormat } from '../../../src/wire/registr
 import { VirtualClock } from '../../virtualClock.ts'
 import { groupInfoIn, viewOf, welcomeIn } from '../party.ts'
 import { publicViewOf } from '../refusals.ts'
+import { Follower } from './follower.ts'
 import { Member, type Met, meet, Surprise } from './inbox.ts'
 import { copyOf, Ledger } from './ledger.ts'
 import { Chance, damaged, type Letter } from './network.ts'
@@ -48,7 +47,7 @@ export class World {
   readonly waiting = new Map<string, { person: Person; bundle: KeyPackageBundle }>()
   readonly gone: Person[] = []
   readonly #fault: Fault
-  #follower: PublicGroup | undefined
+  readonly #follower = new Follower()
   readonly #verdicts = new Map<Letter, string>()
   readonly #held: Letter[] = []
   #texts = 0
@@ -77,7 +76,7 @@ export class World {
     })
     world.enter(person, group)
     world.ledger.begin(group, person)
-    await world.follow(group)
+    await world.#follower.begin(group)
     if (size > 1) {
       const adds = await Promise.all(Array.from({ length: size - 1 }, () => world.newcomerAdd()))
       await world.commit(world.head, { proposals: adds })
@@ -142,7 +141,7 @@ export class World {
     this.transcript.push(message)
     const letter = { kind, from, epoch: this.epoch, message }
     await this.#send(letter)
-    if (kind === 'proposal') await this.#followProposal(letter)
+    if (kind === 'proposal') await this.#follower.propose(message)
   }
 
   async say(member: Member): Promise<void> {
@@ -253,8 +252,9 @@ export class World {
   async settle(
     by: Member,
     pending: PendingCommit,
-    { content, auth, wireFormat }: AuthenticatedContent,
+    authenticated: AuthenticatedContent,
   ): Promise<void> {
+    const { content, auth } = authenticated
     if (content.contentType !== ContentType.commit) throw new Surprise('not a commit')
     const { path } = content.commit
     meet(this.met, path === undefined ? 'commit without a path' : 'commit with a path')
@@ -267,7 +267,9 @@ export class World {
     })
     this.ledger.begin(by.group, by.person)
     await this.read()
-    await this.#followCommit(pending, { content, auth }, wireFormat)
+    if (await this.#follower.commit(pending, authenticated, by.group)) {
+      meet(this.met, 'followed from outside')
+    }
     await this.#welcome(pending)
     await this.check()
   }
@@ -286,7 +288,7 @@ export class World {
     if (keysOf(current).some((key) => !roster.includes(key)))
       throw new Surprise('a member is left out')
     if (roster.some((key) => !known.includes(key))) throw new Surprise('a stranger is a member')
-    const follower = this.#follower
+    const { group: follower } = this.#follower
     if (follower !== undefined) {
       const outside = JSON.stringify(publicViewOf(follower), plain)
       if (outside !== JSON.stringify(publicViewOf(group.public), plain)) {
@@ -307,12 +309,6 @@ export class World {
     if (JSON.stringify(viewOf(member.group), plain) !== before) {
       throw new Surprise('a damaged message has changed something')
     }
-  }
-
-  /** Follows the group from outside from here on. */
-  async follow(group: Group): Promise<void> {
-    const groupInfo = groupInfoIn(await group.groupInfo())
-    this.#follower = await PublicGroup.open(group.public.environment, groupInfo, group.ratchetTree)
   }
 
   /** Whoever this commit removes goes on as an outsider with all that it has. */
@@ -350,35 +346,6 @@ export class World {
     }
   }
 
-  /** Whoever follows from outside cannot read encrypted handshakes, and has to begin anew after one. */
-  async #followProposal({ message }: Letter): Promise<void> {
-    const decoded = decode(MlsMessage, message)
-    if (decoded.wireFormat !== WireFormat.publicMessage) {
-      this.#follower = undefined
-      return
-    }
-    const followed = await this.#follower
-      ?.withProposal(decoded.publicMessage)
-      .catch((error: unknown) => refused(error))
-    if (followed !== undefined) this.#follower = followed.group
-  }
-
-  async #followCommit(
-    pending: PendingCommit,
-    message: PublicMessage,
-    wireFormat: number,
-  ): Promise<void> {
-    const isPublic = wireFormat === WireFormat.publicMessage
-    if (this.#follower === undefined || !isPublic) return this.follow(this.head.group)
-    const { group } = await this.#follower.withCommit(
-      message,
-      groupInfoIn(pending.groupInfo),
-      pending.welcome && welcomeIn(pending.welcome),
-    )
-    meet(this.met, 'followed from outside')
-    this.#follower = group
-  }
-
   #selfRemoves(group: Group): readonly PublicMessage[] {
     if (group.public.selfRemoves.size === 0) return []
     return this.transcript.flatMap((message) => {
@@ -397,10 +364,6 @@ export class World {
 
 export function keyOf({ own }: Person): string {
   return toHex(own.signer.publicKey)
-}
-
-function refused(error: unknown): undefined {
-  if (!(error instanceof ConclaveError)) throw error
 }
 
 /** For JSON, which knows no bigint. */

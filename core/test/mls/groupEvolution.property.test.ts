@@ -40,7 +40,7 @@ const expectedToMeet = [
 describe('a group that lives through anything', () => {
   it('agrees on everything or fails typed, and keeps its secrets from who left and who is new', async (context) => {
     const met: Met = new Map()
-    const numRuns = runsOr(10)
+    const numRuns = runsOr(8)
     let epochs = 0n
     await fc.assert(
       fc.asyncProperty(plan, async (chosen) => {
@@ -51,7 +51,7 @@ describe('a group that lives through anything', () => {
     )
     report(context, { epochs: Number(epochs), ...Object.fromEntries(met) })
     if (numRuns >= 100) expect([...met.keys()]).toEqual(expect.arrayContaining(expectedToMeet))
-  }, 120_000)
+  })
 
   it('has 64 members', async () => {
     const rounds = [

@@ -87,7 +87,7 @@ it('application data wait for the commit that an epoch owes its proposals (RFC 9
   const party = await threesome()
   await party.propose('bob', selfRemove)
   const group = party.group('alice')
-  expect(() => group.protect(utf8('hello'))).toThrow(refusal('message-proposals-pending') as Error)
+  await expect(group.protect(utf8('hello'))).rejects.toEqual(refusal('message-proposals-pending'))
   await party.commit('alice')
   expect(
     await party.group('carol').receive(await party.group('alice').protect(utf8('hello'))),

@@ -36,7 +36,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'browser',
-          include: ['{client-sdk,examples/*}/test/**/*.browser.test.ts'],
+          include: ['{client-sdk,infra,examples/*}/test/**/*.browser.test.ts'],
           // Video that is encoded and decoded in software needs the machine for itself.
           sequence: { groupOrder: 1 },
           fileParallelism: false,

@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util'
 import { BenchError } from './benchError.ts'
+import { type ProviderName, providerNames } from './contestants.ts'
 import { type Operation, operations } from './operations.ts'
 import { smallestWorld } from './world.ts'
 
@@ -7,8 +8,11 @@ export const usage = `npm run bench -- mls [options]
 
 Measures core's MLS beside the floor, the unavoidable cryptography alone, on the same work.
 
-  --members N,…  sizes of the group (default 8,32,100,200,500,1000)
+  --members N,…  sizes of the group (default 8,32,100,200,500,1000;
+                 100,500 in chromium; 100 with web or noble)
   --vs ts-mls    measure ts-mls, too
+  --provider P   core's cryptography in Node: ${providerNames.join(', ')} (default node)
+  --in chromium  measure in the system's Chromium, with WebCrypto
   --only op,…    only these: ${operations.slice(0, 6).join(', ')},
                  ${operations.slice(6).join(', ')}
   --rounds N     measure each operation at most this often (default 30)
@@ -21,6 +25,8 @@ export interface Arguments {
   readonly only: ReadonlySet<Operation>
   readonly versus: readonly 'ts-mls'[]
   readonly rounds: number
+  /** With what core does its cryptography, and where. */
+  readonly platform: ProviderName | 'chromium'
   readonly format: 'table' | 'json' | 'markdown'
 }
 
@@ -35,15 +41,40 @@ export function readArguments(args: readonly string[]): Arguments | undefined {
     throw wrong(`there is one benchmark, mls, not ${positionals.join(' ') || 'none'}`)
   }
   if (values.json && values.markdown) throw wrong('--json and --markdown exclude each other')
+  const platform = platformOf(values.in, values.provider)
+  if (platform === 'chromium' && values.vs !== undefined) {
+    throw wrong('--vs compares in Node, not in chromium')
+  }
   return {
-    members: (values.members ?? '8,32,100,200,500,1000')
+    members: (values.members ?? defaultMembers[platform])
       .split(',')
       .map((members) => wholeNumber('--members', members, smallestWorld, 5000)),
     only: new Set(values.only === undefined ? operations : values.only.split(',').map(operation)),
     versus: values.vs === undefined ? [] : [peer(values.vs)],
     rounds: wholeNumber('--rounds', values.rounds ?? '30', 1, 1000),
+    platform,
     format: values.json ? 'json' : values.markdown ? 'markdown' : 'table',
   }
+}
+
+const defaultMembers: Readonly<Record<Arguments['platform'], string>> = {
+  node: '8,32,100,200,500,1000',
+  web: '100',
+  noble: '100',
+  chromium: '100,500',
+}
+
+function platformOf(place: string | undefined, provider: string | undefined) {
+  if (place === undefined) return providerOf(provider ?? 'node')
+  if (place !== 'chromium') throw wrong(`nothing can be measured in '${place}', only in chromium`)
+  if (provider !== undefined) throw wrong('--in chromium and --provider exclude each other')
+  return place
+}
+
+function providerOf(name: string): ProviderName {
+  const known = providerNames.find((known) => known === name)
+  if (known === undefined) throw wrong(`there is no provider '${name}'`)
+  return known
 }
 
 function parse(args: readonly string[]) {
@@ -56,6 +87,8 @@ function parse(args: readonly string[]) {
         vs: { type: 'string' },
         only: { type: 'string' },
         rounds: { type: 'string' },
+        provider: { type: 'string' },
+        in: { type: 'string' },
         json: { type: 'boolean', default: false },
         markdown: { type: 'boolean', default: false },
         help: { type: 'boolean', default: false },

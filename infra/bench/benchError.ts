@@ -5,6 +5,8 @@ export type BenchErrorCode =
   | 'bench-work-not-done'
   /** Contestants in the same epoch of the same group derive different secrets. */
   | 'bench-contestants-disagree'
+  /** There is no Chromium to measure in. */
+  | 'bench-chromium-missing'
 
 /** Why there is no result. */
 export class BenchError extends Error {

@@ -1,7 +1,4 @@
-import type { Arguments } from './arguments.ts'
 import { BenchError } from './benchError.ts'
-import { conclave } from './conclave.ts'
-import { floor, pooledFloor } from './floor.ts'
 import { heapPerState, measure, type Timing } from './measure.ts'
 import { type Contestant, type Entrant, type Operation, operations } from './operations.ts'
 import { buildWorld, type Kind, type World } from './world.ts'
@@ -27,6 +24,14 @@ export interface Measured {
   readonly sizes: readonly SizeRow[]
 }
 
+/** What is to be measured. */
+export interface Workload {
+  readonly members: readonly number[]
+  readonly only: ReadonlySet<Operation>
+  /** Each operation is measured at most this often. */
+  readonly rounds: number
+}
+
 /** The functions are compiled for the work before any of it counts. */
 const warmUp = { members: 32, rounds: 20 }
 
@@ -37,12 +42,10 @@ const onlyWarm: readonly Operation[] = ['bulk-add.create', 'exporter', 'protect'
  * @throws BenchError `bench-work-not-done`, `bench-contestants-disagree`
  */
 export async function runBenchmark(
-  { members, only, versus, rounds }: Arguments,
+  { members, only, rounds }: Workload,
+  contestants: readonly Contestant[],
   progress: (line: string) => void,
 ): Promise<Measured> {
-  const contestants: Contestant[] = [conclave]
-  if (versus.includes('ts-mls')) contestants.push((await import('./tsMls.ts')).tsMls)
-  contestants.push(floor, pooledFloor)
   const asked = operations.filter((operation) => only.has(operation))
 
   const warmUpRounds = Math.min(rounds, warmUp.rounds)

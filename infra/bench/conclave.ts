@@ -1,7 +1,6 @@
 import { type Bytes, emptyBytes, equalBytes, toHex, utf8 } from '../../core/src/codec/bytes.ts'
 import { decode, encode } from '../../core/src/codec/tls.ts'
-import type { HpkeKeyPair, SecretCrypto } from '../../core/src/crypto/secret/index.ts'
-import { nodeCrypto } from '../../core/src/crypto/secret/node/index.ts'
+import { type HpkeKeyPair, Secret, type SecretCrypto } from '../../core/src/crypto/secret/index.ts'
 import type { KeyPackageBundle } from '../../core/src/mls/bootstrap/index.ts'
 import {
   type CommitOptions,
@@ -11,41 +10,53 @@ import {
   type Received,
 } from '../../core/src/mls/group/index.ts'
 import { permissivePolicy } from '../../core/src/mls/public/index.ts'
+import type { RandomBytes } from '../../core/src/runtime.ts'
 import { KeyPackage, MlsMessage, type Proposal, RatchetTree } from '../../core/src/wire/index.ts'
 import { ProposalType, WireFormat } from '../../core/src/wire/registry.ts'
 import { expectDone } from './benchError.ts'
 import { type Contestant, type Entrant, subject, type Trial } from './operations.ts'
-import { lifetime, type Person, seededRandom, suite1 } from './people.ts'
+import { lifetime, type Person, seededRandom, suite1, suite1Of } from './people.ts'
 import type { World } from './world.ts'
 
 const derivations = 100
 const protections = 20
 const content = new Uint8Array(100).fill(7)
 
+/** One of core's providers, made anew: with the platform's randomness where none is given. */
+export type Provider = (random?: RandomBytes) => SecretCrypto
+
 /** This repository's library, through the API that an application has. */
-export const conclave: Contestant = {
-  name: subject,
-  enter: async (world) => (await Players.of(world)).entrant(),
+export function conclaveOver(provider: Provider): Contestant {
+  return {
+    name: subject,
+    enter: async (world) => {
+      const players = await Players.of(provider, await withSignersOf(provider(), world))
+      return players.entrant()
+    },
+  }
 }
 
 type PathRule = NonNullable<CommitOptions['path']>
 
 class Players {
+  readonly #provider: Provider
   readonly #world: World
-  readonly #environment = environmentWith(nodeCrypto())
+  readonly #environment: GroupEnvironment
   #alice: Group
 
-  private constructor(world: World, alice: Group) {
+  private constructor(provider: Provider, world: World, alice: Group) {
+    this.#provider = provider
     this.#world = world
+    this.#environment = environmentWith(provider())
     this.#alice = alice
   }
 
-  static async of(world: World): Promise<Players> {
-    const alice = await join(environmentWith(nodeCrypto()), world, world.alice)
-    if (world.kind === 'cold') return new Players(world, alice)
-    const { commit } = await settledBob(world)
+  static async of(provider: Provider, world: World): Promise<Players> {
+    const alice = await join(environmentWith(provider()), world, world.alice)
+    if (world.kind === 'cold') return new Players(provider, world, alice)
+    const { commit } = await settledBob(provider, world)
     const received = await alice.receive(commit)
-    return new Players(world, groupAfter(received))
+    return new Players(provider, world, groupAfter(received))
   }
 
   async entrant(): Promise<Entrant> {
@@ -158,7 +169,7 @@ class Players {
   }
 
   async #unprotecting(): Promise<Trial> {
-    const bob = await bobOf(this.#world)
+    const bob = await bobOf(this.#provider, this.#world)
     return {
       repetitions: protections,
       prepare: async () => {
@@ -182,7 +193,7 @@ class Players {
   #processing({ message }: PendingCommit): Trial {
     return {
       prepare: async () => {
-        const bob = await bobOf(this.#world)
+        const bob = await bobOf(this.#provider, this.#world)
         return () => bob.receive(message)
       },
       check: (received) => {
@@ -207,11 +218,27 @@ class Players {
   }
 
   async #agree(): Promise<boolean> {
-    const bob = await bobOf(this.#world)
+    const bob = await bobOf(this.#provider, this.#world)
     const pending = await this.#commit([])
     const after = groupAfter(await bob.receive(pending.message))
     this.#alice = this.#alice.confirm(pending)
     return equalBytes(exportedBy(after), exportedBy(this.#alice))
+  }
+}
+
+/** The world with people who sign with a provider, as they do everything else. */
+async function withSignersOf(crypto: SecretCrypto, world: World): Promise<World> {
+  const suite = suite1Of(crypto)
+  const signing = async <P extends Person>(person: P): Promise<P> => {
+    const signer = await suite.importSigner(new Secret(person.signatureKey.slice()))
+    return { ...person, signer, bundle: { ...person.bundle, signer } }
+  }
+  return {
+    ...world,
+    alice: await signing(world.alice),
+    bob: await signing(world.bob),
+    carol: await signing(world.carol),
+    founder: await signing(world.founder),
   }
 }
 
@@ -220,17 +247,20 @@ function environmentWith(crypto: SecretCrypto): GroupEnvironment {
 }
 
 /** Bob as he is in Alice's epoch; each call gives another state of his. */
-async function bobOf(world: World): Promise<Group> {
-  if (world.kind === 'cold') return join(environmentWith(nodeCrypto()), world, world.bob)
-  return (await settledBob(world)).group
+async function bobOf(provider: Provider, world: World): Promise<Group> {
+  if (world.kind === 'cold') return join(environmentWith(provider()), world, world.bob)
+  return (await settledBob(provider, world)).group
 }
 
 /**
  * In a warm tree Bob has committed, too, and knows the keys of all nodes above him. His randomness
  * is the same every time and so is his commit: as often as he does this he is in the same epoch.
  */
-async function settledBob(world: World): Promise<{ group: Group; commit: Bytes }> {
-  const settled = nodeCrypto({ random: seededRandom('settled') })
+async function settledBob(
+  provider: Provider,
+  world: World,
+): Promise<{ group: Group; commit: Bytes }> {
+  const settled = provider(seededRandom('settled'))
   const joined = await join(environmentWith(settled), world, world.bob)
   const pending = await joined.commit()
   return { group: joined.confirm(pending), commit: pending.message }

@@ -1,4 +1,3 @@
-import type { KeyObject } from 'node:crypto'
 import { type Bytes, utf8 } from '../../core/src/codec/bytes.ts'
 import { encode } from '../../core/src/codec/tls.ts'
 import type { SignedBytes } from '../../core/src/crypto/public/index.ts'
@@ -7,15 +6,15 @@ import { keyPackageLabel } from '../../core/src/mls/public/keyPackage.ts'
 import { leafNodeLabel, leafNodeTbs } from '../../core/src/mls/treesync/leafNode.ts'
 import { GroupContext, type KeyPackage, KeyPackageTbs } from '../../core/src/wire/index.ts'
 import { expectDone } from './benchError.ts'
+import type { Primitives, Sealed } from './floorPrimitives.ts'
 import {
   type Contestant,
   type Entrant,
-  floor as floorName,
+  floor,
   type Operation,
-  pooledFloor as pooledFloorName,
+  pooledFloor,
   type Trial,
 } from './operations.ts'
-import * as primitives from './primitives.ts'
 import { type PathShape, pathShapes } from './shapes.ts'
 import type { World } from './world.ts'
 
@@ -26,103 +25,97 @@ import type { World } from './world.ts'
  * first time; those of members are known from joining. Left out: hashes of trees and transcripts,
  * encodings, every other check. `docs/benchmarks.md` lists the operations.
  */
-export const floor: Contestant = {
-  name: floorName,
-  enter: async (world) => new Floor(world).entrant(),
+export function floorOver<S, V, K extends KemKey>(primitives: Primitives<S, V, K>): Contestant {
+  return { name: floor, enter: async (world) => (await Floor.in(world, primitives)).entrant() }
 }
 
 /** The same with signatures verified on the pool's threads, where there are many of them. */
-export const pooledFloor: Contestant = {
-  name: pooledFloorName,
-  enter: async (world) => new Floor(world).pooledEntrant(),
+export function pooledFloorOver<S, V, K extends KemKey>(
+  primitives: Primitives<S, V, K>,
+): Contestant {
+  return {
+    name: pooledFloor,
+    enter: async (world) => (await Floor.in(world, primitives)).pooledEntrant(),
+  }
+}
+
+interface KemKey {
+  readonly publicKey: Uint8Array
 }
 
 const protections = 20
 const derivations = 100
 const secretLength = 32
+const secret = new Uint8Array(secretLength).fill(7)
+const nonce = new Uint8Array(12).fill(7)
+const aeadKey = new Uint8Array(16).fill(7)
 
-class Floor {
+/** What everybody has before an operation begins. */
+interface Keys<S, V, K> {
+  readonly alice: S
+  readonly alicePublic: V
+  readonly bob: K
+  /** To Bob's key, of the length of a path secret and of GroupSecrets. */
+  readonly sealed: Sealed
+  readonly sealedGroupInfo: Uint8Array
+  readonly groupInfoSignature: Uint8Array
+}
+
+class Floor<S, V, K extends KemKey> {
   readonly #world: World
+  readonly #primitives: Primitives<S, V, K>
+  readonly #keys: Keys<S, V, K>
   readonly #shapes: ReturnType<typeof pathShapes>
   readonly #context: Bytes
-  readonly #leaves: readonly SignedBytes[]
-  readonly #alice: KeyObject
-  readonly #alicePublic: KeyObject
-  readonly #bob: primitives.KemKey
-  /** To a key of Bob's, of the length of a path secret and of GroupSecrets. */
-  readonly #sealed: primitives.Sealed
-  readonly #secret = new Uint8Array(secretLength).fill(7)
-  readonly #nonce = new Uint8Array(12).fill(7)
-  readonly #aeadKey = new Uint8Array(16).fill(7)
-  readonly #groupInfo: Bytes
-  readonly #sealedGroupInfo: Uint8Array
-  readonly #groupInfoSignature: Uint8Array
+  readonly #leaves: readonly (readonly SignedBytes[])[]
 
-  constructor(world: World) {
+  private constructor(world: World, primitives: Primitives<S, V, K>, keys: Keys<S, V, K>) {
     this.#world = world
+    this.#primitives = primitives
+    this.#keys = keys
     this.#shapes = pathShapes(world)
     this.#context = encode(GroupContext, world.groupContext)
     const { groupId } = world.groupContext
-    this.#leaves = world.tree.members().map(({ leafNode, leafIndex }) => ({
-      publicKey: leafNode.signatureKey,
-      message: signContent(leafNodeLabel, leafNodeTbs(leafNode, { groupId, leafIndex })),
-      signature: leafNode.signature,
-    }))
-    this.#alice = primitives.signatureKey(world.alice.signatureKey)
-    this.#alicePublic = primitives.verificationKey(world.alice.signer.publicKey)
-    this.#bob = primitives.deriveKeyPair(this.#secret)
-    this.#sealed = primitives.hpkeSeal(this.#bob.publicKey, this.#context, this.#secret)
-    this.#groupInfo = world.groupInfo
-    this.#sealedGroupInfo = this.#sealGroupInfo()
-    this.#groupInfoSignature = primitives.sign(this.#alice, this.#groupInfo)
+    this.#leaves = world.tree.members().map(({ leafNode, leafIndex }) => [
+      {
+        publicKey: leafNode.signatureKey,
+        message: signContent(leafNodeLabel, leafNodeTbs(leafNode, { groupId, leafIndex })),
+        signature: leafNode.signature,
+      },
+    ])
+  }
+
+  static async in<S, V, K extends KemKey>(
+    world: World,
+    primitives: Primitives<S, V, K>,
+  ): Promise<Floor<S, V, K>> {
+    const context = encode(GroupContext, world.groupContext)
+    const alice = await primitives.signatureKey(world.alice.signatureKey)
+    const bob = await primitives.deriveKeyPair(secret)
+    return new Floor(world, primitives, {
+      alice,
+      alicePublic: await primitives.verificationKey(world.alice.signer.publicKey),
+      bob,
+      sealed: await primitives.hpkeSeal(bob.publicKey, context, secret),
+      sealedGroupInfo: await primitives.aeadSeal(aeadKey, nonce, emptySource, world.groupInfo),
+      groupInfoSignature: await primitives.sign(alice, world.groupInfo),
+    })
   }
 
   entrant(): Entrant {
     const { update, remove, add } = this.#shapes
-    const { carol, crowd } = this.#world
-    const keyPackage = signaturesOf(carol.bundle.keyPackage)
-    const processing = (shape: PathShape | undefined, added: readonly SignedBytes[]) => {
-      const commit = new Uint8Array(200 + (shape?.nodes ?? 0) * 40 + (shape?.seals ?? 0) * 90)
-      const signature = primitives.sign(this.#alice, commit)
-      return single(() => {
-        let valid = primitives.verify(this.#alicePublic, commit, signature)
-        primitives.mac(this.#secret, commit)
-        // The path's leaf, under the key that signed the commit.
-        if (shape !== undefined) {
-          valid &&= primitives.verify(this.#alicePublic, commit, signature)
-          this.#openPath(shape)
-        }
-        if (added.length > 0) valid &&= verifyKeyPackage(added)
-        this.#schedule()
-        return valid
-      })
-    }
-    const creating = (shape: PathShape | undefined, added: readonly KeyPackage[]) => {
-      const signed = added.map(signaturesOf)
-      return single(() => {
-        const valid = signed.every(verifyKeyPackage)
-        this.#commit(shape, added)
-        return valid
-      })
-    }
+    const { carol } = this.#world
+    const carolsKeyPackage = [carol.bundle.keyPackage]
     return entrantOf({
-      join: single(() => {
-        const valid = this.#leaves.every(verifyNew)
-        return this.#enterByWelcome() && valid
-      }),
-      'external.join': single(() => {
-        const valid = this.#leaves.every(verifyNew)
-        return this.#enterByCommit() && valid
-      }),
-      'update.create': creating(update, []),
-      'update.process': processing(update, []),
-      'add.create': creating(undefined, [carol.bundle.keyPackage]),
-      'add.process': processing(undefined, keyPackage),
-      'add.path.create': creating(add, [carol.bundle.keyPackage]),
-      'add.path.process': processing(add, keyPackage),
-      'remove.create': creating(remove, []),
-      'remove.process': processing(remove, []),
-      'bulk-add.create': creating(undefined, crowd),
+      ...this.#verifyingMany(),
+      'update.create': this.#creating(update, []),
+      'update.process': this.#processing(update, []),
+      'add.create': this.#creating(undefined, carolsKeyPackage),
+      'add.process': this.#processing(undefined, carolsKeyPackage),
+      'add.path.create': this.#creating(add, carolsKeyPackage),
+      'add.path.process': this.#processing(add, carolsKeyPackage),
+      'remove.create': this.#creating(remove, []),
+      'remove.process': this.#processing(remove, []),
       exporter: repeated(derivations, () => this.#derive(2)),
       protect: repeated(protections, () => this.#protect()),
       unprotect: this.#unprotecting(),
@@ -130,127 +123,171 @@ class Floor {
   }
 
   pooledEntrant(): Entrant {
-    const { crowd } = this.#world
-    const signed = crowd.map(signaturesOf)
-    return entrantOf({
-      join: single(async () => {
-        const verified = Promise.all(this.#leaves.map(verifyNewPooled))
-        return this.#enterByWelcome() && (await verified).every(Boolean)
-      }),
-      'external.join': single(async () => {
-        const verified = Promise.all(this.#leaves.map(verifyNewPooled))
-        return this.#enterByCommit() && (await verified).every(Boolean)
-      }),
-      'bulk-add.create': single(async () => {
-        const verified = Promise.all(signed.flatMap(verifyKeyPackagePooled))
-        this.#commit(undefined, crowd)
-        return (await verified).every(Boolean)
-      }),
+    return entrantOf(this.#verifyingMany())
+  }
+
+  #verifyingMany(): Partial<Record<Operation, Trial>> {
+    return {
+      join: single(() => this.#besideLeaves(() => this.#enterByWelcome())),
+      'external.join': single(() => this.#besideLeaves(() => this.#enterByCommit())),
+      'bulk-add.create': this.#creating(undefined, this.#world.crowd),
+    }
+  }
+
+  /** Verifies all leaves while it does the rest. */
+  async #besideLeaves(rest: () => Promise<boolean>): Promise<boolean> {
+    const verified = this.#primitives.verifyAll(this.#leaves)
+    const valid = await rest()
+    return (await verified) && valid
+  }
+
+  #creating(shape: PathShape | undefined, added: readonly KeyPackage[]): Trial {
+    const signed = added.map(signaturesOf)
+    return single(async () => {
+      const verified = this.#primitives.verifyAll(signed)
+      await this.#commit(shape, added)
+      return verified
     })
   }
 
+  #processing(shape: PathShape | undefined, added: readonly KeyPackage[]): Trial {
+    const { mac, sign, verify, verifyAll } = this.#primitives
+    const { alice, alicePublic } = this.#keys
+    const signed = added.map(signaturesOf)
+    const commit = new Uint8Array(200 + (shape?.nodes ?? 0) * 40 + (shape?.seals ?? 0) * 90)
+    return {
+      ...validity,
+      prepare: async () => {
+        const signature = await sign(alice, commit)
+        return async () => {
+          const verified = [verify(alicePublic, commit, signature), verifyAll(signed)]
+          mac(secret, commit)
+          if (shape !== undefined) {
+            // The path's leaf, under the key that signed the commit.
+            verified.push(verify(alicePublic, commit, signature))
+            await this.#openPath(shape)
+          }
+          this.#schedule()
+          return (await Promise.all(verified)).every(Boolean)
+        }
+      },
+    }
+  }
+
   /** RFC 9420 §12.4.3.1, all but the leaves. */
-  #enterByWelcome(): boolean {
-    primitives.hpkeOpen(this.#bob, this.#context, this.#sealed)
-    primitives.extract(this.#secret, this.#secret)
+  async #enterByWelcome(): Promise<boolean> {
+    const { hpkeOpen, extract, aeadOpen } = this.#primitives
+    const { bob, sealed, sealedGroupInfo } = this.#keys
+    await hpkeOpen(bob, this.#context, sealed)
+    extract(secret, secret)
     this.#derive(3)
-    primitives.aeadOpen(this.#aeadKey, this.#nonce, emptySource, this.#sealedGroupInfo)
-    const valid = this.#verifyGroupInfo()
+    await aeadOpen(aeadKey, nonce, emptySource, sealedGroupInfo)
+    const verified = this.#verifyGroupInfo()
     this.#epochSecrets()
-    this.#climb(this.#shapes.welcome.known)
-    return valid
+    await this.#climb(this.#shapes.welcome.known)
+    return verified
   }
 
   /** §12.4.3.2, all but the leaves. */
-  #enterByCommit(): boolean {
-    const valid = this.#verifyGroupInfo()
-    primitives.hpkeSealExport(this.#bob.publicKey, utf8('MLS 1.0 external init secret'))
-    this.#commit(this.#shapes.external, [])
-    return valid
+  async #enterByCommit(): Promise<boolean> {
+    const verified = this.#verifyGroupInfo()
+    const { bob } = this.#keys
+    await this.#primitives.hpkeSealExport(bob.publicKey, utf8('MLS 1.0 external init secret'))
+    await this.#commit(this.#shapes.external, [])
+    return verified
   }
 
   /** §12.4.1 after the proposals were judged. */
-  #commit(shape: PathShape | undefined, added: readonly KeyPackage[]): void {
+  async #commit(shape: PathShape | undefined, added: readonly KeyPackage[]): Promise<void> {
+    const { mac, sign, aeadSeal } = this.#primitives
+    const { alice, bob } = this.#keys
     if (shape !== undefined) {
-      this.#climb(shape.nodes)
-      primitives.deriveKeyPair(this.#secret)
-      for (let i = 0; i < shape.seals; i++) this.#seal(this.#bob.publicKey)
-      primitives.sign(this.#alice, this.#context)
+      // Besides those of the path's nodes its leaf has a new key.
+      await Promise.all([this.#climb(shape.nodes), this.#primitives.deriveKeyPair(secret)])
+      await this.#sealAll(Array.from({ length: shape.seals }, () => bob.publicKey))
+      await sign(alice, this.#context)
     }
-    primitives.sign(this.#alice, this.#context)
+    await sign(alice, this.#context)
     this.#schedule()
-    primitives.mac(this.#secret, this.#context)
+    mac(secret, this.#context)
     if (added.length === 0) return
-    primitives.sign(this.#alice, this.#groupInfo)
+    await sign(alice, this.#world.groupInfo)
     this.#derive(3)
-    this.#sealGroupInfo()
-    for (const { initKey } of added) this.#seal(initKey)
+    await aeadSeal(aeadKey, nonce, emptySource, this.#world.groupInfo)
+    await this.#sealAll(added.map(({ initKey }) => initKey))
   }
 
-  #seal(publicKey: Uint8Array): void {
-    primitives.hpkeSeal(publicKey, this.#context, this.#secret)
+  async #sealAll(publicKeys: readonly Uint8Array[]): Promise<void> {
+    const { hpkeSeal } = this.#primitives
+    await Promise.all(publicKeys.map((publicKey) => hpkeSeal(publicKey, this.#context, secret)))
   }
 
-  #openPath({ known }: PathShape): void {
-    primitives.hpkeOpen(this.#bob, this.#context, this.#sealed)
-    this.#climb(known)
+  async #openPath({ known }: PathShape): Promise<void> {
+    await this.#primitives.hpkeOpen(this.#keys.bob, this.#context, this.#keys.sealed)
+    await this.#climb(known)
   }
 
   /** §7.4: for each node its key pair and the secret above. */
-  #climb(nodes: number): void {
+  async #climb(nodes: number): Promise<void> {
+    const derived: unknown[] = []
     for (let i = 0; i < nodes; i++) {
       this.#derive(2)
-      primitives.deriveKeyPair(this.#secret)
+      derived.push(this.#primitives.deriveKeyPair(secret))
     }
+    await Promise.all(derived)
   }
 
   /** §8: joiner_secret, what lies between, and the epoch's secrets. */
   #schedule(): void {
-    primitives.extract(this.#secret, this.#secret)
+    const { extract } = this.#primitives
+    extract(secret, secret)
     this.#derive(1)
-    primitives.extract(this.#secret, this.#secret)
+    extract(secret, secret)
     this.#epochSecrets()
   }
 
   #epochSecrets(): void {
     this.#derive(1 + 9)
-    primitives.mac(this.#secret, this.#secret)
+    this.#primitives.mac(secret, secret)
   }
 
   #derive(times: number): boolean {
-    for (let i = 0; i < times; i++) primitives.expand(this.#secret, this.#context)
+    for (let i = 0; i < times; i++) this.#primitives.expand(secret, this.#context)
     return true
   }
 
-  #sealGroupInfo(): Uint8Array {
-    return primitives.aeadSeal(this.#aeadKey, this.#nonce, emptySource, this.#groupInfo)
-  }
-
-  #verifyGroupInfo(): boolean {
-    return primitives.verify(this.#alicePublic, this.#groupInfo, this.#groupInfoSignature)
+  async #verifyGroupInfo(): Promise<boolean> {
+    const { alicePublic, groupInfoSignature } = this.#keys
+    return this.#primitives.verify(alicePublic, this.#world.groupInfo, groupInfoSignature)
   }
 
   /** §6.3: one step of the ratchet, the content and the sender's data. */
-  #protect(): boolean {
-    primitives.sign(this.#alice, this.#context)
+  async #protect(): Promise<boolean> {
+    const { sign, aeadSeal } = this.#primitives
+    await sign(this.#keys.alice, this.#context)
     this.#derive(5)
-    primitives.aeadSeal(this.#aeadKey, this.#nonce, this.#secret, content)
-    primitives.aeadSeal(this.#aeadKey, this.#nonce, this.#secret, senderData)
+    await aeadSeal(aeadKey, nonce, secret, content)
+    await aeadSeal(aeadKey, nonce, secret, senderData)
     return true
   }
 
   #unprotecting(): Trial {
-    const key = this.#aeadKey
-    const seal = (data: Uint8Array) => primitives.aeadSeal(key, this.#nonce, this.#secret, data)
-    const open = (data: Uint8Array) => primitives.aeadOpen(key, this.#nonce, this.#secret, data)
-    const [sealedContent, sealedSender] = [seal(content), seal(senderData)]
-    const signature = primitives.sign(this.#alice, this.#context)
-    return repeated(protections, () => {
-      open(sealedSender)
-      this.#derive(5)
-      open(sealedContent)
-      return primitives.verify(this.#alicePublic, this.#context, signature)
-    })
+    const { sign, verify, aeadSeal, aeadOpen } = this.#primitives
+    return {
+      ...validity,
+      repetitions: protections,
+      prepare: async () => {
+        const sealedContent = await aeadSeal(aeadKey, nonce, secret, content)
+        const sealedSender = await aeadSeal(aeadKey, nonce, secret, senderData)
+        const signature = await sign(this.#keys.alice, this.#context)
+        return times(protections, async () => {
+          await aeadOpen(aeadKey, nonce, secret, sealedSender)
+          this.#derive(5)
+          await aeadOpen(aeadKey, nonce, secret, sealedContent)
+          return verify(this.#keys.alicePublic, this.#context, signature)
+        })
+      },
+    }
   }
 }
 
@@ -259,32 +296,33 @@ const emptySource = new Uint8Array(0)
 const content = new Uint8Array(100 + 2 + 64 + 2)
 const senderData = new Uint8Array(12)
 
-function single(run: () => boolean | Promise<boolean>): Trial {
-  return {
-    prepare: async () => run,
-    check: (valid) => expectDone(valid === true, 'a signature of the floor does not verify'),
-  }
+type Run = () => boolean | Promise<boolean>
+
+const validity: Pick<Trial, 'check'> = {
+  check: (valid) => expectDone(valid === true, 'a signature of the floor does not verify'),
 }
 
-function repeated(repetitions: number, run: () => boolean): Trial {
-  const all = () => {
+function single(run: Run): Trial {
+  return { ...validity, prepare: async () => run }
+}
+
+function repeated(repetitions: number, run: Run): Trial {
+  return { ...single(times(repetitions, run)), repetitions }
+}
+
+function times(repetitions: number, run: Run): Run {
+  return async () => {
     let valid = true
-    for (let i = 0; i < repetitions; i++) valid = run() && valid
+    for (let i = 0; i < repetitions; i++) {
+      const result = run()
+      valid = (typeof result === 'boolean' ? result : await result) && valid
+    }
     return valid
   }
-  return { ...single(all), repetitions }
 }
 
 function entrantOf(trials: Partial<Record<Operation, Trial>>): Entrant {
   return { trials, sizes: {} }
-}
-
-function verifyNew({ publicKey, message, signature }: SignedBytes): boolean {
-  return primitives.verify(primitives.verificationKey(publicKey), message, signature)
-}
-
-function verifyNewPooled({ publicKey, message, signature }: SignedBytes): Promise<boolean> {
-  return primitives.verifyPooled(primitives.verificationKey(publicKey), message, signature)
 }
 
 /** Both of a KeyPackage's signatures are made with one key. */
@@ -297,18 +335,4 @@ function signaturesOf({ signature, ...content }: KeyPackage): readonly SignedByt
     { publicKey, message: leaf, signature: leafNode.signature },
     { publicKey, message: whole, signature },
   ]
-}
-
-function verifyKeyPackage(signed: readonly SignedBytes[]): boolean {
-  const key = keyOf(signed)
-  return signed.every(({ message, signature }) => primitives.verify(key, message, signature))
-}
-
-function verifyKeyPackagePooled(signed: readonly SignedBytes[]): Promise<boolean>[] {
-  const key = keyOf(signed)
-  return signed.map(({ message, signature }) => primitives.verifyPooled(key, message, signature))
-}
-
-function keyOf([first]: readonly SignedBytes[]): KeyObject {
-  return primitives.verificationKey((first as SignedBytes).publicKey)
 }

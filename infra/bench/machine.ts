@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { cpus, totalmem } from 'node:os'
 import { join } from 'node:path'
 import { repository } from '../entry/repository.mjs'
+import type { Arguments } from './arguments.ts'
 
 /** On what something was measured. */
 export interface Run {
@@ -12,12 +13,24 @@ export interface Run {
     readonly cores: number
     readonly memoryGib: number
   }
+  /** With what core did its cryptography. */
+  readonly provider: string
   readonly versions: Readonly<Record<string, string>>
   /** With `+` where files differ from it. */
   readonly commit: string
 }
 
-export function describeRun(): Run {
+const providers: Readonly<Record<Arguments['platform'], string>> = {
+  node: 'node:crypto',
+  web: 'WebCrypto in Node',
+  noble: 'noble',
+  chromium: 'WebCrypto in Chromium',
+}
+
+const { node, openssl, v8 } = process.versions
+const inNode = { node, openssl, v8 }
+
+export function describeRun(platform: Arguments['platform']): Run {
   const processors = cpus()
   return {
     machine: {
@@ -26,11 +39,11 @@ export function describeRun(): Run {
       cores: processors.length,
       memoryGib: Math.round(totalmem() / 2 ** 30),
     },
+    provider: providers[platform],
     versions: {
-      node: process.versions.node,
-      openssl: process.versions.openssl,
-      v8: process.versions.v8,
+      ...(platform !== 'chromium' && inNode),
       conclave: versionIn(join(repository, 'core')),
+      noble: versionIn(join(repository, 'node_modules', '@noble', 'hashes')),
       'ts-mls': versionIn(join(repository, 'node_modules', 'ts-mls')),
     },
     commit: commit(),

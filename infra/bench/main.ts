@@ -1,6 +1,7 @@
-import { readArguments, usage } from './arguments.ts'
+import { type Arguments, readArguments, usage } from './arguments.ts'
 import { BenchError } from './benchError.ts'
-import { runBenchmark } from './benchmark.ts'
+import { type Measured, runBenchmark } from './benchmark.ts'
+import { contestantsInNode } from './contestants.ts'
 import { describeRun } from './machine.ts'
 import { jsonReport, markdownReport, tableReport } from './report.ts'
 
@@ -12,13 +13,28 @@ try {
     console.log(usage)
   } else {
     // While it takes its time, somebody may commit.
-    const run = describeRun()
-    const measured = await runBenchmark(wanted, (line) => console.error(line))
-    console.log(reports[wanted.format](run, measured))
+    const run = describeRun(wanted.platform)
+    const { measured, versions } = await measureOn(wanted)
+    const measuredRun = { ...run, versions: { ...run.versions, ...versions } }
+    console.log(reports[wanted.format](measuredRun, measured))
   }
 } catch (error) {
   if (!(error instanceof BenchError)) throw error
   console.error(`✗ ${error.code}: ${error.message}`)
   if (error.code === 'bench-arguments-wrong') console.error(`\n${usage}`)
   process.exitCode = error.code === 'bench-arguments-wrong' ? 2 : 1
+}
+
+async function measureOn({ platform, versus, ...workload }: Arguments): Promise<{
+  measured: Measured
+  versions: Readonly<Record<string, string>>
+}> {
+  const progress = (line: string) => console.error(line)
+  if (platform === 'chromium') {
+    const { runInChromium } = await import('./chromium/runInChromium.ts')
+    const { measured, version } = await runInChromium(workload, progress)
+    return { measured, versions: { chromium: version } }
+  }
+  const contestants = await contestantsInNode(platform, versus)
+  return { measured: await runBenchmark(workload, contestants, progress), versions: {} }
 }

@@ -1,4 +1,3 @@
-import { setTimeout } from 'node:timers/promises'
 import type { Entrant, Operation, Trial } from './operations.ts'
 
 /** Milliseconds for one operation. */
@@ -6,10 +5,12 @@ export interface Timing {
   readonly rounds: number
   readonly median: number
   readonly least: number
-  /** CPU time of all threads. */
-  readonly medianCpu: number
-  readonly leastCpu: number
+  /** CPU time of all threads, which browsers do not tell. */
+  readonly medianCpu?: number
+  readonly leastCpu?: number
 }
+
+const inNode = typeof process !== 'undefined'
 
 /** Milliseconds that one contestant may spend on preparing one operation, and on doing it. */
 const budget = 1500
@@ -48,7 +49,7 @@ export async function measure(
   // The first round shows what a round takes.
   for (let round = 0, block = 1; round < mostRounds; round += block, block = blockLength) {
     for (const series of all.values()) await prepare(series, Math.min(block, mostRounds - round))
-    await setTimeout(restMs)
+    await new Promise((resolve) => setTimeout(resolve, restMs))
     while ([...all.values()].some(({ prepared }) => prepared.length > 0)) {
       for (const series of all.values()) await takeTurn(series)
     }
@@ -80,16 +81,25 @@ async function takeTurn(series: Series): Promise<void> {
   }
   // What the one before has left behind is not for this one to clear away.
   globalThis.gc?.({ type: 'minor' })
-  const cpu = process.cpuUsage()
+  const cpuBefore = cpuTime()
   const started = performance.now()
   const result = await run()
   const wall = performance.now() - started
-  const { user, system } = process.cpuUsage(cpu)
+  const cpuAfter = cpuTime()
   trial.check(result)
   const repetitions = trial.repetitions ?? 1
   series.wall.push(wall / repetitions)
-  series.cpu.push((user + system) / 1000 / repetitions)
+  if (cpuBefore !== undefined && cpuAfter !== undefined) {
+    series.cpu.push((cpuAfter - cpuBefore) / repetitions)
+  }
   series.running += wall
+}
+
+/** Milliseconds of all threads. */
+function cpuTime(): number | undefined {
+  if (!inNode) return undefined
+  const { user, system } = process.cpuUsage()
+  return (user + system) / 1000
 }
 
 function timing({ wall, cpu }: Series): Timing {
@@ -97,8 +107,7 @@ function timing({ wall, cpu }: Series): Timing {
     rounds: wall.length,
     median: median(wall),
     least: Math.min(...wall),
-    medianCpu: median(cpu),
-    leastCpu: Math.min(...cpu),
+    ...(cpu.length > 0 && { medianCpu: median(cpu), leastCpu: Math.min(...cpu) }),
   }
 }
 
@@ -110,14 +119,14 @@ export function median(values: readonly number[]): number {
 }
 
 /**
- * Bytes that one more state keeps alive, with what lies outside the heap; undefined unless the
- * process was started with `--expose-gc`. The smaller a state is, the more are weighed together.
+ * Bytes that one more state keeps alive, with what lies outside the heap; undefined in
+ * browsers and unless the process was started with `--expose-gc`. The smaller a state is, the more are weighed together.
  */
 export async function heapPerState(
   newState: () => Promise<unknown>,
   members: number,
 ): Promise<number | undefined> {
-  if (globalThis.gc === undefined) return undefined
+  if (!inNode || globalThis.gc === undefined) return undefined
   const states = Math.min(50, Math.max(3, Math.ceil(1000 / members)))
   const kept: unknown[] = []
   const before = await settledMemory()

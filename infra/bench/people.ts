@@ -1,7 +1,11 @@
-import { createHash } from 'node:crypto'
 import { type Bytes, utf8 } from '../../core/src/codec/bytes.ts'
-import { Secret, type SecretSuite, type Signer } from '../../core/src/crypto/secret/index.ts'
-import { nodeCrypto } from '../../core/src/crypto/secret/node/index.ts'
+import {
+  Secret,
+  type SecretCrypto,
+  type SecretSuite,
+  type Signer,
+  webCrypto,
+} from '../../core/src/crypto/secret/index.ts'
 import {
   createKeyPackage,
   type KeyPackageBundle,
@@ -24,8 +28,11 @@ export const lifetime = lifetimeFrom({ now: () => Date.now() }, 86_400)
 
 const people = new Map<string, Promise<Person>>()
 
-/** For making the worlds; contestants bring cryptography of their own. */
-export const suite1 = nodeSuite(1)
+/** The platform's. */
+export const systemRandom: RandomBytes = (length) => crypto.getRandomValues(new Uint8Array(length))
+
+/** For making the worlds, in Node and in browsers; contestants bring cryptography of their own. */
+export const suite1 = suite1Of(webCrypto(crypto.subtle, systemRandom))
 
 /** The person of this name: made once, for making keys is most of the work of a world. */
 export function person(name: string): Promise<Person> {
@@ -57,15 +64,16 @@ export function seededRandom(seed: string): RandomBytes {
   return (length) => {
     const bytes = new Uint8Array(length)
     for (let at = 0; at < length; at += 32) {
-      const next = createHash('sha256').update(`${seed} ${block++}`).digest()
+      const next = suite1.hash(utf8(`${seed} ${block++}`))
       bytes.set(next.subarray(0, Math.min(32, length - at)), at)
     }
     return bytes
   }
 }
 
-function nodeSuite(id: number): SecretSuite {
-  const suite = nodeCrypto().secretSuite(id)
-  if (suite === undefined) throw new TypeError(`no cipher suite ${id}`)
+/** @throws TypeError where there is no such suite */
+export function suite1Of(provider: SecretCrypto): SecretSuite {
+  const suite = provider.secretSuite(1)
+  if (suite === undefined) throw new TypeError('no cipher suite 1')
   return suite
 }

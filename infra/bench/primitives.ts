@@ -12,12 +12,14 @@ import {
   sign as signEd25519,
   verify as verifyEd25519,
 } from 'node:crypto'
-import { concatBytes, plainBytes, utf8 } from '../../core/src/codec/bytes.ts'
+import { plainBytes } from '../../core/src/codec/bytes.ts'
+import type { SignedBytes } from '../../core/src/crypto/public/index.ts'
+import type { Sealed } from './floorPrimitives.ts'
+import { hpkeSecrets } from './hpkeSecrets.ts'
 
 /**
  * Suite 1 by the shortest way through node:crypto that was found: synchronous, keys as JWK, secrets
- * as KeyObjects (a third of the time that bytes take). Nothing is shared with core's providers, so
- * that the floor does not rise when they become slower.
+ * as KeyObjects (a third of the time that bytes take).
  */
 
 type Source = Uint8Array
@@ -25,11 +27,6 @@ type Source = Uint8Array
 export interface KemKey {
   readonly privateKey: KeyObject
   readonly publicKey: Source
-}
-
-export interface Sealed {
-  readonly kemOutput: Source
-  readonly ciphertext: Source
 }
 
 const emptySource = new Uint8Array(0)
@@ -51,8 +48,29 @@ export function verify(key: KeyObject, message: Source, signature: Source): bool
   return verifyEd25519(null, message, key, signature)
 }
 
-/** `verify` on the threads of the pool. */
-export function verifyPooled(key: KeyObject, message: Source, signature: Source): Promise<boolean> {
+export function verifyAll(groups: readonly (readonly SignedBytes[])[]): boolean {
+  return groups.every((signed) => {
+    const key = keyOf(signed)
+    return signed.every(({ message, signature }) => verify(key, message, signature))
+  })
+}
+
+/** `verifyAll` on the threads of the pool. */
+export async function verifyAllPooled(
+  groups: readonly (readonly SignedBytes[])[],
+): Promise<boolean> {
+  const verified = groups.flatMap((signed) => {
+    const key = keyOf(signed)
+    return signed.map(({ message, signature }) => verifyPooled(key, message, signature))
+  })
+  return (await Promise.all(verified)).every(Boolean)
+}
+
+function keyOf([first]: readonly SignedBytes[]): KeyObject {
+  return verificationKey((first as SignedBytes).publicKey)
+}
+
+function verifyPooled(key: KeyObject, message: Source, signature: Source): Promise<boolean> {
   return new Promise((resolve, reject) => {
     verifyEd25519(null, message, key, signature, (error, valid) =>
       error === null ? resolve(valid) : reject(error),
@@ -60,17 +78,14 @@ export function verifyPooled(key: KeyObject, message: Source, signature: Source)
   })
 }
 
-/** HKDF-Extract */
 export function extract(salt: Source, inputKey: Source): Source {
   return createHmac('sha256', createSecretKey(salt)).update(inputKey).digest()
 }
 
 const firstBlock = Uint8Array.of(1)
 
-/** HKDF-Expand for at most 32 bytes. */
-export function expand(key: Source, info: Source, length = 32): Source {
-  const block = mac(key, info, firstBlock)
-  return block.subarray(0, length)
+export function expand(key: Source, info: Source): Source {
+  return mac(key, info, firstBlock)
 }
 
 export function mac(key: Source, ...data: readonly Source[]): Source {
@@ -93,38 +108,28 @@ export function aeadOpen(key: Source, nonce: Source, aad: Source, ciphertext: So
   return opened
 }
 
-/** RFC 9180 §7.1.3 */
+const { privateKey: derivePrivateKey, kemSecret, messageKey, exported } = hpkeSecrets(mac)
+
 export function deriveKeyPair(inputKey: Source): KemKey {
-  const secret = labeledExtract(kemSuite, emptySource, 'dkp_prk', inputKey)
-  const privateKey = privateJwk('X25519', labeledExpand(kemSuite, secret, 'sk', emptySource))
+  const privateKey = privateJwk('X25519', derivePrivateKey(inputKey))
   return { privateKey, publicKey: publicBytes(privateKey) }
 }
 
-/** RFC 9180 §6.1, base mode */
 export function hpkeSeal(publicKey: Source, info: Source, plaintext: Source): Sealed {
   const { kemOutput, sharedSecret } = kem.encapsulate(publicKey)
-  const { key, nonce } = keySchedule(sharedSecret, info)
+  const { key, nonce } = messageKey(sharedSecret, info)
   return { kemOutput, ciphertext: aeadSeal(key, nonce, emptySource, plaintext) }
 }
 
 export function hpkeOpen(recipient: KemKey, info: Source, sealed: Sealed): Source {
   const sharedSecret = kem.decapsulate(recipient, sealed.kemOutput)
-  const { key, nonce } = keySchedule(sharedSecret, info)
+  const { key, nonce } = messageKey(sharedSecret, info)
   return aeadOpen(key, nonce, emptySource, sealed.ciphertext)
 }
 
-/** RFC 9420 §8.3: what an external committer agrees on with the group. */
 export function hpkeSealExport(publicKey: Source, exporterContext: Source): Source {
-  const { sharedSecret } = kem.encapsulate(publicKey)
-  const context = keyScheduleContext(emptySource)
-  const secret = labeledExtract(hpkeSuite, sharedSecret, 'secret', emptySource)
-  const exporterSecret = labeledExpand(hpkeSuite, secret, 'exp', context)
-  return labeledExpand(hpkeSuite, exporterSecret, 'sec', exporterContext)
+  return exported(kem.encapsulate(publicKey).sharedSecret, exporterContext)
 }
-
-const kemSuite = concatBytes(utf8('KEM'), Uint8Array.of(0, 0x20))
-const hpkeSuite = concatBytes(utf8('HPKE'), Uint8Array.of(0, 0x20, 0, 1, 0, 1))
-const hpkeVersion = utf8('HPKE-v1')
 
 /** RFC 9180 §4.1: DHKEM(X25519, HKDF-SHA256) */
 interface Kem {
@@ -155,43 +160,6 @@ export const composedKem: Kem = {
 }
 
 const kem = 'encapsulate' in nodeCrypto ? platformKem : composedKem
-
-function kemSecret(shared: Source, kemOutput: Source, publicKey: Source): Source {
-  const secret = labeledExtract(kemSuite, emptySource, 'eae_prk', shared)
-  return labeledExpand(kemSuite, secret, 'shared_secret', concatBytes(kemOutput, publicKey))
-}
-
-function keySchedule(sharedSecret: Source, info: Source): { key: Source; nonce: Source } {
-  const context = keyScheduleContext(info)
-  const secret = labeledExtract(hpkeSuite, sharedSecret, 'secret', emptySource)
-  return {
-    key: labeledExpand(hpkeSuite, secret, 'key', context, 16),
-    nonce: labeledExpand(hpkeSuite, secret, 'base_nonce', context, 12),
-  }
-}
-
-/** The same for every message in base mode. */
-const pskIdHash = labeledExtract(hpkeSuite, emptySource, 'psk_id_hash', emptySource)
-
-function keyScheduleContext(info: Source): Source {
-  const infoHash = labeledExtract(hpkeSuite, emptySource, 'info_hash', info)
-  return concatBytes(Uint8Array.of(0), pskIdHash, infoHash)
-}
-
-function labeledExtract(suite: Source, salt: Source, label: string, inputKey: Source): Source {
-  return mac(salt, hpkeVersion, suite, utf8(label), inputKey)
-}
-
-function labeledExpand(
-  suite: Source,
-  key: Source,
-  label: string,
-  info: Source,
-  length = 32,
-): Source {
-  const head = Uint8Array.of(0, length)
-  return expand(key, concatBytes(head, hpkeVersion, suite, utf8(label), info), length)
-}
 
 type Curve = 'Ed25519' | 'X25519'
 

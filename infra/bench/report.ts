@@ -80,49 +80,55 @@ function tablesOf({ times, sizes }: Measured): readonly Table[] {
   return [...timeTables, ...growthTables(times), ...sizeTables(sizes)]
 }
 
-const timeColumns = [
-  'operation',
-  'median',
-  'least',
-  'CPU',
-  'floor',
-  'least',
-  'pooled',
-  '÷ floor',
-  'CPU ÷ CPU',
-] as const
+type Timings = TimeRow['timings']
+type Column = readonly [title: string, cell: (timings: Timings) => string]
 
 function timeRows(rows: readonly TimeRow[]): string[][] {
-  const others = peerNames(rows.map(({ timings }) => timings))
+  const columns = timeColumns(rows.map(({ timings }) => timings))
   return [
-    [...timeColumns, ...others.flatMap((name) => [name, 'least', `${name} ÷ ours`])],
-    ...rows.map(({ operation, timings }) => {
-      const ours = timings.get(subject)
-      const least = timings.get(floor)
-      return [
-        operation,
-        milliseconds(ours?.median),
-        milliseconds(ours?.least),
-        milliseconds(ours?.medianCpu),
-        milliseconds(least?.median),
-        milliseconds(least?.least),
-        milliseconds(timings.get(pooledFloor)?.median),
-        ratio(ours?.median, least?.median),
-        ratio(ours?.medianCpu, least?.medianCpu),
-        ...others.flatMap((name) => {
-          const other = timings.get(name)
-          return [
-            milliseconds(other?.median),
-            milliseconds(other?.least),
-            ratio(other?.median, ours?.median),
-          ]
-        }),
-      ]
-    }),
+    ['operation', ...columns.map(([title]) => title)],
+    ...rows.map(({ operation, timings }) => [
+      operation,
+      ...columns.map(([, cell]) => cell(timings)),
+    ]),
   ]
 }
 
-/** By what factor the least CPU time grows where the group doubles: 1 is constant, 2 linear, 4 quadratic. */
+/** Without columns that would be empty: browsers tell no CPU time, and have no pool. */
+function timeColumns(all: readonly Timings[]): readonly Column[] {
+  const time =
+    (name: string, key: Exclude<keyof Timing, 'rounds'>): Column[1] =>
+    (timings) =>
+      milliseconds(timings.get(name)?.[key])
+  const share =
+    (name: string, base: string, key: Exclude<keyof Timing, 'rounds'>): Column[1] =>
+    (timings) =>
+      ratio(timings.get(name)?.[key], timings.get(base)?.[key])
+  const hasCpu = all.some((timings) => timings.get(subject)?.medianCpu !== undefined)
+  const hasPool = all.some((timings) => timings.has(pooledFloor))
+  return [
+    ['median', time(subject, 'median')],
+    ['least', time(subject, 'least')],
+    ...(hasCpu ? [['CPU', time(subject, 'medianCpu')] satisfies Column] : []),
+    ['floor', time(floor, 'median')],
+    ['least', time(floor, 'least')],
+    ...(hasPool ? [['pooled', time(pooledFloor, 'median')] satisfies Column] : []),
+    ['÷ floor', share(subject, floor, 'median')],
+    hasCpu
+      ? ['CPU ÷ CPU', share(subject, floor, 'medianCpu')]
+      : ['least ÷ least', share(subject, floor, 'least')],
+    ...peerNames(all).flatMap((name): Column[] => [
+      [name, time(name, 'median')],
+      ['least', time(name, 'least')],
+      [`${name} ÷ ours`, share(name, subject, 'median')],
+    ]),
+  ]
+}
+
+/**
+ * By what factor the least time grows where the group doubles, CPU time where it is known: 1 is
+ * constant, 2 linear, 4 quadratic.
+ */
 function growthTables(times: readonly TimeRow[]): readonly Table[] {
   const tables: Table[] = []
   for (const [kind, rows] of Map.groupBy(times, (row) => row.kind)) {
@@ -130,8 +136,10 @@ function growthTables(times: readonly TimeRow[]): readonly Table[] {
     const spans = sizes.slice(1).map((size, i) => [sizes[i] as number, size] as const)
     if (spans.length === 0) continue
     const lines = [...Map.groupBy(rows, (row) => row.operation)].map(([operation, own]) => {
-      const at = (members: number) =>
-        own.find((row) => row.members === members)?.timings.get(subject)?.leastCpu
+      const at = (members: number) => {
+        const timing = own.find((row) => row.members === members)?.timings.get(subject)
+        return timing?.leastCpu ?? timing?.least
+      }
       return [operation, ...spans.map(([from, to]) => growth(at(from), at(to), to / from))]
     })
     tables.push({
@@ -170,11 +178,11 @@ function peerNames(all: readonly ReadonlyMap<string, unknown>[]): readonly strin
   return [...names]
 }
 
-function describe({ machine, versions, commit }: Run): string {
+function describe({ machine, provider, versions, commit }: Run): string {
   const { platform, cpu, cores, memoryGib } = machine
   const software = Object.entries(versions).map(([name, version]) => `${name} ${version}`)
   const hardware = `${cpu}, ${cores} cores, ${memoryGib} GiB, ${platform}`
-  return `MLS cipher suite 1 · ${hardware} · ${software.join(', ')} · commit ${commit}`
+  return `MLS cipher suite 1 by ${provider} · ${hardware} · ${software.join(', ')} · commit ${commit}`
 }
 
 function milliseconds(value: number | undefined): string {

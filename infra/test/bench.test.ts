@@ -1,20 +1,25 @@
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import type { Bytes } from '../../core/src/codec/bytes.ts'
 import { Secret } from '../../core/src/crypto/secret/index.ts'
 import { readArguments } from '../bench/arguments.ts'
 import { enterAll } from '../bench/benchmark.ts'
-import { conclave } from '../bench/conclave.ts'
-import { floor, pooledFloor } from '../bench/floor.ts'
-import { heapPerState, measure, median } from '../bench/measure.ts'
+import { conclaveOver } from '../bench/conclave.ts'
+import { floor, pooled, pooledFloor, providers } from '../bench/contestants.ts'
+import type { Primitives } from '../bench/floorPrimitives.ts'
+import { heapPerState, measure, median, type Timing } from '../bench/measure.ts'
 import { type Contestant, type Entrant, operations, type Trial } from '../bench/operations.ts'
 import { suite1 } from '../bench/people.ts'
 import * as primitives from '../bench/primitives.ts'
 import { markdownReport, tableReport } from '../bench/report.ts'
 import { pathShapes } from '../bench/shapes.ts'
 import { tsMls } from '../bench/tsMls.ts'
+import * as webPrimitives from '../bench/webPrimitives.ts'
 import { buildWorld } from '../bench/world.ts'
 import { repository } from '../entry/repository.mjs'
+
+const conclave = conclaveOver(providers.node)
 
 function bench(...args: readonly string[]) {
   const script = join(repository, 'infra', 'bench', 'bench.mjs')
@@ -80,10 +85,21 @@ describe('npm run bench -- mls', () => {
     [['mls', '--rounds', '0']],
     [['mls', '--json', '--markdown']],
     [['mls', '--fast']],
+    [['mls', '--provider', 'openssl']],
+    [['mls', '--in', 'firefox']],
+    [['mls', '--in', 'chromium', '--provider', 'web']],
+    [['mls', '--in', 'chromium', '--vs', 'ts-mls']],
   ])('refuses the arguments %j', (args) => {
     expect(() => readArguments(args)).toThrowError(
       expect.objectContaining({ code: 'bench-arguments-wrong' }),
     )
+  })
+
+  it('measures small groups where large ones take long', () => {
+    const members = (...args: readonly string[]) => readArguments(['mls', ...args])?.members
+    expect(members()).toEqual([8, 32, 100, 200, 500, 1000])
+    expect(members('--in', 'chromium')).toEqual([100, 500])
+    expect(members('--provider', 'noble')).toEqual([100])
   })
 
   it('says what is wrong with its arguments and exits with 2', () => {
@@ -114,6 +130,13 @@ describe('contestants', () => {
     const exported = [...entrants.values()].flatMap((entrant) => entrant.exported ?? [])
     expect(exported).toHaveLength(2)
     for (const operation of operations) await measure(entrants, operation, 2)
+    for (const { agree } of entrants.values()) expect(await agree?.()).not.toBe(false)
+  })
+
+  it.each(['web', 'noble'] as const)('join it with the provider %s', async (provider) => {
+    const world = await buildWorld(4, 'warm')
+    const entrants = await enterAll([conclaveOver(providers[provider]), tsMls, floor], world)
+    for (const operation of operations) await measure(entrants, operation, 1)
     for (const { agree } of entrants.values()) expect(await agree?.()).not.toBe(false)
   })
 
@@ -165,32 +188,9 @@ describe('the floor', () => {
     }
   })
 
-  it('does what the suite does', async () => {
-    const [seed, info, plaintext] = [1, 2, 3].map((byte) => new Uint8Array(32).fill(byte)) as [
-      Uint8Array<ArrayBuffer>,
-      Uint8Array<ArrayBuffer>,
-      Uint8Array<ArrayBuffer>,
-    ]
-    const key = await suite1.deriveKeyPair(new Secret(seed.slice()))
-    const own = primitives.deriveKeyPair(seed)
-    expect(bytes(own.publicKey)).toEqual(bytes(key.publicKey))
-
-    const sealed = primitives.hpkeSeal(own.publicKey, info, plaintext)
-    const ciphertext = { kemOutput: bytes(sealed.kemOutput), ciphertext: bytes(sealed.ciphertext) }
-    expect(await suite1.hpkeOpen(key, info, ciphertext)).toEqual(plaintext)
-    const theirs = await suite1.hpkeSeal(own.publicKey, info, plaintext)
-    expect(bytes(primitives.hpkeOpen(own, info, theirs))).toEqual(plaintext)
-    expect(bytes(primitives.extract(seed, info))).toEqual(suite1.extract(seed, info))
-    expect(bytes(primitives.expand(seed, info))).toEqual(suite1.expand(seed, info, 32))
-
-    const signer = await suite1.importSigner(new Secret(seed.slice()))
-    const signature = primitives.sign(primitives.signatureKey(seed), info)
-    expect(bytes(signature)).toEqual(await signer.sign(info))
-    const verifier = primitives.verificationKey(signer.publicKey)
-    expect(primitives.verify(verifier, info, signature)).toBe(true)
-    expect(primitives.verify(verifier, plaintext, signature)).toBe(false)
-    expect(await primitives.verifyPooled(verifier, plaintext, signature)).toBe(false)
-  })
+  it('does what the suite does, with node:crypto', () => expectSuite1(primitives))
+  it('does what the suite does, with its pool', () => expectSuite1(pooled))
+  it('does what the suite does, with WebCrypto', () => expectSuite1(webPrimitives))
 
   it('counts the keys and ciphertexts of a path as the tree asks for them', async () => {
     const { update, remove, external } = pathShapes(await buildWorld(16, 'warm'))
@@ -238,10 +238,12 @@ describe('the report', () => {
       ['conclave', timing(ours)],
       ['ts-mls', timing(10 * ours)],
       ['floor', timing(ours / 2)],
+      ['floor, pooled', timing(ours / 4)],
     ]),
   })
   const run = {
     machine: { platform: 'linux-x64', cpu: 'a CPU', cores: 2, memoryGib: 4 },
+    provider: 'node:crypto',
     versions: { node: '24.0.0' },
     commit: 'abc',
   }
@@ -262,7 +264,7 @@ describe('the report', () => {
       '20.00',
       '10.00',
       '10.00',
-      '–',
+      '5.00',
       '2.00',
       '2.00',
       '200',
@@ -270,6 +272,37 @@ describe('the report', () => {
       '10.00',
     ])
     // Four times the members take four times as long: twice for each doubling.
+    expect(cells(report, 'Growth', 'join')).toEqual(['join', '2.00'])
+  })
+
+  it('has no columns for what browsers do not tell', () => {
+    const { times } = measured
+    const inBrowser = times.map((row) => {
+      const timings = new Map<string, Timing>()
+      for (const [name, { rounds, median, least }] of row.timings) {
+        if (name !== 'floor, pooled') timings.set(name, { rounds, median, least })
+      }
+      return { ...row, timings }
+    })
+    const report = tableReport(run, { times: inBrowser, sizes: [] })
+    expect(cells(report, '100 members', 'operation').slice(0, 7)).toEqual([
+      'operation',
+      'median',
+      'least',
+      'floor',
+      'least',
+      '÷ floor',
+      'least ÷ least',
+    ])
+    expect(cells(report, '100 members', 'join').slice(0, 7)).toEqual([
+      'join',
+      '20.00',
+      '20.00',
+      '10.00',
+      '10.00',
+      '2.00',
+      '2.00',
+    ])
     expect(cells(report, 'Growth', 'join')).toEqual(['join', '2.00'])
   })
 
@@ -301,4 +334,37 @@ it('heap is weighed only where garbage can be collected on demand', async () => 
 
 function bytes(source: Uint8Array): Uint8Array<ArrayBuffer> {
   return new Uint8Array(source)
+}
+
+async function expectSuite1<S, V, K extends { readonly publicKey: Uint8Array }>(
+  primitives: Primitives<S, V, K>,
+): Promise<void> {
+  const [seed, info, plaintext] = [1, 2, 3].map((byte) => new Uint8Array(32).fill(byte)) as [
+    Bytes,
+    Bytes,
+    Bytes,
+  ]
+  const key = await suite1.deriveKeyPair(new Secret(seed.slice()))
+  const own = await primitives.deriveKeyPair(seed)
+  expect(bytes(own.publicKey)).toEqual(key.publicKey)
+
+  const { kemOutput, ciphertext } = await primitives.hpkeSeal(own.publicKey, info, plaintext)
+  const sealed = { kemOutput: bytes(kemOutput), ciphertext: bytes(ciphertext) }
+  expect(await suite1.hpkeOpen(key, info, sealed)).toEqual(plaintext)
+  const theirs = await suite1.hpkeSeal(own.publicKey, info, plaintext)
+  expect(bytes(await primitives.hpkeOpen(own, info, theirs))).toEqual(plaintext)
+  expect(bytes(primitives.extract(seed, info))).toEqual(suite1.extract(seed, info))
+  expect(bytes(primitives.expand(seed, info))).toEqual(suite1.expand(seed, info, 32))
+  expect(bytes(primitives.mac(seed, info))).toEqual(suite1.mac(seed, info))
+
+  const signer = await suite1.importSigner(new Secret(seed.slice()))
+  const signature = await primitives.sign(await primitives.signatureKey(seed), info)
+  expect(bytes(signature)).toEqual(await signer.sign(info))
+  const { publicKey } = signer
+  const verifier = await primitives.verificationKey(publicKey)
+  expect(await primitives.verify(verifier, info, signature)).toBe(true)
+  expect(await primitives.verify(verifier, plaintext, signature)).toBe(false)
+  const valid = { publicKey, message: info, signature }
+  expect(await primitives.verifyAll([[valid, valid], [valid]])).toBe(true)
+  expect(await primitives.verifyAll([[valid], [valid, { ...valid, message: seed }]])).toBe(false)
 }

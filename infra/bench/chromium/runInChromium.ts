@@ -1,0 +1,76 @@
+import { resolve } from 'node:path'
+import { type Browser, chromium } from 'playwright-core'
+import { bundle } from '../../checks/bundle.mjs'
+import { findProgram, chromium as program } from '../../entry/programs.mjs'
+import { repository } from '../../entry/repository.mjs'
+import { BenchError } from '../benchError.ts'
+import type { Measured, Workload } from '../benchmark.ts'
+import { fromPlain } from './outcome.ts'
+
+/**
+ * Measures core with WebCrypto in the system's Chromium, beside the floor there.
+ * @throws BenchError `bench-chromium-missing`, and what `runBenchmark` throws
+ */
+export async function runInChromium(
+  workload: Workload,
+  progress: (line: string) => void,
+): Promise<{ measured: Measured; version: string }> {
+  const { code } = await bundle(
+    { bench: resolve(repository, 'infra', 'bench', 'chromium', 'page.ts') },
+    { minify: true, external: [] },
+  )
+  const browser = await launch()
+  try {
+    const page = await browser.newPage()
+    await page.route(`${origin}/**`, (route) => {
+      const isScript = new URL(route.request().url()).pathname === script
+      const [contentType, body] = isScript ? ['text/javascript', code] : ['text/html', html]
+      return route.fulfill({ contentType, body, headers: isolation })
+    })
+    await page.exposeFunction('progress', progress)
+    await page.goto(origin)
+    const outcome = await page.evaluate(
+      (wanted) => {
+        const { bench, progress } = globalThis as unknown as PageGlobals
+        return bench.runInPage(wanted, progress)
+      },
+      { ...workload, only: [...workload.only] },
+    )
+    if ('measured' in outcome) {
+      return { measured: fromPlain(outcome.measured), version: browser.version() }
+    }
+    throw new BenchError(outcome.failure.code, outcome.failure.message)
+  } finally {
+    await browser.close()
+  }
+}
+
+/** A secure context, as WebCrypto wants it; nothing is ever sent there. */
+const origin = 'http://localhost'
+const script = '/bench.js'
+const html = `<script type="module">
+import { bench } from '${script}'
+globalThis.bench = bench
+</script>`
+/** A page that shares its process with nobody has a clock of 5 µs instead of 100 µs. */
+const isolation = {
+  'Cross-Origin-Opener-Policy': 'same-origin',
+  'Cross-Origin-Embedder-Policy': 'require-corp',
+}
+
+async function launch(): Promise<Browser> {
+  const executablePath = findProgram(program)
+  if (executablePath === undefined) {
+    throw new BenchError(
+      'bench-chromium-missing',
+      `there is no ${program.names[0]}: install Debian's package ${program.debianPackage} or name it in ${program.variable}`,
+    )
+  }
+  const args = ['--no-sandbox', '--disable-gpu', '--js-flags=--expose-gc']
+  return chromium.launch({ executablePath, args })
+}
+
+interface PageGlobals {
+  readonly bench: typeof import('./page.ts')
+  progress(line: string): void
+}

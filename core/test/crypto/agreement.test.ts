@@ -73,6 +73,17 @@ function signatureKey({ suite }: SecretSuite): Secret {
   return filled(suite.signature === 'Ed448' ? 57 : suite.Nsk, 1)
 }
 
+it('a browser whose WebCrypto gives no public half of a key derives the same', async () => {
+  const subtle = new Proxy(crypto.subtle, {
+    get: (target, name) =>
+      name === 'getPublicKey' ? undefined : Reflect.get(target, name).bind(target),
+  })
+  const suite = webCrypto(subtle, seededRandom('agreement')).secretSuite(1)
+  if (suite === undefined) throw new Error('suite 1 is missing')
+  const noble = suiteWith(seededRandom('agreement'), 1, 'noble')
+  expect(await transcript(suite)).toEqual(await transcript(noble))
+})
+
 describe('a browser whose WebCrypto has AES-GCM alone', () => {
   const importAes: SubtleCrypto['importKey'] = async (...args: unknown[]) => {
     const [, , algorithm] = args as [unknown, unknown, Algorithm]

@@ -31,6 +31,14 @@ const basePoint = Uint8Array.of(9, ...new Uint8Array(31))
 /** Bits of a shared coordinate: WebCrypto counts P-521's in whole bytes. */
 const sharedBits = { X25519: 256, 'P-256': 256, 'P-384': 384, 'P-521': 528 } as const
 
+/**
+ * Of the WICG's "Modern Algorithms in the Web Cryptography API", which some platforms have, and
+ * TypeScript's library has not: the public half that an import has computed.
+ */
+interface PublicHalves extends SubtleCrypto {
+  getPublicKey?(key: CryptoKey, usages: readonly KeyUsage[]): Promise<CryptoKey>
+}
+
 function nativeGroup(subtle: SubtleCrypto, kem: 'X25519' | NistCurve) {
   const name = kem === 'X25519' ? kem : 'ECDH'
   const algorithm = kem === 'X25519' ? { name } : { name, namedCurve: kem }
@@ -44,19 +52,22 @@ function nativeGroup(subtle: SubtleCrypto, kem: 'X25519' | NistCurve) {
       der.fill(0)
     }
   }
+  const imported = (own: HpkeKeyPair) => privateKeys.get(own.privateKey, () => importPrivate(own))
   const agree = async (own: HpkeKeyPair, peer: Uint8Array): Promise<Bytes> => {
-    const key = await privateKeys.get(own.privateKey, () => importPrivate(own))
+    const key = await imported(own)
     const publicKey = await subtle.importKey('raw', plainBytes(peer), algorithm, false, [])
     return new Uint8Array(
       await subtle.deriveBits({ name, public: publicKey }, key, sharedBits[kem]),
     )
   }
-  return {
-    agree,
-    // WebCrypto computes no public half. On X25519 it is what a key shares with the base point; on
-    // NIST curves noble's multiples of that are fast enough.
-    publicKey:
-      kem === 'X25519' &&
-      ((privateKey: Secret) => agree({ privateKey, publicKey: emptyBytes }, basePoint)),
+  const publicKeyX25519 = async (privateKey: Secret): Promise<Bytes> => {
+    const own = { privateKey, publicKey: emptyBytes }
+    const key = await imported(own)
+    const platform: PublicHalves = subtle
+    // Where the platform does not tell it, it is what the key shares with the base point.
+    if (platform.getPublicKey === undefined) return agree(own, basePoint)
+    return new Uint8Array(await subtle.exportKey('raw', await platform.getPublicKey(key, [])))
   }
+  // On NIST curves noble's multiples of the base point are fast enough.
+  return { agree, publicKey: kem === 'X25519' && publicKeyX25519 }
 }

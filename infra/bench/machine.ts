@@ -30,7 +30,7 @@ const providers: Readonly<Record<Arguments['platform'], string>> = {
 const { node, openssl, v8 } = process.versions
 const inNode = { node, openssl, v8 }
 
-export function describeRun(platform: Arguments['platform']): Run {
+export function describeRun({ platform, versus }: Pick<Arguments, 'platform' | 'versus'>): Run {
   const processors = cpus()
   return {
     machine: {
@@ -44,7 +44,9 @@ export function describeRun(platform: Arguments['platform']): Run {
       ...(platform !== 'chromium' && inNode),
       conclave: versionIn(join(repository, 'core')),
       noble: versionIn(join(repository, 'node_modules', '@noble', 'hashes')),
-      'ts-mls': versionIn(join(repository, 'node_modules', 'ts-mls')),
+      ...Object.fromEntries(
+        versus.map((name) => [name, versionIn(join(repository, 'node_modules', name))]),
+      ),
     },
     commit: commit(),
   }

@@ -13,7 +13,7 @@ try {
     console.log(usage)
   } else {
     // While it takes its time, somebody may commit.
-    const run = describeRun(wanted.platform)
+    const run = describeRun(wanted)
     const { measured, versions } = await measureOn(wanted)
     const measuredRun = { ...run, versions: { ...run.versions, ...versions } }
     console.log(reports[wanted.format](measuredRun, measured))

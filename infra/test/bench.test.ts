@@ -1,5 +1,3 @@
-import { spawnSync } from 'node:child_process'
-import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import type { Bytes } from '../../core/src/codec/bytes.ts'
 import { Secret } from '../../core/src/crypto/secret/index.ts'
@@ -17,20 +15,14 @@ import { pathShapes } from '../bench/shapes.ts'
 import { tsMls } from '../bench/tsMls.ts'
 import * as webPrimitives from '../bench/webPrimitives.ts'
 import { buildWorld } from '../bench/world.ts'
-import { repository } from '../entry/repository.mjs'
+import { bench } from './bench.ts'
 
 const conclave = conclaveOver(providers.node)
-
-function bench(...args: readonly string[]) {
-  const script = join(repository, 'infra', 'bench', 'bench.mjs')
-  const { NODE_OPTIONS: _, ...env } = process.env
-  return spawnSync(process.execPath, [script, ...args], { encoding: 'utf8', env })
-}
 
 describe('npm run bench -- mls', () => {
   it('prints one JSON object a line, for every operation, beside ts-mls and the floor', () => {
     const sizes = ['--members', '4,5', '--rounds', '1']
-    const { status, stdout, stderr } = bench('mls', '--vs', 'ts-mls', '--json', ...sizes)
+    const { status, stdout, stderr } = bench(['mls', '--vs', 'ts-mls', '--json', ...sizes])
     expect([status, stderr.split('\n').filter((line) => line.startsWith('✗'))]).toEqual([0, []])
     const [head, ...lines] = stdout
       .trim()
@@ -39,6 +31,7 @@ describe('npm run bench -- mls', () => {
     expect(head).toMatchObject({
       bench: 'mls',
       machine: { cores: expect.any(Number), cpu: expect.any(String) },
+      provider: 'node:crypto',
       versions: { node: expect.any(String), 'ts-mls': '1.6.4', conclave: expect.any(String) },
       commit: expect.any(String),
     })
@@ -70,7 +63,7 @@ describe('npm run bench -- mls', () => {
   })
 
   it('explains itself', () => {
-    const { status, stdout } = bench('--help')
+    const { status, stdout } = bench(['--help'])
     expect(status).toBe(0)
     expect(stdout).toContain('npm run bench -- mls')
   })
@@ -103,10 +96,18 @@ describe('npm run bench -- mls', () => {
   })
 
   it('says what is wrong with its arguments and exits with 2', () => {
-    const { status, stderr } = bench('mls', '--members', '3')
+    const { status, stderr } = bench(['mls', '--members', '3'])
     expect(status).toBe(2)
     expect(stderr).toContain(
       "bench-arguments-wrong: --members takes numbers from 4 to 5000, not '3'",
+    )
+  })
+
+  it('says where a Chromium comes from when there is none', () => {
+    const { status, stderr } = bench(['mls', '--in', 'chromium'], { CHROMIUM_BIN: '/nowhere' })
+    expect(status).toBe(1)
+    expect(stderr).toContain(
+      "bench-chromium-missing: there is no chromium: install Debian's package",
     )
   })
 })

@@ -1,5 +1,5 @@
 import { resolve } from 'node:path'
-import { type Browser, chromium } from 'playwright-core'
+import { chromium } from 'playwright-core'
 import { bundle } from '../../checks/bundle.mjs'
 import { findProgram, chromium as program } from '../../entry/programs.mjs'
 import { repository } from '../../entry/repository.mjs'
@@ -15,11 +15,13 @@ export async function runInChromium(
   workload: Workload,
   progress: (line: string) => void,
 ): Promise<{ measured: Measured; version: string }> {
+  const executablePath = chromiumPath()
   const { code } = await bundle(
     { bench: resolve(repository, 'infra', 'bench', 'chromium', 'page.ts') },
     { minify: true, external: [] },
   )
-  const browser = await launch()
+  const args = ['--no-sandbox', '--disable-gpu', '--js-flags=--expose-gc']
+  const browser = await chromium.launch({ executablePath, args })
   try {
     const page = await browser.newPage()
     await page.route(`${origin}/**`, (route) => {
@@ -58,16 +60,14 @@ const isolation = {
   'Cross-Origin-Embedder-Policy': 'require-corp',
 }
 
-async function launch(): Promise<Browser> {
-  const executablePath = findProgram(program)
-  if (executablePath === undefined) {
-    throw new BenchError(
-      'bench-chromium-missing',
-      `there is no ${program.names[0]}: install Debian's package ${program.debianPackage} or name it in ${program.variable}`,
-    )
-  }
-  const args = ['--no-sandbox', '--disable-gpu', '--js-flags=--expose-gc']
-  return chromium.launch({ executablePath, args })
+function chromiumPath(): string {
+  const path = findProgram(program)
+  if (path !== undefined) return path
+  const { names, debianPackage, variable } = program
+  throw new BenchError(
+    'bench-chromium-missing',
+    `there is no ${names[0]}: install Debian's package ${debianPackage}, or say in ${variable} where it is`,
+  )
 }
 
 interface PageGlobals {

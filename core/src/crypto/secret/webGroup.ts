@@ -32,8 +32,9 @@ const basePoint = Uint8Array.of(9, ...new Uint8Array(31))
 const sharedBits = { X25519: 256, 'P-256': 256, 'P-384': 384, 'P-521': 528 } as const
 
 /**
- * Of the WICG's "Modern Algorithms in the Web Cryptography API", which some platforms have, and
- * TypeScript's library has not: the public half that an import has computed.
+ * Of the WICG's "Modern Algorithms in the Web Cryptography API", which Chromium has, and TypeScript's
+ * library has not: the public half that an import has computed. Node has it, too, and warns on first
+ * use that it is experimental.
  */
 interface PublicHalves extends SubtleCrypto {
   getPublicKey?(key: CryptoKey, usages: readonly KeyUsage[]): Promise<CryptoKey>

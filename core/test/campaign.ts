@@ -1,4 +1,3 @@
-import { randomInt } from 'node:crypto'
 import type { TestContext } from 'vitest'
 
 /*
@@ -20,8 +19,8 @@ export function runsOr(ordinary: number): number {
   return numberIn('CONCLAVE_RUNS') ?? ordinary
 }
 
-/** What chance starts from: the campaign's seed, else another for each process. */
-export const seed: number = numberIn('CONCLAVE_SEED') ?? randomInt(2 ** 31)
+/** What chance starts from: the campaign's seed; otherwise each run tries the same. */
+export const seed: number = numberIn('CONCLAVE_SEED') ?? 20_261_121
 
 /** Reports what a test saw to the campaign that runs it. */
 export function report({ task }: TestContext, figures: Figures): void {

@@ -29,6 +29,8 @@ export class Member {
   /** Whether a handshake message was lost on the way to it, so that it may have to enter again. */
   missed = false
   removed = false
+  /** Damaged messages whose epoch has changed, too, so that they are kept until it comes. */
+  damagedKept = 0
   readonly #clock: VirtualClock
   readonly #met: Met
   readonly #opened = new Set<string>()
@@ -79,6 +81,7 @@ export class Member {
     this.group.close()
     this.group = Group.restore(environment, state.expose(), own.signer)
     state.wipe()
+    this.damagedKept = 0
     meet(this.#met, 'restored')
   }
 
@@ -121,6 +124,10 @@ export class Member {
         meet(this.#met, `rejected ${received.error.code}`)
         if (letter?.kind === 'proposal') return this.#judge(letter, received.error.code)
         if (letter === undefined && received.error.code.startsWith('proposal-')) return
+        if (letter === undefined && this.damagedKept > 0) {
+          this.damagedKept -= 1
+          return
+        }
         if (!this.missed) throw new Surprise(`${this.name}: ${say(received)}`)
         return
       case 'future-epoch':

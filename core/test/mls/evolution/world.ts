@@ -301,7 +301,9 @@ export class World {
   /** Somebody's message arrives with a bit changed; nobody may notice more than that. */
   async disturb(member: Member, message: Bytes): Promise<void> {
     const before = JSON.stringify(viewOf(member.group), plain)
-    const { kind } = await member.group.receive(damaged(message, this.chance))
+    const received = await member.group.receive(damaged(message, this.chance))
+    const { kind } = received
+    if (kind === 'future-epoch' && received.kept) member.damagedKept += 1
     meet(this.met, `damaged ${kind}`)
     if (['application', 'proposal', 'commit', 'removed'].includes(kind)) {
       throw new Surprise(`a damaged message is ${kind}`)

@@ -6,7 +6,7 @@ import { keyPackageLabel } from '../../core/src/mls/public/keyPackage.ts'
 import { leafNodeLabel, leafNodeTbs } from '../../core/src/mls/treesync/leafNode.ts'
 import { GroupContext, type KeyPackage, KeyPackageTbs } from '../../core/src/wire/index.ts'
 import { expectDone } from './benchError.ts'
-import type { Primitives, Sealed } from './floorPrimitives.ts'
+import type { KemKey, Primitives, Sealed } from './floorPrimitives.ts'
 import {
   type Contestant,
   type Entrant,
@@ -39,14 +39,9 @@ export function pooledFloorOver<S, V, K extends KemKey>(
   }
 }
 
-interface KemKey {
-  readonly publicKey: Uint8Array
-}
-
 const protections = 20
 const derivations = 100
-const secretLength = 32
-const secret = new Uint8Array(secretLength).fill(7)
+const secret = new Uint8Array(32).fill(7)
 const nonce = new Uint8Array(12).fill(7)
 const aeadKey = new Uint8Array(16).fill(7)
 

@@ -14,7 +14,7 @@ import {
 } from 'node:crypto'
 import { plainBytes } from '../../core/src/codec/bytes.ts'
 import type { SignedBytes } from '../../core/src/crypto/public/index.ts'
-import type { Sealed } from './floorPrimitives.ts'
+import type { KemKey, Sealed } from './floorPrimitives.ts'
 import { hpkeSecrets } from './hpkeSecrets.ts'
 
 /**
@@ -24,9 +24,8 @@ import { hpkeSecrets } from './hpkeSecrets.ts'
 
 type Source = Uint8Array
 
-export interface KemKey {
+interface NodeKemKey extends KemKey {
   readonly privateKey: KeyObject
-  readonly publicKey: Source
 }
 
 const emptySource = new Uint8Array(0)
@@ -110,7 +109,7 @@ export function aeadOpen(key: Source, nonce: Source, aad: Source, ciphertext: So
 
 const { privateKey: derivePrivateKey, kemSecret, messageKey, exported } = hpkeSecrets(mac)
 
-export function deriveKeyPair(inputKey: Source): KemKey {
+export function deriveKeyPair(inputKey: Source): NodeKemKey {
   const privateKey = privateJwk('X25519', derivePrivateKey(inputKey))
   return { privateKey, publicKey: publicBytes(privateKey) }
 }
@@ -121,7 +120,7 @@ export function hpkeSeal(publicKey: Source, info: Source, plaintext: Source): Se
   return { kemOutput, ciphertext: aeadSeal(key, nonce, emptySource, plaintext) }
 }
 
-export function hpkeOpen(recipient: KemKey, info: Source, sealed: Sealed): Source {
+export function hpkeOpen(recipient: NodeKemKey, info: Source, sealed: Sealed): Source {
   const sharedSecret = kem.decapsulate(recipient, sealed.kemOutput)
   const { key, nonce } = messageKey(sharedSecret, info)
   return aeadOpen(key, nonce, emptySource, sealed.ciphertext)
@@ -134,7 +133,7 @@ export function hpkeSealExport(publicKey: Source, exporterContext: Source): Sour
 /** RFC 9180 §4.1: DHKEM(X25519, HKDF-SHA256) */
 interface Kem {
   encapsulate(publicKey: Source): { kemOutput: Source; sharedSecret: Source }
-  decapsulate(recipient: KemKey, kemOutput: Source): Source
+  decapsulate(recipient: NodeKemKey, kemOutput: Source): Source
 }
 
 /** In one call, which Node has from 24.7 on. */

@@ -2,7 +2,7 @@ import { hmac } from '@noble/hashes/hmac.js'
 import { sha256 } from '@noble/hashes/sha2.js'
 import { type Bytes, concatBytes, fromHex, plainBytes } from '../../core/src/codec/bytes.ts'
 import type { SignedBytes } from '../../core/src/crypto/public/index.ts'
-import type { Sealed } from './floorPrimitives.ts'
+import type { KemKey, Sealed } from './floorPrimitives.ts'
 import { hpkeSecrets } from './hpkeSecrets.ts'
 
 /**
@@ -13,9 +13,8 @@ import { hpkeSecrets } from './hpkeSecrets.ts'
 
 type Source = Uint8Array
 
-export interface WebKemKey {
+interface WebKemKey extends KemKey {
   readonly privateKey: CryptoKey
-  readonly publicKey: Source
 }
 
 const { subtle } = crypto

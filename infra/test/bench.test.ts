@@ -5,7 +5,7 @@ import { readArguments } from '../bench/arguments.ts'
 import { enterAll } from '../bench/benchmark.ts'
 import { conclaveOver } from '../bench/conclave.ts'
 import { floor, pooled, pooledFloor, providers } from '../bench/contestants.ts'
-import type { Primitives } from '../bench/floorPrimitives.ts'
+import type { KemKey, Primitives } from '../bench/floorPrimitives.ts'
 import { heapPerState, measure, median, type Timing } from '../bench/measure.ts'
 import { type Contestant, type Entrant, operations, type Trial } from '../bench/operations.ts'
 import { suite1 } from '../bench/people.ts'
@@ -337,7 +337,7 @@ function bytes(source: Uint8Array): Uint8Array<ArrayBuffer> {
   return new Uint8Array(source)
 }
 
-async function expectSuite1<S, V, K extends { readonly publicKey: Uint8Array }>(
+async function expectSuite1<S, V, K extends KemKey>(
   primitives: Primitives<S, V, K>,
 ): Promise<void> {
   const [seed, info, plaintext] = [1, 2, 3].map((byte) => new Uint8Array(32).fill(byte)) as [

@@ -93,3 +93,33 @@ it('application data wait for the commit that an epoch owes its proposals (RFC 9
     await party.group('carol').receive(await party.group('alice').protect(utf8('hello'))),
   ).toMatchObject({ kind: 'application' })
 })
+
+it('a proposal of ours that goes out encrypted and one that comes meanwhile are both remembered', async () => {
+  let judging = () => {}
+  const judged = new Promise<void>((resolve) => {
+    judging = resolve
+  })
+  let decide = () => {}
+  const decided = new Promise<void>((resolve) => {
+    decide = resolve
+  })
+  let slow = false
+  const checkLeaf = async () => {
+    if (!slow) return
+    judging()
+    await decided
+  }
+  const policy = { ...permissivePolicy, checkLeaf }
+  const party = await Party.of(['alice', 'bob', 'carol'], { policy })
+  const alice = party.group('alice')
+  const theirs = await party.group('bob').proposeSelfRemove()
+  slow = true
+  const ours = alice.proposeUpdate({ encrypted: true })
+  await judged
+  const received = alice.receive(theirs)
+  // Time enough for theirs to be taken in, if it does not wait for ours.
+  for (let i = 0; i < 200; i++) await new Promise((resolve) => setImmediate(resolve))
+  decide()
+  await Promise.all([ours, received])
+  expect(alice.public.proposals.size).toBe(2)
+})

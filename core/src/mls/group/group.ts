@@ -381,8 +381,11 @@ export class Group {
     const wireFormat = handshakeFormat(epoch, options.encrypted)
     const { authenticated, message } = await this.#whileAlive(frame(epoch, wireFormat, content))
     if (options.encrypted === true) {
-      const { group } = await this.#alive().public.withVerifiedProposal(authenticated)
-      this.#epoch = { ...this.#alive(), public: group }
+      // In its turn: what is being received would be forgotten otherwise, or forget this.
+      await this.#lane.run(async () => {
+        const { group } = await this.#alive().public.withVerifiedProposal(authenticated)
+        this.#epoch = { ...this.#alive(), public: group }
+      })
     }
     return message
   }

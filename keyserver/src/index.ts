@@ -1,3 +1,9 @@
+export type {
+  Administration,
+  LogLine,
+  MeetingView,
+  RosterEntry,
+} from './administration.ts'
 export {
   firstOf,
   type HttpHandler,
@@ -10,10 +16,16 @@ export {
   defaultGraceMs,
   defaultPath,
   type Keyserver,
+  type KeyserverDirectory,
   type KeyserverHealth,
   type KeyserverOptions,
 } from './keyserver.ts'
 export { defaultLimits, type KeyserverLimits } from './limits.ts'
-export { generateRemovalSigner, type RemovalSigner } from './removalSigner.ts'
+export {
+  commonRemovalSigner,
+  generateRemovalSigner,
+  type RemovalSigner,
+} from './removalSigner.ts'
 export { memoryStore } from './store/memoryStore.ts'
 export type { Store } from './store/store.ts'
+export { type KeyserverObserver, observers, silentObserver } from './observer.ts'

@@ -1,18 +1,27 @@
 import type { Clock, RandomBytes } from '@conclave/core'
 import type { AccessClaims, TokenVerifier } from '@conclave/core/access'
+import { fromHex, toHex } from '@conclave/core/codec'
 import type { PublicCrypto } from '@conclave/core/crypto/public'
 import {
   type ClientToServerEvents,
   deliveryNamespace,
+  type ServerNotices,
   type ServerToClientEvents,
 } from '@conclave/core/delivery'
 import type { Logger } from 'pino'
-import { type DefaultEventsMap, type Namespace, Server } from 'socket.io'
+import { type Namespace, Server, type ServerOptions } from 'socket.io'
+import type { Administration } from './administration.ts'
 import { authenticate, ConnectRefusal } from './connection/authenticate.ts'
 import { Connection } from './connection/connection.ts'
-import { defaultLimits, type KeyserverLimits, maxPacketBytes } from './limits.ts'
-import type { Audience } from './ordering/audience.ts'
+import type { DirectoryHandlers } from './directory/handlers.ts'
+import type { Jobs, WebhookEvent } from './jobs/jobs.ts'
+import { timerJobs } from './jobs/timerJobs.ts'
+import { defaultLimits, defaultMeetingMs, type KeyserverLimits, maxPacketBytes } from './limits.ts'
+import { type KeyserverObserver, observers, silentObserver } from './observer.ts'
+import type { Audience, Reach } from './ordering/audience.ts'
+import { administer } from './ordering/meetingAdministration.ts'
 import { Meetings } from './ordering/meetings.ts'
+import { refuse } from './ordering/orderingError.ts'
 import type { RemovalSigner } from './removalSigner.ts'
 import type { Store } from './store/store.ts'
 
@@ -21,10 +30,15 @@ interface SocketData {
   connection: Connection
 }
 
+/** What instances of one store tell each other. */
+interface InstanceEvents {
+  closed: (meetingId: string, groupId: string, reason: ServerNotices['closed']['reason']) => void
+}
+
 type DeliveryNamespace = Namespace<
   ClientToServerEvents,
   ServerToClientEvents,
-  DefaultEventsMap,
+  InstanceEvents,
   SocketData
 >
 type DeliverySocket = Parameters<Parameters<DeliveryNamespace['use']>[0]>[0]
@@ -36,8 +50,17 @@ export interface KeyserverOptions {
   /** HTTP path of socket.io; a client that is given `https://host/prefix` uses `/prefix/socket.io`. */
   readonly path?: string
   readonly access: { readonly verifier: TokenVerifier }
-  /** Presence and notices are this process's own: a store serves one keyserver at a time. */
+  /** Shared by all instances of the keyserver, or this one's own. */
   readonly store: Store
+  /** How instances of one store reach each other's sockets: a socket.io adapter. */
+  readonly adapter?: ServerOptions['adapter']
+  /** Work that is due later; on this process's timers where not given. */
+  readonly jobs?: Jobs
+  /** KeyPackages of people who are away; without one, requests for them are refused. */
+  readonly directory?: KeyserverDirectory
+  /** Tells the app's backend; nobody is told where not given. */
+  readonly deliverWebhook?: (event: WebhookEvent) => Promise<void>
+  readonly observer?: KeyserverObserver
   readonly removalSigner: RemovalSigner
   readonly crypto: PublicCrypto
   readonly clock: Clock
@@ -45,7 +68,17 @@ export interface KeyserverOptions {
   readonly logger: Logger
   /** How long a member may be without a connection before its removal is proposed: 10 s. */
   readonly graceMs?: number
+  /** How long a meeting may last, in milliseconds: a day. */
+  readonly meetingMs?: number
   readonly limits?: Partial<KeyserverLimits>
+}
+
+/** A KeyPackage directory as the keyserver serves it. */
+export interface KeyserverDirectory extends DirectoryHandlers {
+  readonly observer: KeyserverObserver
+  /** Deletes what has expired. */
+  sweep(): Promise<void>
+  close(): Promise<void>
 }
 
 /** What the keyserver is doing, for health checks. */
@@ -56,6 +89,9 @@ export interface KeyserverHealth {
 }
 
 export interface Keyserver {
+  /** Fulfilled once due work is taken up; rejected where that cannot be. */
+  readonly started: Promise<void>
+  readonly administration: Administration
   health(): KeyserverHealth
   /** Tells every client, then closes connections and store. */
   close(): Promise<void>
@@ -64,6 +100,8 @@ export interface Keyserver {
 export const defaultPath = '/socket.io'
 export const defaultGraceMs = 10_000
 
+/** Random bytes in the name of an instance. */
+const instanceIdBytes = 8
 /** A connection that the network dropped is noticed within these two, in milliseconds. */
 const pingInterval = 10_000
 const pingTimeout = 10_000
@@ -79,7 +117,7 @@ const connectTimeout = 10_000
 export function createKeyserver(options: KeyserverOptions): Keyserver {
   const { httpServer, access, store, removalSigner, crypto, clock, random, logger } = options
   const limits = { ...defaultLimits, ...options.limits }
-  const graceMs = options.graceMs ?? defaultGraceMs
+  const { jobs = timerJobs({ clock, logger }), directory, deliverWebhook } = options
   const io = new Server(httpServer, {
     path: options.path ?? defaultPath,
     serveClient: false,
@@ -88,19 +126,31 @@ export function createKeyserver(options: KeyserverOptions): Keyserver {
     pingInterval,
     pingTimeout,
     connectTimeout,
+    ...(options.adapter !== undefined && { adapter: options.adapter }),
   })
   const clients: DeliveryNamespace = io.of(deliveryNamespace)
-  const audience = audienceOf(clients)
+  const { observer = silentObserver } = options
   const meetings = new Meetings({
     store,
     crypto,
     removalSigner,
     clock,
-    audience,
+    audience: audienceOf(clients, options.adapter !== undefined),
+    jobs,
+    observer: directory === undefined ? observer : observers(observer, directory.observer),
+    instance: toHex(random(instanceIdBytes)),
     limits,
-    graceMs,
+    graceMs: options.graceMs ?? defaultGraceMs,
+    meetingMs: options.meetingMs ?? defaultMeetingMs,
     logger,
   })
+  const started = jobs.start({
+    'check-group': ({ meetingId, groupId }) =>
+      meetings.visit(meetingId, (meeting) => meeting.check(groupId)),
+    'sweep-directory': async () => directory?.sweep(),
+    webhook: async ({ event }) => deliverWebhook?.(event),
+  })
+  started.catch((error: unknown) => logger.error({ err: error }, 'due work is not taken up'))
 
   // socket.io opens "/" to whoever connects.
   io.use((_socket, next) => next(new ConnectRefusal('unknown-namespace', 'nothing is served here')))
@@ -130,21 +180,30 @@ export function createKeyserver(options: KeyserverOptions): Keyserver {
   })
   clients.on('connection', (socket) => {
     socket.on('disconnect', () => admitted.delete(socket.conn))
-    serve(socket, { meetings, limits, clock, random, logger })
+    serve(socket, { meetings, directory: directory ?? noDirectory, limits, clock, random, logger })
   })
 
   return {
+    started,
+    administration: administer(meetings, store),
     health: () => ({
       status: 'ok',
       connections: clients.sockets.size,
       meetings: meetings.size,
     }),
     async close() {
+      if (!store.shared) await meetings.close('shutdown')
+      const sockets = [...clients.sockets.values()]
+      const gone = sockets.map(({ conn }) => closed(conn))
+      clients.local.disconnectSockets(true)
+      await atMost(partingMs, Promise.all(gone), clock)
+      // Other instances hear from the store who has gone from here.
+      const left = sockets.map(({ data }) => data.connection?.whenLeft())
+      await atMost(partingMs, Promise.all(left), clock)
       await meetings.close('shutdown')
-      const gone = Promise.all([...clients.sockets.values()].map(({ conn }) => closed(conn)))
-      clients.disconnectSockets(true)
-      await atMost(partingMs, gone, clock)
-      io.engine.close()
+      await jobs.close()
+      await io.close()
+      await directory?.close()
       await store.close()
     },
   }
@@ -173,6 +232,7 @@ function serve(
   socket: DeliverySocket,
   shared: {
     readonly meetings: Meetings
+    readonly directory: DirectoryHandlers
     readonly limits: KeyserverLimits
     readonly clock: Clock
     readonly random: RandomBytes
@@ -203,31 +263,57 @@ function serve(
 const meetingRoom = (meetingId: string): string => `meeting:${meetingId}`
 const followersRoom = (meetingId: string): string => `followers:${meetingId}`
 
-function audienceOf(clients: DeliveryNamespace): Audience {
-  const followers = (meetingId: string) => clients.to(followersRoom(meetingId))
+/** @param shared whether other instances have sockets of the same meetings */
+function audienceOf(clients: DeliveryNamespace, shared: boolean): Audience {
+  const followers = (meetingId: string, { here = false }: Reach = {}) =>
+    (here ? clients.local : clients).to(followersRoom(meetingId))
+  const closeHere = (meetingId: string, notice: ServerNotices['closed']): void => {
+    const room = meetingRoom(meetingId)
+    clients.local.to(room).emit('closed', notice)
+    for (const id of clients.adapter.rooms.get(room) ?? []) {
+      clients.sockets.get(id)?.data.connection.exit()
+    }
+    clients.local.in(room).socketsLeave([room, followersRoom(meetingId)])
+  }
+  if (shared) {
+    clients.on('closed', (meetingId, groupId, reason) =>
+      closeHere(meetingId, { groupId: fromHex(groupId), reason }),
+    )
+  }
   return {
     follow: (meetingId, connection) => {
-      clients.in(connection).socketsJoin(followersRoom(meetingId))
+      clients.local.in(connection).socketsJoin(followersRoom(meetingId))
     },
-    entry: (meetingId, notice) => {
-      followers(meetingId).emit('entry', notice)
+    entry: (meetingId, notice, reach) => {
+      followers(meetingId, reach).emit('entry', notice)
     },
-    waiting: (meetingId, notice) => {
-      followers(meetingId).emit('waiting', notice)
+    waiting: (meetingId, notice, reach) => {
+      followers(meetingId, reach).emit('waiting', notice)
     },
-    present: (meetingId, notice) => {
-      followers(meetingId).emit('present', notice)
+    present: (meetingId, notice, reach) => {
+      followers(meetingId, reach).emit('present', notice)
+    },
+    statusWanted: (meetingId, notice) => {
+      followers(meetingId).emit('statusWanted', notice)
     },
     welcome: (connection, notice) => {
       clients.to(connection).emit('welcome', notice)
     },
-    closed: (meetingId, notice) => {
-      const room = meetingRoom(meetingId)
-      clients.to(room).emit('closed', notice)
-      for (const id of clients.adapter.rooms.get(room) ?? []) {
-        clients.sockets.get(id)?.data.connection.exit()
-      }
-      clients.in(room).socketsLeave([room, followersRoom(meetingId)])
+    closed: (meetingId, notice, { here = false } = {}) => {
+      closeHere(meetingId, notice)
+      if (!shared || here) return
+      clients.serverSideEmit('closed', meetingId, toHex(notice.groupId), notice.reason)
     },
   }
+}
+
+const refuseDirectory = async () =>
+  refuse('not-permitted', 'this keyserver has no KeyPackage directory')
+
+const noDirectory: DirectoryHandlers = {
+  publish: refuseDirectory,
+  stock: refuseDirectory,
+  claim: refuseDirectory,
+  mailbox: refuseDirectory,
+  collect: refuseDirectory,
 }

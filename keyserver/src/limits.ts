@@ -10,6 +10,8 @@ export interface KeyserverLimits {
   readonly pendingRequests: number
   /** KeyPackages that wait in one group. */
   readonly waitingJoiners: number
+  /** Commits of one leaf in ten seconds: what a busy meeting of two needs. */
+  readonly commitsPerLeaf: number
 }
 
 export const defaultLimits: KeyserverLimits = {
@@ -19,6 +21,7 @@ export const defaultLimits: KeyserverLimits = {
   requestBurst: 200,
   pendingRequests: 64,
   waitingJoiners: 256,
+  commitsPerLeaf: 40,
 }
 
 /** Bytes of one socket.io packet: a commit with its Welcome and GroupInfo, 1 MiB each. */
@@ -38,3 +41,18 @@ export const maxLifetimeSeconds = 25n * 60n
 export const usedRefMs = 45 * 60_000
 /** Commits after which the public group is stored anew, so that less has to be replayed. */
 export const snapshotCommits = 32
+
+/** The time in which a leaf's commits are counted. */
+export const commitRateMs = 10_000
+/** How long an external commit waits for members to commit the removals that are pending. */
+export const externalCommitWaitMs = 2_000
+/** A group takes lost entries back once in this time: it is a rare thing, and costly to check. */
+export const givenBackEveryMs = 5_000
+/** How often an instance looks whether others have gone on with a meeting's log. */
+export const refreshMs = 3_000
+/** An instance that says nothing for this long is gone, and its connections with it. */
+export const leaseMs = 15_000
+/** How often a group is looked after, whatever happens in it. */
+export const checkMs = 15_000
+/** How long a meeting may last: a day. */
+export const defaultMeetingMs = 24 * 3_600_000

@@ -1,4 +1,4 @@
-import { emptyBytes, encode, utf8 } from '@conclave/core/codec'
+import { concatBytes, emptyBytes, encode, utf8 } from '@conclave/core/codec'
 import { signContent } from '@conclave/core/crypto/public'
 import {
   ContentType,
@@ -14,6 +14,7 @@ import {
   SenderType,
   WireFormat,
 } from '@conclave/core/wire'
+import type { Store } from './store/store.ts'
 
 /**
  * The keyserver's one signature: a Remove proposal from the group's external sender 0 (RFC 9420
@@ -30,8 +31,42 @@ const externalSenderIndex = 0
 
 /** A signer with a fresh key that exists in this process alone. */
 export async function generateRemovalSigner(subtle: SubtleCrypto): Promise<RemovalSigner> {
-  const pair = await subtle.generateKey(algorithm, false, ['sign', 'verify'])
+  const pair = await generatePair(subtle, false)
+  return signerWith(subtle, pair)
+}
+
+/**
+ * The signer that all instances of a store have in common: a group lists one external sender, and
+ * any instance may have to remove somebody. Whoever can read the store can propose removals, and
+ * nothing else by that.
+ */
+export async function commonRemovalSigner(
+  subtle: SubtleCrypto,
+  store: Pick<Store, 'agree'>,
+): Promise<RemovalSigner> {
+  const { publicKey, privateKey } = await generatePair(subtle, true)
+  const exported = await Promise.all([
+    subtle.exportKey('raw', publicKey),
+    subtle.exportKey('pkcs8', privateKey),
+  ])
+  const [raw, pkcs8] = exported.map((key) => new Uint8Array(key))
+  if (raw === undefined || pkcs8 === undefined) throw new TypeError('a key was not exported')
+  const agreed = await store.agree('removal-key', concatBytes(raw, pkcs8))
+  const agreedRaw = agreed.slice(0, raw.length)
+  const agreedPkcs8 = agreed.slice(raw.length)
+  return signerWith(subtle, {
+    publicKey: await subtle.importKey('raw', agreedRaw, algorithm, true, ['verify']),
+    privateKey: await subtle.importKey('pkcs8', agreedPkcs8, algorithm, false, ['sign']),
+  })
+}
+
+async function generatePair(subtle: SubtleCrypto, extractable: boolean): Promise<CryptoKeyPair> {
+  const pair = await subtle.generateKey(algorithm, extractable, ['sign', 'verify'])
   if (!('privateKey' in pair)) throw new TypeError('Ed25519 keys come in pairs')
+  return pair
+}
+
+async function signerWith(subtle: SubtleCrypto, pair: CryptoKeyPair): Promise<RemovalSigner> {
   const signatureKey = new Uint8Array(await subtle.exportKey('raw', pair.publicKey))
   const identity = utf8('conclave keyserver')
   return {

@@ -1,3 +1,4 @@
+export * from './entryStatus.ts'
 export * from './envelope.ts'
 export * from './packing.ts'
 export * from './protocol.ts'

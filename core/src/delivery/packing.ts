@@ -1,4 +1,4 @@
-import type { Bytes } from '../codec/bytes.ts'
+import { type Bytes, fromUtf8, utf8 } from '../codec/bytes.ts'
 import { CodecError } from '../codec/codecError.ts'
 import { type Codec, decode, encode, opaque, struct, uint64, vector } from '../codec/tls.ts'
 
@@ -19,12 +19,25 @@ import { type Codec, decode, encode, opaque, struct, uint64, vector } from '../c
  * } WaitingJoiner;
  *
  * WaitingJoiner joiners<V>;
+ *
+ * struct {
+ *     opaque meeting_id<V>;
+ *     opaque group_id<V>;
+ *     opaque ref<V>;
+ *     opaque welcome<V>;
+ *     uint64 seq;
+ * } Mail;
+ *
+ * Mail mail<V>;
+ *
+ * opaque KeyPackageMessage<V>;
+ * KeyPackageMessage key_packages<V>;
  */
 
 /** One message of a group's log. Sequence numbers start at 1 and have no gaps. */
 export interface LogEntry {
   readonly seq: number
-  /** MLSMessage with a PublicMessage holding a proposal or a commit. */
+  /** MLSMessage with a PublicMessage holding a proposal or a commit, or a VoidEntry (status.ts). */
   readonly message: Bytes
 }
 
@@ -33,6 +46,18 @@ export interface WaitingJoiner {
   readonly ref: Bytes
   /** MLSMessage with a KeyPackage. */
   readonly keyPackage: Bytes
+}
+
+/** A Welcome that waits for a device that was added while it was away. */
+export interface Mail {
+  readonly meetingId: string
+  readonly groupId: Bytes
+  /** KeyPackageRef (RFC 9420 §5.2). */
+  readonly ref: Bytes
+  /** MLSMessage with a Welcome. */
+  readonly welcome: Bytes
+  /** The entry of the commit that added the device. */
+  readonly seq: number
 }
 
 /** What a list of entries or joiners may come to, in bytes. */
@@ -53,6 +78,11 @@ const safeSeq: Codec<number> = {
 }
 const Entries = vector(struct({ seq: safeSeq, message: opaque() }), maxItems)
 const Joiners = vector(struct({ ref: opaque(), keyPackage: opaque() }), maxItems)
+const Mails = vector(
+  struct({ meetingId: opaque(256), groupId: opaque(256), ref: opaque(256), welcome: opaque(), seq: safeSeq }),
+  maxItems,
+)
+const KeyPackages = vector(opaque(), maxItems)
 
 export function packEntries(entries: readonly LogEntry[]): Bytes {
   return encode(Entries, entries)
@@ -72,7 +102,34 @@ export function unpackJoiners(packed: Bytes): readonly WaitingJoiner[] {
   return decode(Joiners, packed)
 }
 
+export function packMail(mail: readonly Mail[]): Bytes {
+  return encode(
+    Mails,
+    mail.map((one) => ({ ...one, meetingId: utf8(one.meetingId) })),
+  )
+}
+
+/** @throws CodecError */
+export function unpackMail(packed: Bytes): readonly Mail[] {
+  return decode(Mails, packed).map((one) => {
+    const meetingId = fromUtf8(one.meetingId)
+    if (meetingId === undefined) throw new CodecError('codec-unknown-case', 'a meeting id is UTF-8')
+    return { ...one, meetingId }
+  })
+}
+
+export function packKeyPackages(keyPackages: readonly Bytes[]): Bytes {
+  return encode(KeyPackages, keyPackages)
+}
+
+/** @throws CodecError */
+export function unpackKeyPackages(packed: Bytes): readonly Bytes[] {
+  return decode(KeyPackages, packed)
+}
+
 /** The same reply or notice with its lists packed. */
 export type Packed<T> = {
-  [K in keyof T]: NonNullable<T[K]> extends readonly (LogEntry | WaitingJoiner)[] ? Bytes : T[K]
+  [K in keyof T]: NonNullable<T[K]> extends readonly (LogEntry | WaitingJoiner | Mail | Bytes)[]
+    ? Bytes
+    : T[K]
 }

@@ -1,5 +1,5 @@
 import type { Bytes } from '../codec/bytes.ts'
-import type { LogEntry, Packed, WaitingJoiner } from './packing.ts'
+import type { LogEntry, Mail, Packed, WaitingJoiner } from './packing.ts'
 
 /**
  * The contract of clients and the keyserver: socket.io events on one namespace. It reads the same
@@ -10,6 +10,12 @@ import type { LogEntry, Packed, WaitingJoiner } from './packing.ts'
  * RFC 9420 §6 has one; lists of entries and of joiners travel packed (packing.ts).
  */
 export const protocolVersion = 1
+/**
+ * What a client may rely on beyond the first minor version: 1 brought external commits, statuses
+ * and `void`, giving entries back, and the KeyPackage directory. Whoever names none is of minor
+ * version 0 and is served as before.
+ */
+export const protocolMinor = 1
 export const deliveryNamespace = '/delivery'
 
 /** What a single request may be at most, in bytes of its largest field. */
@@ -44,6 +50,14 @@ export type RefusalCode =
   | 'seq-out-of-range'
   | 'tree-unknown'
   | 'presence-invalid'
+  /** A status that nobody asked for, or that its leaf did not sign. */
+  | 'status-invalid'
+  /** What is given back does not go on from the log's end. */
+  | 'entries-inapplicable'
+  /** The directory holds as many KeyPackages of this device, or devices of this identity, as it may. */
+  | 'directory-full'
+  /** The keyserver cannot reach its store; the request may be repeated. */
+  | 'unavailable'
   /** The keyserver failed; the request may be repeated. */
   | 'internal'
 
@@ -85,9 +99,15 @@ export interface Appended {
 export interface ClientRequests {
   /** Names the meeting this connection is for. */
   enter: {
-    request: { readonly protocol: number; readonly meetingId: string }
+    request: {
+      readonly protocol: number
+      readonly minor?: number | undefined
+      readonly meetingId: string
+    }
     reply: {
       readonly group: GroupSummary | null
+      /** The keyserver's minor version; absent in 0. */
+      readonly minor?: number
       /** ExternalSender (RFC 9420 §12.1.8.1) that a founder puts into `external_senders`. */
       readonly externalSender: Bytes
       /** What `attach` signs; new for every connection. */
@@ -151,6 +171,80 @@ export interface ClientRequests {
     request: { readonly groupId: Bytes; readonly treeHash: Bytes }
     reply: { readonly ratchetTree: Bytes }
   }
+  /** What an external commit starts from: the newest epoch's GroupInfo, with `external_pub`. */
+  groupInfo: {
+    request: { readonly groupId: Bytes }
+    reply: {
+      /** MLSMessage with a GroupInfo, without the tree, which `tree` has by its hash. */
+      readonly groupInfo: Bytes
+      /** The newest entry that it includes. */
+      readonly seq: number
+    }
+  }
+  /** A signed word on whether the commit at the log's end could be applied (status.ts). */
+  report: {
+    request: {
+      readonly groupId: Bytes
+      readonly seq: number
+      readonly leafIndex: number
+      readonly status: EntryStatusName
+      readonly signature: Bytes
+    }
+    reply: {
+      /** `stands`: somebody has applied it. `voided`: nobody connected could. */
+      readonly outcome: 'collecting' | 'stands' | 'voided'
+    }
+  }
+  /** Entries that the sender has and that the keyserver's log has lost. */
+  giveBack: {
+    request: {
+      readonly groupId: Bytes
+      /** The entry after which they go on, which is the log's end. */
+      readonly after: number
+      /** LogEntry list, packed. */
+      readonly entries: Bytes
+      /** MLSMessage with a GroupInfo of the epoch after them, signed by the sender's leaf. */
+      readonly groupInfo: Bytes
+    }
+    reply: { readonly head: number }
+  }
+  /** Adds KeyPackages of one device to the directory; needs no meeting. */
+  publish: {
+    request: {
+      /** MLSMessages with a KeyPackage each, packed; all of one device and the token's identity. */
+      readonly keyPackages: Bytes
+      /** Handed out when all others have been; replaces the one before. */
+      readonly lastResort: Bytes | null
+    }
+    reply: KeyPackageStock
+  }
+  stock: {
+    request: { readonly deviceKey: Bytes }
+    reply: KeyPackageStock
+  }
+  /** Takes one KeyPackage of each of somebody's devices, which nobody else will get. */
+  claim: {
+    request: { readonly identity: string }
+    reply: { readonly keyPackages: readonly Bytes[] }
+  }
+  /** The Welcomes that wait for a device of the token's identity, oldest first. */
+  mailbox: {
+    request: { readonly deviceKey: Bytes }
+    reply: { readonly mail: readonly Mail[] }
+  }
+  /** The device has this Welcome: it is deleted. */
+  collect: {
+    request: { readonly deviceKey: Bytes; readonly ref: Bytes }
+    reply: object
+  }
+}
+
+export type EntryStatusName = 'applied' | 'failed'
+
+export interface KeyPackageStock {
+  /** KeyPackages that nobody has claimed, without the last resort. */
+  readonly remaining: number
+  readonly lastResort: boolean
 }
 
 export interface ServerNotices {
@@ -165,6 +259,10 @@ export interface ServerNotices {
     readonly welcome: Bytes
     readonly seq: number
   }
+  /** A member reports that it cannot apply this commit; everyone says how it fared (`report`). */
+  statusWanted: { readonly groupId: Bytes; readonly seq: number }
+  /** A device's KeyPackages are running out; to every connection of its identity. */
+  stockLow: { readonly deviceKey: Bytes } & KeyPackageStock
   /** The meeting's group has ended; whoever is still there enters again. */
   closed: { readonly groupId: Bytes; readonly reason: 'empty' | 'ended' | 'shutdown' }
 }

@@ -1,12 +1,19 @@
 import type { Clock, RandomBytes } from '@conclave/core'
 import { type AccessClaims, AccessError, requireMeeting } from '@conclave/core/access'
-import { type PackedReply, protocolVersion, type RequestName } from '@conclave/core/delivery'
+import {
+  type PackedReply,
+  protocolMinor,
+  protocolVersion,
+  type RequestName,
+} from '@conclave/core/delivery'
 import type { Logger } from 'pino'
+import type { DirectoryHandlers, DirectoryRequestName } from '../directory/handlers.ts'
 import type { KeyserverLimits } from '../limits.ts'
 import type { Participant } from '../ordering/audience.ts'
-import type { Meeting, MeetingHandlers } from '../ordering/meeting.ts'
+import type { Meeting, MeetingHandlers, MeetingRequestName } from '../ordering/meeting.ts'
 import type { Meetings } from '../ordering/meetings.ts'
 import { type PackedRefusal, refuse } from '../ordering/orderingError.ts'
+import { StoreError } from '../store/storeError.ts'
 import { isRequestName, parseRequest } from './requestSchemas.ts'
 import { TokenBucket } from './tokenBucket.ts'
 
@@ -14,6 +21,7 @@ export interface ConnectionOptions {
   readonly id: string
   readonly claims: AccessClaims
   readonly meetings: Meetings
+  readonly directory: DirectoryHandlers
   readonly limits: KeyserverLimits
   readonly clock: Clock
   readonly random: RandomBytes
@@ -29,7 +37,6 @@ interface Entered {
   readonly participant: Participant
 }
 
-type GroupRequestName = Exclude<RequestName, 'enter'>
 type Answer = (reply: PackedReply<object>) => void
 
 /** Length of the nonce that `attach` signs, in bytes. */
@@ -43,6 +50,7 @@ export class Connection {
   readonly #options: ConnectionOptions
   readonly #bucket: TokenBucket
   #entered: Entered | undefined
+  #left: Promise<void> = Promise.resolve()
   #pending = 0
   #refusedInARow = 0
 
@@ -76,6 +84,7 @@ export class Connection {
       this.#pending += 1
       try {
         if (request === 'enter') await this.#enter(args[0], answer)
+        else if (isDirectoryRequest(request)) await this.#lookUp(request, args[0], answer)
         else await this.#ask(request, args[0], answer)
       } finally {
         this.#pending -= 1
@@ -95,8 +104,17 @@ export class Connection {
     const entered = this.#entered
     if (entered === undefined) return
     const { meeting, participant } = entered
-    await meeting.lane.run(() => meeting.leave(participant))
-    if (this.#entered === entered) this.exit()
+    this.#left = meeting.lane.run(() => meeting.leave(participant))
+    try {
+      await this.#left
+    } finally {
+      if (this.#entered === entered) this.exit()
+    }
+  }
+
+  /** Settles once the meeting knows that the client is gone. */
+  async whenLeft(): Promise<void> {
+    await this.#left.catch(() => {})
   }
 
   /** A client that goes on after a burst of refusals is cut. */
@@ -133,15 +151,34 @@ export class Connection {
     // From here on, before the answer, requests that follow this one find the meeting.
     this.#entered = entered
     this.#options.entered(meetingId)
-    await this.#inLane(entered, answer, () => meeting.enter(participant))
+    await this.#inLane(entered, answer, async () => ({
+      ...(await meeting.enter(participant)),
+      minor: protocolMinor,
+    }))
   }
 
-  async #ask<N extends GroupRequestName>(name: N, payload: unknown, answer: Answer): Promise<void> {
+  async #lookUp<N extends DirectoryRequestName>(
+    name: N,
+    payload: unknown,
+    answer: Answer,
+  ): Promise<void> {
+    const parsed = parseRequest(name, payload)
+    if (!parsed.ok) return answer(parsed)
+    const { claims, directory } = this.#options
+    answer(await this.#outcome(() => directory[name](claims, parsed.request)))
+  }
+
+  async #ask<N extends MeetingRequestName>(
+    name: N,
+    payload: unknown,
+    answer: Answer,
+  ): Promise<void> {
     const parsed = parseRequest(name, payload)
     if (!parsed.ok) return answer(parsed)
     const entered = this.#entered
     if (entered === undefined) return answer(notEntered())
     const handlers: MeetingHandlers = entered.meeting
+    await entered.meeting.turnOf(name, parsed.request)
     await this.#inLane(entered, answer, () => handlers[name](entered.participant, parsed.request))
   }
 
@@ -161,6 +198,10 @@ export class Connection {
       return await handle()
     } catch (error) {
       const meeting = this.#entered?.meetingId
+      if (error instanceof StoreError) {
+        this.#options.logger.warn({ meeting, code: error.code }, 'a request met no store')
+        return refuse('unavailable', 'the keyserver cannot reach its store')
+      }
       this.#options.logger.error({ meeting, err: error }, 'a request failed')
       return refuse('internal', 'the keyserver failed')
     }
@@ -179,4 +220,16 @@ export class Connection {
 
 function notEntered(): PackedRefusal {
   return refuse('not-entered', 'enter a meeting first')
+}
+
+const directoryRequests: readonly string[] = [
+  'publish',
+  'stock',
+  'claim',
+  'mailbox',
+  'collect',
+] satisfies DirectoryRequestName[]
+
+function isDirectoryRequest(name: RequestName): name is DirectoryRequestName {
+  return directoryRequests.includes(name)
 }

@@ -2,6 +2,7 @@ import type { Bytes } from '@conclave/core/codec'
 import {
   maxKeyPackageBytes,
   maxMessageBytes,
+  maxPageBytes,
   type RequestName,
   type RequestOf,
 } from '@conclave/core/delivery'
@@ -33,7 +34,7 @@ type Schemas = { readonly [N in RequestName]: z.ZodType<RequestOf<N>> }
 
 /** The shape of every request; fields that this version does not know are left out. */
 export const requestSchemas: Schemas = {
-  enter: z.object({ protocol: z.int().min(0), meetingId }),
+  enter: z.object({ protocol: z.int().min(0), minor: z.int().min(0).optional(), meetingId }),
   create: z.object({ groupInfo: mlsMessage, ratchetTree: mlsMessage }),
   wait: z.object({ groupId: shortBytes, keyPackage: bytes(maxKeyPackageBytes) }),
   resume: z.object({ groupId: shortBytes, after: sequenceNumber }),
@@ -51,6 +52,28 @@ export const requestSchemas: Schemas = {
     groupInfo: mlsMessage,
   }),
   tree: z.object({ groupId: shortBytes, treeHash: shortBytes }),
+  groupInfo: z.object({ groupId: shortBytes }),
+  report: z.object({
+    groupId: shortBytes,
+    seq: sequenceNumber,
+    leafIndex: z.int().min(0).max(0xffffffff),
+    status: z.enum(['applied', 'failed']),
+    signature: shortBytes,
+  }),
+  giveBack: z.object({
+    groupId: shortBytes,
+    after: sequenceNumber,
+    entries: bytes(maxPageBytes),
+    groupInfo: mlsMessage,
+  }),
+  publish: z.object({
+    keyPackages: mlsMessage,
+    lastResort: bytes(maxKeyPackageBytes).nullable(),
+  }),
+  stock: z.object({ deviceKey: shortBytes }),
+  claim: z.object({ identity: z.string().min(1).max(256) }),
+  mailbox: z.object({ deviceKey: shortBytes }),
+  collect: z.object({ deviceKey: shortBytes, ref: shortBytes }),
 }
 
 export function isRequestName(name: string): name is RequestName {

@@ -13,11 +13,17 @@ export interface Participant {
 export interface Audience {
   /** From now on the connection gets the `entry`, `waiting` and `present` notices of the meeting. */
   follow(meetingId: string, connection: string): void
-  entry(meetingId: string, notice: ServerNotices['entry']): void
-  waiting(meetingId: string, notice: Packed<ServerNotices['waiting']>): void
-  present(meetingId: string, notice: ServerNotices['present']): void
+  entry(meetingId: string, notice: ServerNotices['entry'], reach?: Reach): void
+  waiting(meetingId: string, notice: Packed<ServerNotices['waiting']>, reach?: Reach): void
+  present(meetingId: string, notice: ServerNotices['present'], reach?: Reach): void
+  statusWanted(meetingId: string, notice: ServerNotices['statusWanted']): void
   /** To one connection. */
   welcome(connection: string, notice: ServerNotices['welcome']): void
   /** To everybody who has entered the meeting, who then has to enter again. */
-  closed(meetingId: string, notice: ServerNotices['closed']): void
+  closed(meetingId: string, notice: ServerNotices['closed'], reach?: Reach): void
+}
+
+/** `here`: the connections of this instance alone, not those of all. */
+export interface Reach {
+  readonly here?: boolean
 }

@@ -1,6 +1,6 @@
 import { type Bytes, toHex } from '@conclave/core/codec'
 import { makeProposalRef, type PublicCrypto } from '@conclave/core/crypto/public'
-import { RemovalLedger } from '@conclave/core/delivery'
+import { RemovalLedger, readVoid, type VoidEntry } from '@conclave/core/delivery'
 import { type GroupPolicy, PublicGroup } from '@conclave/core/mls/public'
 import {
   type LeafIndex,
@@ -24,7 +24,6 @@ import { OrderingError } from './orderingError.ts'
 import { welcomeParts } from './welcomeParts.ts'
 
 export interface CommitUpload {
-  readonly message: Bytes
   readonly groupInfo: Bytes
   readonly welcome: Bytes | null
 }
@@ -40,6 +39,7 @@ export interface VerifiedProposal {
 
 export interface VerifiedCommit {
   readonly committer: LeafIndex
+  /** With the leaf that an external commit takes. */
   readonly added: readonly LeafIndex[]
   readonly removed: readonly LeafIndex[]
   readonly welcomeParts: readonly WelcomePart[]
@@ -58,6 +58,18 @@ interface FollowedState {
   readonly proposals: ReadonlyMap<string, number>
   readonly commitsSinceSnapshot: number
   readonly judgement: Judgement
+  readonly undoable: UndoableCommit | undefined
+}
+
+/** The commit at the log's end, which can still be undone. */
+export interface UndoableCommit {
+  readonly seq: number
+  /** The cipher suite's hash of its message. */
+  readonly hash: Bytes
+  readonly committer: LeafIndex
+  readonly added: readonly LeafIndex[]
+  readonly removed: readonly LeafIndex[]
+  readonly before: FollowedGroup
 }
 
 /** Replaying a log judges each message at the time when it was appended. */
@@ -88,6 +100,9 @@ export class FollowedGroup {
   get commitsSinceSnapshot(): number {
     return this.#state.commitsSinceSnapshot
   }
+  get undoable(): UndoableCommit | undefined {
+    return this.#state.undoable
+  }
   get epoch(): number {
     return Number(this.publicGroup.groupContext.epoch)
   }
@@ -115,6 +130,7 @@ export class FollowedGroup {
       proposals: new Map(),
       commitsSinceSnapshot: 0,
       judgement,
+      undoable: undefined,
     })
   }
 
@@ -141,6 +157,7 @@ export class FollowedGroup {
           head: seq,
           ledger: removes === undefined ? ledger : ledger.withRemoval(seq, removes),
           proposals: new Map(proposals).set(this.#refOf(message), seq),
+          undoable: undefined,
         }),
     }
   }
@@ -148,31 +165,43 @@ export class FollowedGroup {
   /**
    * A commit of this epoch with what its sender uploads beside it, by every rule that can be
    * checked without the group's secrets, and by those that keep removals from being stalled.
+   * @param upload undefined for a commit that the log had lost and that a client gives back
    * @throws CodecError, OrderingError, MlsError or MeetingError
    */
   async verifyCommit(
     message: CommitMessage,
-    upload: CommitUpload,
+    encoded: Bytes,
+    upload: CommitUpload | undefined,
     now: number,
   ): Promise<VerifiedCommit> {
     this.#state.judgement.now = now
     const seenSeq = readSeenSeq(message, this.head)
-    const welcome = upload.welcome === null ? undefined : readWelcome(upload.welcome)
-    const groupInfo = readGroupInfo(upload.groupInfo)
-    const accepted = await this.publicGroup.withCommit(message, groupInfo, welcome)
-    const { group, committer, added, removed } = accepted
-    if (welcome !== undefined && added.length === 0) {
+    const welcome =
+      upload === undefined || upload.welcome === null ? undefined : readWelcome(upload.welcome)
+    const accepted =
+      upload === undefined
+        ? await this.publicGroup.withReturnedCommit(message)
+        : await this.publicGroup.withCommit(message, readGroupInfo(upload.groupInfo), welcome)
+    const { group, committer, removed } = accepted
+    if (welcome !== undefined && accepted.added.length === 0) {
       throw new OrderingError('message-kind-unexpected', 'a Welcome without anybody to welcome')
     }
     const removedLeaves = new Set<number>(removed)
-    const fault = this.ledger.faultOf({ committer, removed: removedLeaves, seenSeq })
+    const byMember = message.content.sender.senderType === SenderType.member
+    // A newcomer cannot commit others' Removes; it has waited for the members to do that.
+    const fault = byMember
+      ? this.ledger.faultOf({ committer, removed: removedLeaves, seenSeq })
+      : undefined
     if (fault !== undefined) throw new OrderingError(fault, 'the commit stalls a removal')
     const ledger = this.ledger.withCommit(removedLeaves)
+    const newcomers = accepted.added.map(({ leafIndex }) => leafIndex)
+    const added = byMember ? newcomers : [...newcomers, committer]
+    const hash = group.crypto.hash(encoded)
     return {
       committer,
-      added: added.map(({ leafIndex }) => leafIndex),
+      added,
       removed,
-      welcomeParts: welcome === undefined ? [] : welcomeParts(welcome, added),
+      welcomeParts: welcome === undefined ? [] : welcomeParts(welcome, accepted.added),
       publicGroup: group,
       ledger,
       appendedAt: (seq, snapshot = false) =>
@@ -183,21 +212,41 @@ export class FollowedGroup {
           ledger,
           proposals: new Map(),
           commitsSinceSnapshot: snapshot ? 0 : this.commitsSinceSnapshot + 1,
+          undoable: { seq, hash, committer, added, removed, before: this.#withoutPast() },
         }),
     }
   }
 
+  /**
+   * What the group is again when the commit at the log's end is undone.
+   * @throws OrderingError `void-invalid`
+   */
+  voided({ seq }: VoidEntry, at: number): FollowedGroup {
+    const { undoable } = this
+    if (undoable === undefined || BigInt(undoable.seq) !== seq) {
+      throw new OrderingError('void-invalid', 'there is no such commit at the end of the log')
+    }
+    return new FollowedGroup({ ...undoable.before.#state, head: at, undoable: undefined })
+  }
+
   /** Follows an entry that this or another keyserver has verified and appended. */
-  async replay(record: LogRecord): Promise<FollowedGroup> {
-    const verified =
-      record.commit === undefined
-        ? await this.verifyProposal(readProposal(record.message), record.at)
-        : await this.verifyCommit(
-            readCommit(record.message),
-            { message: record.message, ...record.commit },
-            record.at,
-          )
-    return verified.appendedAt(record.seq)
+  async replay({ kind, seq, at, message, upload }: LogRecord): Promise<FollowedGroup> {
+    switch (kind) {
+      case 'proposal':
+        return (await this.verifyProposal(readProposal(message), at)).appendedAt(seq)
+      case 'commit':
+        return (await this.verifyCommit(readCommit(message), message, upload, at)).appendedAt(seq)
+      case 'void': {
+        const entry = readVoid(message)
+        if (entry === undefined) throw new OrderingError('void-invalid', 'no VoidEntry')
+        return this.voided(entry, seq)
+      }
+    }
+  }
+
+  /** One commit can be undone, not a row of them. */
+  #withoutPast(): FollowedGroup {
+    return new FollowedGroup({ ...this.#state, undoable: undefined })
   }
 
   /** Without the membership tag, which is not ours to check: with another it is the same message. */

@@ -8,11 +8,12 @@ import {
 } from '@conclave/core/delivery'
 import type { GroupPolicy, PublicGroup } from '@conclave/core/mls/public'
 import { type LeafIndex, RatchetTree } from '@conclave/core/wire'
-import { snapshotCommits, treeMs, usedRefMs, welcomeMs } from '../limits.ts'
+import { commitRateMs, snapshotCommits, treeMs, usedRefMs, welcomeMs } from '../limits.ts'
 import type {
   CommitAppend,
   GroupKey,
   LogRecord,
+  ReturnedAppend,
   Store,
   WaitingEntry,
   WelcomePart,
@@ -23,7 +24,15 @@ import {
   type VerifiedCommit,
   type VerifiedProposal,
 } from './followedGroup.ts'
-import { readCommit, readGroupInfo, readProposal, readRatchetTree } from './messages.ts'
+import { verifyGivenBack } from './givenBack.ts'
+import {
+  type CommitMessage,
+  type ProposalMessage,
+  readCommit,
+  readGroupInfo,
+  readProposal,
+  readRatchetTree,
+} from './messages.ts'
 import { OrderingError, type PackedRefusal, refuse, refuseFor } from './orderingError.ts'
 
 export interface GroupLogOptions {
@@ -31,6 +40,12 @@ export interface GroupLogOptions {
   readonly crypto: PublicCrypto
   readonly policy: GroupPolicy
   readonly now: () => number
+  /** How long a leaf may be without a connection, in milliseconds. */
+  readonly graceMs: number
+  /** How long a meeting may last, in milliseconds. */
+  readonly meetingMs: number
+  /** Commits of one leaf in ten seconds. */
+  readonly commitsPerLeaf: number
 }
 
 /** `fresh` is undefined where the very same message had been appended before. */
@@ -49,11 +64,14 @@ export type OrderedCommit = Ordered<{
   readonly welcomeParts: readonly WelcomePart[]
   /** Those who waited and whom the commit adds. */
   readonly admitted: readonly WaitingEntry[]
+  /** The group before the commit. */
+  readonly before: PublicGroup
 }>
 
 /**
  * A group's log over a store that other keyservers may share: verifies against the group as it is
- * known here, then lets the store's compare-and-append decide. Calls must not overlap.
+ * known here, then lets the store's compare-and-append decide. What is known here may be behind:
+ * whatever is refused by it is looked at again after catching up. Calls must not overlap.
  */
 export class GroupLog {
   readonly key: GroupKey
@@ -81,24 +99,26 @@ export class GroupLog {
   ): Promise<
     { readonly ok: true; readonly log: GroupLog; readonly fresh: boolean } | PackedRefusal
   > {
-    const { store, crypto, policy, now } = options
+    const { store, crypto, policy, graceMs, meetingMs } = options
+    const now = options.now()
     let followed: FollowedGroup
     const unhashed = { seq: 0, ...founding, overdue: [] }
     try {
       checkFounding(founding)
-      followed = await FollowedGroup.open(crypto, policy, unhashed, now())
+      followed = await FollowedGroup.open(crypto, policy, unhashed, now)
     } catch (error) {
       return refuseFor('message-invalid', error)
     }
     const { groupId, treeHash } = followed.publicGroup.groupContext
     const key = { meetingId, groupId }
     const snapshot = { ...unhashed, treeHash }
-    const created = await store.createGroup({ key, snapshot, now: now() })
+    const times = { now, dueAt: now + graceMs, expiresAt: now + meetingMs }
+    const created = await store.createGroup({ key, snapshot, ...times })
     if (created.outcome === 'exists' && !created.same) {
       return refuse('meeting-exists', 'the meeting has a group', { group: created.group })
     }
     const log = new GroupLog(key, options, followed)
-    if (created.outcome === 'exists') await log.#catchUp()
+    if (created.outcome === 'exists') await log.catchUp()
     return { ok: true, log, fresh: created.outcome === 'created' }
   }
 
@@ -107,13 +127,22 @@ export class GroupLog {
     const { store, crypto, policy, now } = options
     const snapshot = await store.readSnapshot(key)
     if (snapshot === undefined) return undefined
-    const log = new GroupLog(
-      key,
-      options,
-      await FollowedGroup.open(crypto, policy, snapshot, now()),
-    )
-    await log.#catchUp()
+    const followed = await FollowedGroup.open(crypto, policy, snapshot, now())
+    const log = new GroupLog(key, options, followed)
+    await log.catchUp()
     return log
+  }
+
+  /** Takes in what others have appended, which is what it returns. */
+  async catchUp(): Promise<readonly LogRecord[]> {
+    const { store } = this.#options
+    const learned: LogRecord[] = []
+    for (;;) {
+      const page = await store.readLog(this.key, this.#followed.head, maxEntriesPerPage)
+      if (page === undefined || page.entries.length === 0) return learned
+      for (const record of page.entries) this.#followed = await this.#followed.replay(record)
+      learned.push(...page.entries)
+    }
   }
 
   /** @param options `own`: the keyserver's own proposal, not a member's */
@@ -123,80 +152,66 @@ export class GroupLog {
   ): Promise<OrderedProposal | PackedRefusal> {
     const { store, now } = this.#options
     const own = options.own === true
-    let verified: VerifiedProposal
-    const { epoch } = this.#followed
+    let proposal: ProposalMessage
     try {
-      const proposal = readProposal(message)
-      const place = this.#followed.placeOf(proposal)
-      if (place !== undefined) return { ok: true, seq: place, fresh: undefined }
-      if (proposal.content.epoch !== BigInt(epoch)) return otherEpochThan(epoch)
-      verified = await this.#followed.verifyProposal(proposal, now())
-      if (!own && verified.sender === undefined) {
-        throw new OrderingError('message-kind-unexpected', 'only members propose')
-      }
+      proposal = readProposal(message)
     } catch (error) {
       return refuseFor('message-invalid', error)
     }
-    const appended = await store.appendProposal(this.key, { epoch, message, now: now() })
+    const verified = await this.#upToDate(() => this.#verifyProposal(proposal, own))
+    if (!verified.ok) return verified
+    if ('seq' in verified) return { ok: true, seq: verified.seq, fresh: undefined }
+    const { removes, sender } = verified.proposal
+    const { epoch } = this.#followed
+    const leaving = removes !== undefined && removes === sender ? removes : null
+    const appended = await store.appendProposal(this.key, { epoch, message, now: now(), leaving })
     switch (appended.outcome) {
       case 'appended': {
         const { seq } = appended
-        await this.#advance(verified.appendedAt(seq))
-        const { removes, sender } = verified
+        await this.#advance(verified.proposal.appendedAt(seq))
         return { ok: true, seq, fresh: { entry: { seq, message }, removes, sender } }
       }
       case 'epoch-mismatch':
-        await this.#catchUp()
+        await this.catchUp()
         return otherEpochThan(this.#followed.epoch)
       case 'group-unknown':
-        return refuse('group-unknown', 'the group has ended')
+        return ended()
     }
   }
 
   /** @param upload `after`: the newest entry that the committer had processed */
   async commit(
-    upload: CommitUpload & { readonly after: number },
+    upload: CommitUpload & { readonly message: Bytes; readonly after: number },
   ): Promise<OrderedCommit | PackedRefusal> {
-    const { store, now } = this.#options
-    let verified: VerifiedCommit
-    let epoch: number
+    let message: CommitMessage
     try {
-      const message = readCommit(upload.message)
-      const sentIn = message.content.epoch
-      // Another keyserver may be further on.
-      if (sentIn > BigInt(this.#followed.epoch)) await this.#catchUp()
-      epoch = this.#followed.epoch
-      if (!equalBytes(message.content.groupId, this.key.groupId)) {
-        return refuse('group-unknown', 'the commit is for another group')
-      }
-      if (sentIn !== BigInt(epoch)) return await this.#otherEpoch(sentIn, upload)
-      verified = await this.#followed.verifyCommit(message, upload, now())
+      message = readCommit(upload.message)
     } catch (error) {
-      const refusal = refuseFor('message-invalid', error)
-      return missesRemoval(error)
-        ? { ...refusal, ...(await this.#missedSince(upload.after)) }
-        : refusal
+      return refuseFor('message-invalid', error)
     }
-    const commit = this.#commitAppend(upload, verified)
-    const appended = await store.appendCommit(this.key, commit)
-    switch (appended.outcome) {
-      case 'appended': {
-        const { seq, admitted } = appended
-        await this.#advance(verified.appendedAt(seq, commit.snapshot !== null))
-        const { added, removed, welcomeParts } = verified
-        const entry = { seq, message: upload.message }
-        return { ok: true, seq, fresh: { entry, added, removed, welcomeParts, admitted } }
-      }
-      case 'epoch-mismatch':
-        await this.#catchUp()
-        return this.#otherEpoch(BigInt(epoch), upload)
-      case 'ref-used':
-        return refuse('message-invalid', 'the commit adds a KeyPackage that was used before', {
-          detail: 'key-package-used',
-        })
-      case 'group-unknown':
-        return refuse('group-unknown', 'the group has ended')
+    if (!equalBytes(message.content.groupId, this.key.groupId)) {
+      return refuse('group-unknown', 'the commit is for another group')
     }
+    const verified = await this.#upToDate(() => this.#verifyCommit(message, upload))
+    if (!verified.ok) {
+      if (verified.code === 'epoch-mismatch') return this.#otherEpoch(message, upload)
+      const stalls = verified.detail === 'commit-omits-removal' || verified.detail === 'commit-lags'
+      return stalls ? { ...verified, ...(await this.#missedSince(upload.after)) } : verified
+    }
+    return this.#appendCommit(message, upload, verified.commit)
+  }
+
+  /** Undoes the commit at the log's end; undefined where the log has gone on. */
+  async undo(message: Bytes): Promise<{ readonly seq: number } | undefined> {
+    const { store, now, graceMs } = this.#options
+    const { undoable, epoch } = this.#followed
+    if (undoable === undefined) return undefined
+    const { seq: voided, added, removed } = undoable
+    const times = { now: now(), dueAt: now() + graceMs }
+    const change = { epoch, voided, message, added, removed, ...times }
+    const appended = await store.appendVoid(this.key, change)
+    await this.catchUp()
+    return appended.outcome === 'appended' ? appended : undefined
   }
 
   /** One page of the log after `after`. */
@@ -206,7 +221,7 @@ export class GroupLog {
     { readonly ok: true; readonly entries: readonly LogEntry[]; head: number } | PackedRefusal
   > {
     const page = await this.#options.store.readLog(this.key, after, maxEntriesPerPage)
-    if (page === undefined) return refuse('group-unknown', 'the group has ended')
+    if (page === undefined) return ended()
     if (after < page.trimmed || after > page.head) {
       return refuse('seq-out-of-range', `the log reaches from ${page.trimmed} to ${page.head}`)
     }
@@ -215,12 +230,131 @@ export class GroupLog {
 
   /** The ratchet tree of this epoch, or of one that a Welcome may still need. */
   async tree(treeHash: Bytes): Promise<Bytes | undefined> {
-    const { publicGroup } = this.#followed
-    if (equalBytes(publicGroup.groupContext.treeHash, treeHash)) return encodeTree(publicGroup)
-    return await this.#options.store.readTree(this.key, treeHash, this.#options.now())
+    const { store, now } = this.#options
+    if (!this.#hasTree(treeHash)) {
+      const kept = await store.readTree(this.key, treeHash, now())
+      if (kept !== undefined) return kept
+      await this.catchUp()
+    }
+    return this.#hasTree(treeHash) ? encodeTree(this.#followed.publicGroup) : undefined
   }
 
-  #commitAppend(upload: CommitUpload, verified: VerifiedCommit): CommitAppend {
+  /**
+   * Appends entries that the log had lost, which go on from its end.
+   * @param groupInfo of the epoch after them
+   */
+  async giveBack(
+    entries: readonly LogEntry[],
+    groupInfo: Bytes,
+  ): Promise<{ readonly ok: true; readonly head: number } | PackedRefusal> {
+    const { store } = this.#options
+    let returned: ReturnedAppend | undefined
+    try {
+      returned = await verifyGivenBack(this.#followed, entries, groupInfo, this.#options)
+    } catch (error) {
+      return refuseFor('entries-inapplicable', error)
+    }
+    if (returned === undefined) {
+      for (const { message } of entries) {
+        const proposed = await this.propose(message, { own: true })
+        if (!proposed.ok) return proposed
+      }
+      return { ok: true, head: this.#followed.head }
+    }
+    const appended = await store.appendReturned(this.key, returned)
+    await this.catchUp()
+    if (appended.outcome === 'group-unknown') return ended()
+    if (appended.outcome === 'appended') return { ok: true, head: appended.seq }
+    return refuse('entries-inapplicable', 'the log has gone on')
+  }
+
+  #hasTree(treeHash: Bytes): boolean {
+    return equalBytes(this.#followed.publicGroup.groupContext.treeHash, treeHash)
+  }
+
+  /** What a refusal says may be said of a group that others have changed: it is tried once more. */
+  async #upToDate<T extends { readonly ok: true }>(
+    verify: () => Promise<T | PackedRefusal>,
+  ): Promise<T | PackedRefusal> {
+    const first = await verify()
+    if (first.ok || !this.#options.store.shared) return first
+    const learned = await this.catchUp()
+    return learned.length === 0 ? first : await verify()
+  }
+
+  async #verifyProposal(
+    proposal: ProposalMessage,
+    own: boolean,
+  ): Promise<
+    | { readonly ok: true; readonly seq: number }
+    | { readonly ok: true; readonly proposal: VerifiedProposal }
+    | PackedRefusal
+  > {
+    const place = this.#followed.placeOf(proposal)
+    if (place !== undefined) return { ok: true, seq: place }
+    const { epoch } = this.#followed
+    try {
+      if (proposal.content.epoch !== BigInt(epoch)) return otherEpochThan(epoch)
+      const verified = await this.#followed.verifyProposal(proposal, this.#options.now())
+      if (!own && verified.sender === undefined) {
+        throw new OrderingError('message-kind-unexpected', 'only members propose')
+      }
+      return { ok: true, proposal: verified }
+    } catch (error) {
+      return refuseFor('message-invalid', error)
+    }
+  }
+
+  async #verifyCommit(
+    message: CommitMessage,
+    upload: CommitUpload & { readonly message: Bytes },
+  ): Promise<{ readonly ok: true; readonly commit: VerifiedCommit } | PackedRefusal> {
+    const { epoch } = this.#followed
+    try {
+      if (message.content.epoch !== BigInt(epoch)) return otherEpochThan(epoch)
+      const now = this.#options.now()
+      const commit = await this.#followed.verifyCommit(message, upload.message, upload, now)
+      return { ok: true, commit }
+    } catch (error) {
+      return refuseFor('message-invalid', error)
+    }
+  }
+
+  async #appendCommit(
+    message: CommitMessage,
+    upload: CommitUpload & { readonly message: Bytes; readonly after: number },
+    verified: VerifiedCommit,
+  ): Promise<OrderedCommit | PackedRefusal> {
+    const commit = this.#commitAppend(upload, verified)
+    const before = this.#followed.publicGroup
+    const appended = await this.#options.store.appendCommit(this.key, commit)
+    switch (appended.outcome) {
+      case 'appended': {
+        const { seq, admitted } = appended
+        await this.#advance(verified.appendedAt(seq, commit.snapshot !== null))
+        const { added, removed, welcomeParts } = verified
+        const entry = { seq, message: upload.message }
+        return { ok: true, seq, fresh: { entry, added, removed, welcomeParts, admitted, before } }
+      }
+      case 'epoch-mismatch':
+        await this.catchUp()
+        return this.#otherEpoch(message, upload)
+      case 'ref-used':
+        return refuse('message-invalid', 'the commit adds a KeyPackage that was used before', {
+          detail: 'key-package-used',
+        })
+      case 'too-often':
+        return refuse('rate-limited', 'this leaf commits too often', { detail: 'commit-too-often' })
+      case 'group-unknown':
+        return ended()
+    }
+  }
+
+  #commitAppend(
+    upload: CommitUpload & { readonly message: Bytes },
+    verified: VerifiedCommit,
+  ): CommitAppend {
+    const { graceMs, commitsPerLeaf } = this.#options
     const now = this.#options.now()
     const { publicGroup, ledger } = verified
     const due = this.#followed.commitsSinceSnapshot + 1 >= snapshotCommits
@@ -230,6 +364,9 @@ export class GroupLog {
       groupInfo: upload.groupInfo,
       welcome: upload.welcome,
       parts: verified.welcomeParts,
+      committer: verified.committer,
+      rate: { commits: commitsPerLeaf, perMs: commitRateMs },
+      added: verified.added,
       removed: verified.removed,
       snapshot:
         upload.welcome === null && !due
@@ -240,6 +377,7 @@ export class GroupLog {
               overdue: [...ledger.overdue],
             },
       now,
+      dueAt: now + graceMs,
       treeUntil: now + treeMs,
       welcomeUntil: now + welcomeMs,
       refUntil: now + usedRefMs,
@@ -248,10 +386,10 @@ export class GroupLog {
 
   /** A commit of an epoch that is over, or not there yet: it won before, or it lost. */
   async #otherEpoch(
-    sentIn: bigint,
+    { content }: CommitMessage,
     { message, after }: { readonly message: Bytes; readonly after: number },
   ): Promise<OrderedCommit | PackedRefusal> {
-    const won = await this.#options.store.findCommit(this.key, Number(sentIn))
+    const won = await this.#options.store.findCommit(this.key, Number(content.epoch))
     if (won !== undefined && equalBytes(won.message, message)) {
       return { ok: true, seq: won.seq, fresh: undefined }
     }
@@ -267,16 +405,7 @@ export class GroupLog {
   /** Another keyserver's proposals may have come between. */
   async #advance(next: FollowedGroup): Promise<void> {
     if (next.head === this.#followed.head + 1) this.#followed = next
-    else await this.#catchUp()
-  }
-
-  async #catchUp(): Promise<void> {
-    for (;;) {
-      const { store } = this.#options
-      const page = await store.readLog(this.key, this.#followed.head, maxEntriesPerPage)
-      if (page === undefined || page.entries.length === 0) return
-      for (const record of page.entries) this.#followed = await this.#followed.replay(record)
-    }
+    else await this.catchUp()
   }
 }
 
@@ -288,11 +417,8 @@ function otherEpochThan(epoch: number): PackedRefusal {
   return refuse('epoch-mismatch', `the group is in epoch ${epoch}`)
 }
 
-function missesRemoval(error: unknown): boolean {
-  return (
-    error instanceof OrderingError &&
-    (error.code === 'commit-omits-removal' || error.code === 'commit-lags')
-  )
+function ended(): PackedRefusal {
+  return refuse('group-unknown', 'the group has ended')
 }
 
 /** As many as fit a page, and one at least. */

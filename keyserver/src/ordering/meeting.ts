@@ -1,17 +1,13 @@
 import { Lane } from '@conclave/core'
-import { type Bytes, encode, equalBytes } from '@conclave/core/codec'
-import type {
-  GroupSummary,
-  PackedReplyTo,
-  RequestName,
-  RequestOf,
-  ServerNotices,
-} from '@conclave/core/delivery'
+import { type Bytes, encode, equalBytes, toHex } from '@conclave/core/codec'
+import type { PackedReplyTo, RequestName, RequestOf, ServerNotices } from '@conclave/core/delivery'
 import { meetingPolicy } from '@conclave/core/meeting'
-import { ExternalSender } from '@conclave/core/wire'
+import { ExternalSender, type LeafIndex } from '@conclave/core/wire'
 import type { Participant } from './audience.ts'
 import { GroupLog, type GroupLogOptions } from './groupLog.ts'
 import type { MeetingEnvironment } from './meetingEnvironment.ts'
+import { describeMembers } from './members.ts'
+import { isExternalCommit } from './messages.ts'
 import { OpenGroup } from './openGroup.ts'
 import { type PackedRefusal, refuse } from './orderingError.ts'
 
@@ -22,9 +18,17 @@ export interface MeetingHost {
   ended(): void
 }
 
+type EndReason = ServerNotices['closed']['reason']
+
+/** Requests that are a meeting's to answer. */
+export type MeetingRequestName = Exclude<
+  RequestName,
+  'enter' | 'publish' | 'stock' | 'claim' | 'mailbox' | 'collect'
+>
+
 /** What a meeting does for the connections that have entered it. */
 export type MeetingHandlers = {
-  [N in Exclude<RequestName, 'enter'>]: (
+  [N in MeetingRequestName]: (
     participant: Participant,
     request: RequestOf<N>,
   ) => Promise<PackedReplyTo<N>>
@@ -46,21 +50,46 @@ export class Meeting implements MeetingHandlers {
     this.#meetingId = meetingId
     this.#environment = environment
     this.#host = host
-    const { store, crypto, removalSigner, clock } = environment
+    const { store, crypto, removalSigner, clock, graceMs, meetingMs } = environment
     const policy = meetingPolicy({ meetingId, externalSender: removalSigner.externalSender })
-    this.#groupLogOptions = { store, crypto, policy, now: () => clock.now() }
+    this.#groupLogOptions = {
+      store,
+      crypto,
+      policy,
+      now: () => clock.now(),
+      graceMs,
+      meetingMs,
+      commitsPerLeaf: environment.limits.commitsPerLeaf,
+    }
   }
 
   get hasGroup(): boolean {
     return this.#group !== undefined
   }
 
-  async enter({ nonce }: Participant): Promise<PackedReplyTo<'enter'>> {
-    const group = await this.#current()
+  /** What a request has to wait for outside the lane, where it holds nobody up. */
+  async turnOf(name: MeetingRequestName, request: unknown): Promise<void> {
+    if (name !== 'commit') return
+    const { message } = request as RequestOf<'commit'>
+    if (isExternalCommit(message)) await this.#group?.removalsHadTheirChance()
+  }
+
+  async enter({
+    nonce,
+  }: Participant): Promise<Omit<PackedReplyTo<'enter'> & { ok: true }, 'minor'>> {
+    const group = await this.current()
+    if (this.#environment.store.shared) await group?.log.catchUp()
     const { externalSender } = this.#environment.removalSigner
     return {
       ok: true,
-      group: group === undefined ? null : summaryOf(group),
+      group:
+        group === undefined
+          ? null
+          : {
+              groupId: group.groupId,
+              epoch: group.log.followed.epoch,
+              head: group.log.followed.head,
+            },
       externalSender: encode(ExternalSender, externalSender),
       nonce,
     }
@@ -71,17 +100,27 @@ export class Meeting implements MeetingHandlers {
   }
 
   async create(_: Participant, founding: RequestOf<'create'>): Promise<PackedReplyTo<'create'>> {
+    const { store, observer } = this.#environment
     if (!this.hasGroup && !this.#host.hasRoom()) {
       return refuse('rate-limited', 'the keyserver has no room for another meeting')
     }
     const founded = await GroupLog.found(this.#meetingId, founding, this.#groupLogOptions)
     if (!founded.ok) return founded
-    if (founded.fresh) this.#open(founded.log)
-    return { ok: true, seq: 0, durable: this.#environment.store.durable }
+    const { log, fresh } = founded
+    if (fresh) {
+      this.#open(log)
+      const [founder] = describeMembers(log.followed.publicGroup, [0 as LeafIndex])
+      const { groupId } = log.key
+      const started = { meetingId: this.#meetingId, groupId, epoch: log.followed.epoch }
+      if (founder !== undefined) observer.meetingStarted(started, founder)
+    }
+    return { ok: true, seq: 0, durable: store.durable }
   }
 
   wait(participant: Participant, request: RequestOf<'wait'>): Promise<PackedReplyTo<'wait'>> {
-    return this.#inGroup(request.groupId, (group) => group.wait(participant, request))
+    return this.#inGroup(request.groupId, ({ waitingRoom }) =>
+      waitingRoom.wait(participant, request),
+    )
   }
 
   resume(participant: Participant, request: RequestOf<'resume'>): Promise<PackedReplyTo<'resume'>> {
@@ -104,61 +143,55 @@ export class Meeting implements MeetingHandlers {
     return this.#inGroup(request.groupId, (group) => group.tree(request))
   }
 
-  /** Ends the meeting's group. Whoever comes next founds another. */
-  async end(reason: ServerNotices['closed']['reason']): Promise<void> {
+  groupInfo(_: Participant, request: RequestOf<'groupInfo'>): Promise<PackedReplyTo<'groupInfo'>> {
+    return this.#inGroup(request.groupId, (group) => group.groupInfo())
+  }
+
+  report(_: Participant, request: RequestOf<'report'>): Promise<PackedReplyTo<'report'>> {
+    return this.#inGroup(request.groupId, (group) => group.report(request))
+  }
+
+  giveBack(_: Participant, request: RequestOf<'giveBack'>): Promise<PackedReplyTo<'giveBack'>> {
+    return this.#inGroup(request.groupId, (group) => group.giveBack(request))
+  }
+
+  /** Does what is due in a group, if it is still the meeting's. */
+  async check(groupId: string): Promise<void> {
+    const group = await this.current()
+    if (group === undefined || toHex(group.groupId) !== groupId) return
+    if (this.#environment.store.shared) await group.log.catchUp()
+    await group.attendance.check()
+  }
+
+  /** Ends the meeting's group, whose data is deleted. Whoever comes next founds another. */
+  async end(reason: EndReason): Promise<void> {
     const group = this.#group
     if (group === undefined) return
-    this.#group = undefined
-    group.stop()
-    const { store, audience, logger } = this.#environment
-    await store.closeGroup(group.log.key)
-    logger.info({ meeting: this.#meetingId, epoch: group.log.followed.epoch, reason }, 'closed')
-    audience.closed(this.#meetingId, { groupId: group.groupId, reason })
-    this.#host.ended()
+    this.#drop(group)
+    const { store, audience, logger, observer } = this.#environment
+    const closed = await store.closeGroup(group.log.key)
+    const { groupId } = group
+    const { epoch } = group.log.followed
+    audience.closed(this.#meetingId, { groupId, reason })
+    if (!closed) return
+    logger.info({ meeting: this.#meetingId, epoch, reason }, 'closed')
+    observer.meetingEnded({ meetingId: this.#meetingId, groupId, epoch }, reason)
+  }
+
+  /** Another instance has ended the group: the connections here have to enter again. */
+  #gone(group: OpenGroup): void {
+    this.#drop(group)
+    const notice = { groupId: group.groupId, reason: 'ended' } as const
+    this.#environment.audience.closed(this.#meetingId, notice, { here: true })
   }
 
   /** Follows the group no longer, without ending it. */
   stop(): void {
-    this.#group?.stop()
-    this.#group = undefined
+    if (this.#group !== undefined) this.#drop(this.#group)
   }
 
-  #open(log: GroupLog): OpenGroup {
-    this.#group?.stop()
-    const group: OpenGroup = new OpenGroup(log, this.#environment, {
-      later: (task) => this.#later(group, task),
-      deserted: () => this.end('empty'),
-    })
-    this.#group = group
-    const { epoch } = log.followed
-    this.#environment.logger.info({ meeting: this.#meetingId, epoch }, 'group open')
-    return group
-  }
-
-  #later(group: OpenGroup, task: () => Promise<void>): void {
-    const { logger } = this.#environment
-    this.lane
-      .run(async () => {
-        if (this.#group === group) await task()
-      })
-      .catch((error: unknown) => {
-        logger.error({ meeting: this.#meetingId, err: error }, 'a task of a meeting failed')
-      })
-  }
-
-  async #inGroup<T>(
-    groupId: Bytes,
-    handle: (group: OpenGroup) => Promise<T>,
-  ): Promise<T | PackedRefusal> {
-    const group = await this.#current()
-    if (group === undefined || !equalBytes(group.groupId, groupId)) {
-      return refuse('group-unknown', 'this is not the group of the meeting')
-    }
-    return await handle(group)
-  }
-
-  /** The meeting's group; after a restart it is taken up from the store. */
-  async #current(): Promise<OpenGroup | undefined> {
+  /** The meeting's group; one that this instance does not follow yet is taken up from the store. */
+  async current(): Promise<OpenGroup | undefined> {
     if (this.#group !== undefined) return this.#group
     const { store } = this.#environment
     const current = await store.currentGroup(this.#meetingId)
@@ -167,8 +200,59 @@ export class Meeting implements MeetingHandlers {
     const log = await GroupLog.load(key, this.#groupLogOptions)
     return log === undefined ? undefined : this.#open(log)
   }
-}
 
-function summaryOf({ groupId, log }: OpenGroup): GroupSummary {
-  return { groupId, epoch: log.followed.epoch, head: log.followed.head }
+  #open(log: GroupLog): OpenGroup {
+    this.#group?.stop()
+    const group: OpenGroup = new OpenGroup(log, this.#environment, {
+      later: (task) => this.#later(() => group, task),
+      end: (reason) => this.end(reason),
+      gone: () => this.#gone(group),
+    })
+    this.#group = group
+    const { epoch } = log.followed
+    this.#environment.logger.info({ meeting: this.#meetingId, epoch }, 'group open')
+    return group
+  }
+
+  #drop(group: OpenGroup): void {
+    if (this.#group !== group) return
+    this.#group = undefined
+    group.stop()
+    this.#host.ended()
+  }
+
+  #later(group: () => OpenGroup, task: () => Promise<void>): void {
+    const { logger } = this.#environment
+    this.lane
+      .run(async () => {
+        if (this.#group === group()) await task()
+      })
+      .catch((error: unknown) => {
+        logger.error({ meeting: this.#meetingId, err: error }, 'a task of a meeting failed')
+      })
+  }
+
+  async #inGroup<T extends { readonly ok: true }>(
+    groupId: Bytes,
+    handle: (group: OpenGroup) => Promise<T | PackedRefusal>,
+  ): Promise<T | PackedRefusal> {
+    const group = await this.current()
+    if (group === undefined) return refuse('group-unknown', 'the meeting has no group')
+    if (equalBytes(group.groupId, groupId)) {
+      const reply = await handle(group)
+      if (!reply.ok && reply.code === 'group-unknown') this.#gone(group)
+      return reply
+    }
+    // Another instance may have ended this group, and another one may have begun.
+    if (this.#environment.store.shared && (await this.#isOver(group))) {
+      this.#gone(group)
+      return this.#inGroup(groupId, handle)
+    }
+    return refuse('group-unknown', 'this is not the group of the meeting')
+  }
+
+  async #isOver({ groupId }: OpenGroup): Promise<boolean> {
+    const current = await this.#environment.store.currentGroup(this.#meetingId)
+    return current === null || !equalBytes(current.groupId, groupId)
+  }
 }

@@ -4,10 +4,13 @@ import type { MeetingEnvironment } from './meetingEnvironment.ts'
 
 interface Held {
   readonly meeting: Meeting
-  participants: number
+  users: number
 }
 
-/** The meetings that somebody is in or that have a group. */
+/**
+ * The meetings that this instance follows: those that somebody here is in, and where no other
+ * instance could take over, those that have a group.
+ */
 export class Meetings {
   readonly #environment: MeetingEnvironment
   readonly #held = new Map<string, Held>()
@@ -24,27 +27,39 @@ export class Meetings {
   enter(meetingId: string): Meeting {
     let held = this.#held.get(meetingId)
     if (held === undefined) {
-      held = { meeting: this.#make(meetingId), participants: 0 }
+      held = { meeting: this.#make(meetingId), users: 0 }
       this.#held.set(meetingId, held)
     }
-    held.participants += 1
+    held.users += 1
     return held.meeting
   }
 
   leave(meetingId: string): void {
     const held = this.#held.get(meetingId)
     if (held === undefined) return
-    held.participants -= 1
+    held.users -= 1
     this.#forgetIfIdle(meetingId)
+  }
+
+  /** Does something with a meeting that nobody here need be in, in its turn. */
+  async visit<T>(meetingId: string, task: (meeting: Meeting) => Promise<T>): Promise<T> {
+    const meeting = this.enter(meetingId)
+    try {
+      return await meeting.lane.run(() => task(meeting))
+    } finally {
+      this.leave(meetingId)
+    }
   }
 
   /** Ends every group, or where the store outlives this process only stops following them. */
   async close(reason: ServerNotices['closed']['reason']): Promise<void> {
-    const outlives = this.#environment.store.durable
+    const { durable, shared } = this.#environment.store
     const meetings = [...this.#held.values()].map(({ meeting }) => meeting)
     await Promise.all(
       meetings.map((meeting) =>
-        meeting.lane.run(async () => (outlives ? meeting.stop() : await meeting.end(reason))),
+        meeting.lane.run(async () =>
+          durable || shared ? meeting.stop() : await meeting.end(reason),
+        ),
       ),
     )
   }
@@ -62,7 +77,12 @@ export class Meetings {
 
   #forgetIfIdle(meetingId: string): void {
     const held = this.#held.get(meetingId)
-    if (held === undefined || held.participants > 0 || held.meeting.hasGroup) return
+    if (held === undefined || held.users > 0) return
+    if (held.meeting.hasGroup) {
+      if (!this.#environment.store.shared) return
+      // Another instance looks after it, or this one when its check is due.
+      held.meeting.stop()
+    }
     this.#held.delete(meetingId)
   }
 }

@@ -1,3 +1,4 @@
+import { ConclaveError } from '@conclave/core'
 import { type Bytes, decode } from '@conclave/core/codec'
 import { CommitEnvelope } from '@conclave/core/delivery'
 import {
@@ -9,6 +10,7 @@ import {
   type ProposalContent,
   type PublicMessage,
   RatchetTree,
+  SenderType,
   type Welcome,
   WireFormat,
 } from '@conclave/core/wire'
@@ -34,6 +36,21 @@ export function readCommit(bytes: Bytes): CommitMessage {
   const { content } = message
   if (content.contentType !== ContentType.commit) throw unexpected('a commit')
   return { ...message, content }
+}
+
+export function contentTypeOf(bytes: Bytes): ContentType {
+  return readPublicMessage(bytes).content.contentType
+}
+
+/** Whether a newcomer commits itself into the group; false for what cannot be read. */
+export function isExternalCommit(bytes: Bytes): boolean {
+  try {
+    const { sender } = readPublicMessage(bytes).content
+    return sender.senderType === SenderType.newMemberCommit
+  } catch (error) {
+    if (error instanceof ConclaveError) return false
+    throw error
+  }
 }
 
 export function readGroupInfo(bytes: Bytes): GroupInfo {

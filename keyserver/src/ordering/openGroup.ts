@@ -1,4 +1,4 @@
-import { type Bytes, encode, equalBytes, toHex } from '@conclave/core/codec'
+import { type Bytes, CodecError, equalBytes } from '@conclave/core/codec'
 import { verifyWithLabel } from '@conclave/core/crypto/public'
 import {
   type LogEntry,
@@ -8,104 +8,49 @@ import {
   presenceLabel,
   presenceTbs,
   type RequestOf,
+  unpackEntries,
 } from '@conclave/core/delivery'
-import { type LeafIndex, MlsMessage, ProtocolVersion, WireFormat } from '@conclave/core/wire'
-import { waitingMs } from '../limits.ts'
-import type { WaitingEntry } from '../store/store.ts'
+import type { LeafIndex } from '@conclave/core/wire'
+import { externalCommitWaitMs, givenBackEveryMs, refreshMs } from '../limits.ts'
+import { Attendance, type GroupHost } from './attendance.ts'
 import type { Participant } from './audience.ts'
+import { takeReport } from './entryReports.ts'
 import type { GroupLog, OrderedCommit } from './groupLog.ts'
-import { verifyJoiner } from './joiner.ts'
 import type { MeetingEnvironment } from './meetingEnvironment.ts'
-import { refuse, refuseFor } from './orderingError.ts'
-import { PacedNotice } from './pacedNotice.ts'
-import { Presence } from './presence.ts'
+import { describeMembers } from './members.ts'
+import { refuse } from './orderingError.ts'
+import { WaitingRoom } from './waitingRoom.ts'
 
-/** Notices that carry a whole list go out at most once in this time. */
-const listNoticeIntervalMs = 50
-
-/** What an open group asks of its meeting. */
-export interface GroupHost {
-  /** Runs the task after all that the meeting has begun. */
-  later(task: () => Promise<void>): void
-  /** Nobody is left who could ever commit, or has been for the grace period. */
-  deserted(): Promise<void>
-}
+type FreshCommit = NonNullable<Extract<OrderedCommit, { ok: true }>['fresh']>
 
 /**
- * A meeting's group while it is open: its log, who waits to be added and who is there. The caller
- * runs one method at a time.
+ * A meeting's group while this instance serves it: its log, who waits to be added and who is there.
+ * The caller runs one method at a time.
  */
 export class OpenGroup {
   readonly log: GroupLog
+  readonly attendance: Attendance
+  readonly waitingRoom: WaitingRoom
   readonly #meetingId: string
   readonly #environment: MeetingEnvironment
   readonly #host: GroupHost
-  readonly #presence: Presence
-  readonly #waitingNotice: PacedNotice
-  readonly #presentNotice: PacedNotice
-  /** The KeyPackageRef that a connection waits with. */
-  readonly #waitingRefs = new Map<string, Bytes>()
-  #toldWaiting = ''
-  #cancelExpiry: (() => void) | undefined
+  readonly #epochWaiters = new Set<() => void>()
+  #cancelRefresh: (() => void) | undefined
+  #givenBackAt = Number.NEGATIVE_INFINITY
 
   constructor(log: GroupLog, environment: MeetingEnvironment, host: GroupHost) {
     this.log = log
     this.#meetingId = log.key.meetingId
     this.#environment = environment
     this.#host = host
-    const { clock, graceMs } = environment
-    this.#waitingNotice = new PacedNotice(clock, listNoticeIntervalMs, () =>
-      host.later(() => this.#sendWaiting()),
-    )
-    this.#presentNotice = new PacedNotice(clock, listNoticeIntervalMs, () => this.#sendPresent())
-    this.#presence = new Presence(clock, graceMs, {
-      changed: () => this.#presentNotice.request(),
-      overdue: () => host.later(() => this.#removeAbsent()),
-      deserted: () => host.later(() => this.#removeAbsent()),
-    })
-    for (const { leafIndex } of log.followed.publicGroup.tree.members()) {
-      this.#presence.added(leafIndex)
-    }
+    this.attendance = new Attendance(log, environment, host)
+    this.waitingRoom = new WaitingRoom(log, environment, host)
+    host.later(() => this.attendance.check())
+    this.#refreshLater()
   }
 
   get groupId(): Bytes {
     return this.log.key.groupId
-  }
-
-  async wait(
-    participant: Participant,
-    { keyPackage }: RequestOf<'wait'>,
-  ): Promise<PackedReplyTo<'wait'>> {
-    const { store, clock, limits } = this.#environment
-    const now = clock.now()
-    let ref: Bytes
-    try {
-      ref = await verifyJoiner(keyPackage, this.log.followed.publicGroup, now)
-    } catch (error) {
-      return refuseFor('key-package-invalid', error)
-    }
-    const entry = { ref, keyPackage, owner: participant.id, expiresAt: now + waitingMs }
-    const bounds = { waiting: limits.waitingJoiners, now }
-    const waiting = await store.addWaiting(this.log.key, entry, bounds)
-    switch (waiting.outcome) {
-      case 'waiting':
-        await this.#waitWith(participant, ref)
-        this.#waitingNotice.request()
-        return { ok: true, position: waiting.position }
-      case 'welcomed': {
-        const { part, seq } = waiting
-        this.#sendWelcome(participant.id, part, seq)
-        return { ok: true, position: 0 }
-      }
-      case 'used':
-        return refuse('key-package-invalid', 'the KeyPackage has been used', {
-          detail: 'key-package-used',
-        })
-      case 'full':
-        return refuse('waiting-list-full', `${limits.waitingJoiners} others wait`)
-      case 'group-unknown':
-        return refuse('group-unknown', 'the group has ended')
-    }
   }
 
   async resume(
@@ -114,12 +59,20 @@ export class OpenGroup {
   ): Promise<PackedReplyTo<'resume'>> {
     const page = await this.log.page(after)
     if (!page.ok) return page
-    const { entries, head } = page
+    let { entries, head } = page
     if (after + entries.length === head) {
-      this.#environment.audience.follow(this.#meetingId, participant.id)
+      const { audience, store } = this.#environment
+      audience.follow(this.#meetingId, participant.id)
+      // Another instance may have appended between the two.
+      const late = store.shared ? await this.log.page(head) : undefined
+      if (late?.ok) {
+        entries = [...entries, ...late.entries]
+        head = late.head
+      }
     }
-    const waiting = packJoiners(await this.#listWaiting())
-    const { present } = this.#presence
+    const waiting = packJoiners(await this.waitingRoom.list())
+    const view = await this.attendance.view()
+    const present = view?.present ?? []
     return { ok: true, entries: packEntries(entries), head, waiting, present }
   }
 
@@ -127,39 +80,44 @@ export class OpenGroup {
     participant: Participant,
     { leafIndex, signature }: RequestOf<'attach'>,
   ): Promise<PackedReplyTo<'attach'>> {
-    const { crypto, tree } = this.log.followed.publicGroup
-    const leafNode = tree.leafNode(leafIndex as LeafIndex)
     const content = presenceTbs(this.groupId, leafIndex, participant.nonce)
-    const proven =
-      leafNode !== undefined &&
-      (await verifyWithLabel(crypto, leafNode.signatureKey, presenceLabel, content, signature))
-    if (!proven) return refuse('presence-invalid', 'the leaf did not sign for this connection')
-    this.#presence.attach(leafIndex, participant.id)
+    const isProven = async (): Promise<boolean> => {
+      const { crypto, tree } = this.log.followed.publicGroup
+      const key = tree.leafNode(leafIndex as LeafIndex)?.signatureKey
+      return (
+        key !== undefined && (await verifyWithLabel(crypto, key, presenceLabel, content, signature))
+      )
+    }
+    if (!(await isProven()) && (!(await this.#hasLearned()) || !(await isProven()))) {
+      return refuse('presence-invalid', 'the leaf did not sign for this connection')
+    }
+    await this.attendance.attach(participant, leafIndex)
     await this.#environment.store.dropWelcome(this.log.key, leafIndex)
     return { ok: true }
   }
 
   async propose({ message }: RequestOf<'propose'>): Promise<PackedReplyTo<'propose'>> {
-    const { store, logger } = this.#environment
+    const { store, logger, clock, observer } = this.#environment
+    const began = clock.now()
     const ordered = await this.log.propose(message)
     if (!ordered.ok) return ordered
     const { seq, fresh } = ordered
     if (fresh !== undefined) {
       logger.debug({ ...this.#at(), seq }, 'proposal')
       this.#publish(fresh.entry)
-      if (fresh.removes !== undefined && fresh.removes === fresh.sender) {
-        this.#presence.leaving(fresh.removes)
-      }
-      await this.#condemn()
+      observer.proposed(this.#observed(), { seq, ms: clock.now() - began })
+      if (fresh.removes !== undefined) this.#host.later(() => this.attendance.removeAbsent())
     }
     return { ok: true, seq, durable: store.durable }
   }
 
   async commit(request: RequestOf<'commit'>): Promise<PackedReplyTo<'commit'>> {
+    const { clock, store } = this.#environment
+    const began = clock.now()
     const ordered = await this.log.commit(request)
     if (!ordered.ok) return ordered
-    if (ordered.fresh !== undefined) await this.#begun(ordered.fresh)
-    return { ok: true, seq: ordered.seq, durable: this.#environment.store.durable }
+    if (ordered.fresh !== undefined) this.#begun(ordered.fresh, began)
+    return { ok: true, seq: ordered.seq, durable: store.durable }
   }
 
   async tree({ treeHash }: RequestOf<'tree'>): Promise<PackedReplyTo<'tree'>> {
@@ -168,126 +126,145 @@ export class OpenGroup {
     return { ok: true, ratchetTree }
   }
 
+  async groupInfo(): Promise<PackedReplyTo<'groupInfo'>> {
+    const found = await this.#environment.store.readGroupInfo(this.log.key)
+    if (found === undefined) return refuse('group-unknown', 'there is no GroupInfo to start from')
+    return { ok: true, ...found }
+  }
+
+  async report(request: RequestOf<'report'>): Promise<PackedReplyTo<'report'>> {
+    if (request.seq > this.log.followed.head) await this.#hasLearned()
+    const view = await this.attendance.view()
+    if (view === undefined) return refuse('group-unknown', 'the group has ended')
+    const reply = await takeReport(this.log, view, request, this.#environment)
+    if (reply.ok && reply.outcome === 'voided') this.#host.later(() => this.attendance.check())
+    return reply
+  }
+
+  async giveBack({
+    after,
+    entries,
+    groupInfo,
+  }: RequestOf<'giveBack'>): Promise<PackedReplyTo<'giveBack'>> {
+    const { clock, logger } = this.#environment
+    const now = clock.now()
+    if (now - this.#givenBackAt < givenBackEveryMs) {
+      return refuse('rate-limited', 'somebody has just given entries back; resume first')
+    }
+    await this.#hasLearned()
+    if (after !== this.log.followed.head) {
+      return refuse('entries-inapplicable', `the log ends with ${this.log.followed.head}`)
+    }
+    let unpacked: readonly LogEntry[]
+    try {
+      unpacked = unpackEntries(entries)
+    } catch (error) {
+      if (!(error instanceof CodecError)) throw error
+      return refuse('entries-inapplicable', error.message, { detail: error.code })
+    }
+    if (unpacked.length === 0) return refuse('entries-inapplicable', 'there is nothing to append')
+    this.#givenBackAt = now
+    const given = await this.log.giveBack(unpacked, groupInfo)
+    if (!given.ok) return given
+    logger.warn({ ...this.#at(), after, head: given.head }, 'lost entries were given back')
+    for (const entry of unpacked) this.#publish(entry)
+    this.#host.later(() => this.attendance.check())
+    return given
+  }
+
   /** The connection is gone: its leaf has the grace period, its KeyPackage waits no longer. */
   async leave(participant: Participant): Promise<void> {
-    this.#presence.detach(participant.id)
-    const ref = this.#waitingRefs.get(participant.id)
-    this.#waitingRefs.delete(participant.id)
-    if (ref === undefined) return
-    const { store } = this.#environment
-    const withdrawn = await store.withdrawWaiting(this.log.key, ref, participant.id)
-    if (withdrawn) this.#waitingNotice.request()
+    await this.attendance.detach(participant)
+    await this.waitingRoom.leave(participant)
+  }
+
+  /**
+   * Lets members commit the removals that are pending before a newcomer commits, which cannot carry
+   * them: until the epoch has ended, or for two seconds.
+   */
+  async removalsHadTheirChance(): Promise<void> {
+    if (this.log.followed.ledger.pending.size === 0) return
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.#epochWaiters.add(resolve)
+    const cancel = this.#environment.clock.setTimer(externalCommitWaitMs, resolve)
+    await promise
+    cancel()
+    this.#epochWaiters.delete(resolve)
   }
 
   /** Nothing happens by itself any more. */
   stop(): void {
-    this.#presence.stop()
-    this.#waitingNotice.stop()
-    this.#presentNotice.stop()
-    this.#cancelExpiry?.()
+    this.attendance.stop()
+    this.waitingRoom.stop()
+    this.#cancelRefresh?.()
+    this.#wakeEpochWaiters()
   }
 
   /** A commit has begun an epoch. */
-  async #begun(fresh: NonNullable<Extract<OrderedCommit, { ok: true }>['fresh']>): Promise<void> {
-    const { entry, added, removed, welcomeParts, admitted } = fresh
-    const counts = { added: added.length, removed: removed.length }
-    this.#environment.logger.info({ ...this.#at(), seq: entry.seq, ...counts }, 'commit')
+  #begun(fresh: FreshCommit, began: number): void {
+    const { entry, added, removed, welcomeParts, admitted, before } = fresh
+    const { clock, logger, observer } = this.#environment
     this.#publish(entry)
-    for (const { ref, owner } of admitted) {
-      const part = welcomeParts.find((candidate) => equalBytes(candidate.ref, ref))
-      if (part !== undefined) this.#sendWelcome(owner, part, entry.seq)
-      this.#waitingRefs.delete(owner)
-    }
-    if (admitted.length > 0) this.#waitingNotice.request()
-    for (const leaf of removed) this.#presence.removed(leaf)
-    for (const leaf of added) this.#presence.added(leaf)
-    await this.#removeAbsent()
+    this.waitingRoom.admitted(admitted, welcomeParts, entry.seq)
+    const counts = { added: added.length, removed: removed.length }
+    logger.info({ ...this.#at(), seq: entry.seq, ...counts }, 'commit')
+    observer.committed(this.#observed(), {
+      seq: entry.seq,
+      added: describeMembers(this.log.followed.publicGroup, added),
+      removed: describeMembers(before, removed),
+      welcomeParts,
+      logBytes: entry.message.length,
+      ms: clock.now() - began,
+    })
+    this.#wakeEpochWaiters()
+    this.#host.later(() => this.attendance.check())
   }
 
-  /** Proposes to remove whoever is absent or leaving, in every epoch until it is done. */
-  async #removeAbsent(): Promise<void> {
-    if (await this.#endIfDeserted()) return
-    const { removalSigner, logger } = this.#environment
-    for (const leaf of this.#presence.toRemove) {
-      const { publicGroup, ledger } = this.log.followed
-      if (ledger.pending.has(leaf)) continue
-      const message: MlsMessage = {
-        version: ProtocolVersion.mls10,
-        wireFormat: WireFormat.publicMessage,
-        publicMessage: await removalSigner.signRemoval(publicGroup.groupContext, leaf as LeafIndex),
-      }
-      const ordered = await this.log.propose(encode(MlsMessage, message), { own: true })
-      if (!ordered.ok) {
-        logger.warn({ ...this.#at(), leaf, code: ordered.code }, 'removal could not be proposed')
-      } else if (ordered.fresh !== undefined) {
-        logger.info({ ...this.#at(), seq: ordered.seq, leaf }, 'removal of an absent leaf')
-        this.#publish(ordered.fresh.entry)
-      }
-    }
-    await this.#condemn()
+  /** Takes in what other instances have appended; whether that was anything. */
+  async #hasLearned(): Promise<boolean> {
+    if (!this.#environment.store.shared) return false
+    const learned = await this.log.catchUp()
+    return learned.length > 0
   }
 
-  async #condemn(): Promise<void> {
-    this.#presence.condemn(this.log.followed.ledger.pending)
-    await this.#endIfDeserted()
-  }
-
-  /**
-   * A group in which nobody can commit any more is dead: all its leaves are to be removed, or for
-   * the grace period none of the others was there.
-   */
-  async #endIfDeserted(): Promise<boolean> {
-    const { publicGroup, ledger } = this.log.followed
-    const doomed = new Set([...ledger.pending, ...this.#presence.toRemove])
-    const dead = publicGroup.tree.members().every(({ leafIndex }) => doomed.has(leafIndex))
-    if (!dead && !this.#presence.deserted) return false
-    await this.#host.deserted()
-    return true
-  }
-
-  /** A connection waits with one KeyPackage, the newest. */
-  async #waitWith({ id }: Participant, ref: Bytes): Promise<void> {
-    const before = this.#waitingRefs.get(id)
-    this.#waitingRefs.set(id, ref)
-    if (before === undefined || equalBytes(before, ref)) return
-    await this.#environment.store.withdrawWaiting(this.log.key, before, id)
-  }
-
-  async #listWaiting(): Promise<readonly WaitingEntry[]> {
+  #refreshLater(): void {
     const { store, clock } = this.#environment
-    return await store.listWaiting(this.log.key, clock.now())
+    if (!store.shared) return
+    this.#cancelRefresh = clock.setTimer(refreshMs, () => {
+      this.#host.later(() => this.#refresh())
+      this.#refreshLater()
+    })
   }
 
-  async #sendWaiting(): Promise<void> {
-    const { audience, clock } = this.#environment
-    const waiting = await this.#listWaiting()
-    const refs = waiting.map(({ ref }) => toHex(ref)).join()
-    // Whoever posts the same KeyPackage again makes no news.
-    if (refs !== this.#toldWaiting) {
-      const joiners = packJoiners(waiting)
-      audience.waiting(this.#meetingId, { groupId: this.groupId, joiners })
+  /** What another instance has done and, if it died or was cut off, could not tell. */
+  async #refresh(): Promise<void> {
+    const { store, audience } = this.#environment
+    const current = await store.currentGroup(this.#meetingId)
+    if (current === null || !equalBytes(current.groupId, this.groupId)) return this.#host.gone()
+    await this.attendance.renewLease()
+    const newest = (await this.log.catchUp()).at(-1)
+    if (newest !== undefined) {
+      const { seq, message } = newest
+      const notice = { groupId: this.groupId, entry: { seq, message } }
+      audience.entry(this.#meetingId, notice, { here: true })
+      this.#wakeEpochWaiters()
     }
-    this.#toldWaiting = refs
-    this.#cancelExpiry?.()
-    this.#cancelExpiry = undefined
-    if (waiting.length === 0) return
-    const earliest = Math.min(...waiting.map(({ expiresAt }) => expiresAt))
-    this.#cancelExpiry = clock.setTimer(earliest - clock.now(), () => this.#waitingNotice.request())
+    await this.waitingRoom.lookForWelcomes()
+    await this.waitingRoom.tellHere()
+    await this.attendance.tellHere()
   }
 
-  #sendPresent(): void {
-    const notice = { groupId: this.groupId, leaves: this.#presence.present }
-    this.#environment.audience.present(this.#meetingId, notice)
-  }
-
-  #sendWelcome(id: string, { ref, welcome }: { ref: Bytes; welcome: Bytes }, seq: number): void {
-    const notice = { groupId: this.groupId, ref, welcome, seq }
-    this.#environment.audience.welcome(id, notice)
+  #wakeEpochWaiters(): void {
+    for (const wake of this.#epochWaiters) wake()
   }
 
   #publish(entry: LogEntry): void {
-    const notice = { groupId: this.groupId, entry }
-    this.#environment.audience.entry(this.#meetingId, notice)
+    this.#environment.audience.entry(this.#meetingId, { groupId: this.groupId, entry })
+  }
+
+  #observed() {
+    const { groupId, log } = this
+    return { meetingId: this.#meetingId, groupId, epoch: log.followed.epoch }
   }
 
   /** What every log line of this group names. */

@@ -14,6 +14,14 @@ export type OrderingErrorCode =
   | 'key-package-lifetime-too-long'
   /** A KeyPackage is used once. */
   | 'key-package-used'
+  /** A leaf commits too often. */
+  | 'commit-too-often'
+  /** A void that is not of the commit at the log's end. */
+  | 'void-invalid'
+  /** Entries that are given back have to follow each other and the log's end. */
+  | 'entries-not-in-sequence'
+  /** What is given back comes with a GroupInfo of the epoch after it. */
+  | 'group-info-of-another-epoch'
 
 export class OrderingError extends ConclaveError<OrderingErrorCode> {
   override readonly name = 'OrderingError'
@@ -34,7 +42,7 @@ export function refuse(
  * @throws `error` itself where it is no rule's but a fault of the keyserver
  */
 export function refuseFor(
-  code: 'message-invalid' | 'key-package-invalid',
+  code: 'message-invalid' | 'key-package-invalid' | 'entries-inapplicable',
   error: unknown,
 ): PackedRefusal {
   if (!(error instanceof ConclaveError)) throw error

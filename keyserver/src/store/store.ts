@@ -1,5 +1,10 @@
 import type { Bytes } from '@conclave/core/codec'
-import type { GroupSummary, LogEntry, WaitingJoiner } from '@conclave/core/delivery'
+import type {
+  EntryStatusName,
+  GroupSummary,
+  LogEntry,
+  WaitingJoiner,
+} from '@conclave/core/delivery'
 
 /** A meeting has at most one group at a time; all that is stored for a group is found under both. */
 export interface GroupKey {
@@ -21,11 +26,14 @@ export interface Snapshot {
 
 /** A log entry with what is needed to follow the group through it. */
 export interface LogRecord extends LogEntry {
-  /** The epoch that the message was made in. */
+  /** `void` undoes the commit before it (VoidEntry). */
+  readonly kind: 'proposal' | 'commit' | 'void'
+  /** The epoch that the message was made in; of a void the one that it ends. */
   readonly epoch: number
   /** When it was appended, in milliseconds since the Unix epoch. */
   readonly at: number
-  readonly commit?: { readonly groupInfo: Bytes; readonly welcome: Bytes | null }
+  /** What came with a commit; nothing where a client gave it back after it had been lost. */
+  readonly upload?: { readonly groupInfo: Bytes; readonly welcome: Bytes | null }
 }
 
 /** A joiner's own part of a Welcome, kept until it has been seen in the group or has expired. */
@@ -47,12 +55,18 @@ export interface GroupFounding {
   readonly key: GroupKey
   readonly snapshot: Snapshot
   readonly now: number
+  /** Until when the founder may be without a connection. */
+  readonly dueAt: number
+  /** When the meeting has lasted as long as one may. */
+  readonly expiresAt: number
 }
 
 export interface ProposalAppend {
   readonly epoch: number
   readonly message: Bytes
   readonly now: number
+  /** The leaf that leaves by this very proposal. */
+  readonly leaving: number | null
 }
 
 export interface CommitAppend {
@@ -62,7 +76,14 @@ export interface CommitAppend {
   readonly groupInfo: Bytes
   readonly welcome: Bytes | null
   readonly parts: readonly WelcomePart[]
-  /** Leaves that the commit removes: no Welcome waits for them any more. */
+  /** The leaf that commits; for an external commit the one that it takes. */
+  readonly committer: number
+  /** Commits of one leaf in `perMs` milliseconds. */
+  readonly rate: { readonly commits: number; readonly perMs: number }
+  /** Leaves that the commit adds, and until when they may be without a connection. */
+  readonly added: readonly number[]
+  readonly dueAt: number
+  /** Leaves that the commit removes: no Welcome waits for them, no connection speaks for them. */
   readonly removed: readonly number[]
   /** Public state after the commit; always with a Welcome, whose joiners need the tree. */
   readonly snapshot: Omit<Snapshot, 'seq' | 'groupInfo'> | null
@@ -90,7 +111,64 @@ export type AppendCommitOutcome =
     }
   /** The commit adds a KeyPackage that an earlier one added. */
   | { readonly outcome: 'ref-used' }
+  /** The leaf has committed too often lately. */
+  | { readonly outcome: 'too-often' }
   | AppendFailure
+
+/** The entry undoes the commit at the log's end, and the group is back in the epoch before. */
+export interface VoidAppend {
+  /** The epoch that the commit had begun. */
+  readonly epoch: number
+  /** Where the commit stands: the log's end. */
+  readonly voided: number
+  readonly message: Bytes
+  /** Leaves that the commit had added, and those that it had removed, which are back. */
+  readonly added: readonly number[]
+  readonly removed: readonly number[]
+  readonly now: number
+  readonly dueAt: number
+}
+
+/** Entries that the log had lost. */
+export interface ReturnedAppend {
+  /** The log's end and epoch, after which they go on. */
+  readonly head: number
+  readonly epoch: number
+  readonly records: readonly LogRecord[]
+  /** After the last of them. */
+  readonly snapshot: Snapshot
+  readonly epochAfter: number
+  readonly added: readonly number[]
+  readonly removed: readonly number[]
+  readonly now: number
+  readonly dueAt: number
+}
+
+/** A connection that speaks for a leaf, on one instance of the keyserver. */
+export interface Attachment {
+  readonly connection: string
+  readonly instance: string
+  readonly leaf: number
+}
+
+/** Who of a group is there. Leaf indices in ascending order. */
+export interface PresenceView {
+  readonly present: readonly number[]
+  /** Without a connection for the grace period. */
+  readonly overdue: readonly number[]
+  /** Going by their own word or that of the app's backend, connected or not. */
+  readonly leaving: readonly number[]
+  /** When the next leaf will be overdue. */
+  readonly nextDue: number | null
+  readonly expiresAt: number
+}
+
+/** A status that a member has signed (core's entryStatus.ts), verified. */
+export interface StoredStatus {
+  readonly leaf: number
+  readonly status: EntryStatusName
+  readonly signature: Bytes
+}
 
 export type AppendFailure =
   /** The group is in another epoch. */
@@ -120,10 +198,25 @@ export interface LogPage<T extends LogEntry> {
  *
  * Times are milliseconds since the Unix epoch and come from the caller; what has expired by `now`
  * is as good as gone. Bytes that are handed in are not changed afterwards by either side.
+ *
+ * Every method may throw StoreError `store-unreachable`; whether the step was taken is then
+ * unknown, so callers read again before they go on.
  */
 export interface Store {
   /** Whether what has been acknowledged survives a crash. */
   readonly durable: boolean
+  /** Whether other instances of the keyserver work on the same store. */
+  readonly shared: boolean
+
+  /** @throws StoreError where it cannot be reached */
+  check(): Promise<void>
+  /** The first value that any instance proposed, for all of them. */
+  agree(name: 'removal-key', proposed: Bytes): Promise<Bytes>
+  /** Ids of meetings with a group, in no particular order; `cursor` null is the beginning and the end. */
+  listMeetings(
+    cursor: string | null,
+    limit: number,
+  ): Promise<{ readonly meetingIds: readonly string[]; readonly cursor: string | null }>
 
   currentGroup(meetingId: string): Promise<GroupSummary | null>
   /** Compare-and-set: the meeting has no group yet. */
@@ -135,16 +228,31 @@ export interface Store {
   appendProposal(key: GroupKey, proposal: ProposalAppend): Promise<AppendOutcome>
   /**
    * Compare-and-append on (group, epoch), which advances the epoch. In the same step stores
-   * GroupInfo, Welcome and tree, consumes the KeyPackageRefs and takes them off the waiting list.
+   * GroupInfo, Welcome and tree, consumes the KeyPackageRefs and takes them off the waiting list,
+   * and forgets the statuses of the entry before.
    */
   appendCommit(key: GroupKey, commit: CommitAppend): Promise<AppendCommitOutcome>
+  /**
+   * Compare-and-append on (group, epoch, log's end). What the commit had stored besides its entry
+   * is gone; KeyPackageRefs stay used.
+   */
+  appendVoid(key: GroupKey, entry: VoidAppend): Promise<AppendOutcome>
+  /** Compare-and-append on (group, epoch, log's end); `seq` is the last entry's. */
+  appendReturned(key: GroupKey, returned: ReturnedAppend): Promise<AppendOutcome>
 
   /** At most `limit` entries after `after`, oldest first. */
   readLog(key: GroupKey, after: number, limit: number): Promise<LogPage<LogRecord> | undefined>
-  /** The commit that ended `epoch`, unless it has been trimmed. */
+  /** The commit that ended `epoch`, unless it has been trimmed or undone. */
   findCommit(key: GroupKey, epoch: number): Promise<LogEntry | undefined>
-  /** The newest snapshot; the log after it is complete. */
+  /**
+   * The newest snapshot; the log after it is complete. The one before it is kept, for a commit
+   * that is undone, and the log is trimmed behind that one only.
+   */
   readSnapshot(key: GroupKey): Promise<Snapshot | undefined>
+  /** The newest epoch's GroupInfo and the entry that began it. */
+  readGroupInfo(
+    key: GroupKey,
+  ): Promise<{ readonly groupInfo: Bytes; readonly seq: number } | undefined>
   /** The ratchet tree with this hash, while it is kept. */
   readTree(key: GroupKey, treeHash: Bytes, now: number): Promise<Bytes | undefined>
 
@@ -158,8 +266,44 @@ export interface Store {
   withdrawWaiting(key: GroupKey, ref: Bytes, owner: string): Promise<boolean>
   /** Everybody who waits, longest first. */
   listWaiting(key: GroupKey, now: number): Promise<readonly WaitingEntry[]>
+  findWelcome(
+    key: GroupKey,
+    ref: Bytes,
+    now: number,
+  ): Promise<{ readonly part: WelcomePart; readonly seq: number } | undefined>
   /** The Welcome of whoever was added at `leafIndex` is not needed any more. */
   dropWelcome(key: GroupKey, leafIndex: number): Promise<void>
+
+  /**
+   * A connection speaks for one leaf: attaching it to another detaches it from the first. False
+   * where it was attached there already, or the leaf is nobody's that the store knows of.
+   */
+  attach(
+    key: GroupKey,
+    attachment: Attachment,
+    times: { readonly dueAt: number; readonly leaseUntil: number },
+  ): Promise<boolean>
+  /** The leaf is overdue from `dueAt` on, where this was its last connection. False where it was not attached. */
+  detach(key: GroupKey, connection: string, dueAt: number): Promise<boolean>
+  /** An instance that does not renew its lease has lost its connections at the lease's end. */
+  renewLease(key: GroupKey, instance: string, until: number): Promise<void>
+  /** Going from now on, until it is removed, whatever its connections do. */
+  markLeaving(key: GroupKey, leaf: number): Promise<void>
+  /** After taking away the connections of instances whose lease is over. */
+  readPresence(
+    key: GroupKey,
+    times: { readonly now: number; readonly graceMs: number },
+  ): Promise<PresenceView | undefined>
+
+  /**
+   * Remembers a status of the commit `seq` while that is the log's end; a leaf's first one counts.
+   * All that have been given, or undefined where the log has gone on.
+   */
+  addStatus(
+    key: GroupKey,
+    seq: number,
+    status: StoredStatus,
+  ): Promise<readonly StoredStatus[] | undefined>
 
   close(): Promise<void>
 }

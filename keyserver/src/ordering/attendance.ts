@@ -1,0 +1,160 @@
+import { encode, toHex } from '@conclave/core/codec'
+import { type LeafIndex, MlsMessage, ProtocolVersion, WireFormat } from '@conclave/core/wire'
+import { checkMs, leaseMs } from '../limits.ts'
+import type { PresenceView } from '../store/store.ts'
+import type { Participant } from './audience.ts'
+import type { GroupLog } from './groupLog.ts'
+import type { MeetingEnvironment } from './meetingEnvironment.ts'
+import { PacedNotice } from './pacedNotice.ts'
+
+/** Notices that carry a whole list go out at most once in this time. */
+export const listNoticeIntervalMs = 50
+
+/** What an open group asks of its meeting. */
+export interface GroupHost {
+  /** Runs the task after all that the meeting has begun. */
+  later(task: () => Promise<void>): void
+  /** Nobody is left who could ever commit, or the meeting has lasted as long as one may. */
+  end(reason: 'empty' | 'ended'): Promise<void>
+  /** Another instance has ended the group. */
+  gone(): void
+}
+
+/**
+ * Who of a group is there, as the store knows it for all instances, and what follows: whoever is
+ * absent for the grace period, or leaves, is proposed for removal until it is done; a group in
+ * which nobody can commit any more is ended.
+ */
+export class Attendance {
+  readonly #log: GroupLog
+  readonly #environment: MeetingEnvironment
+  readonly #host: GroupHost
+  readonly #notice: PacedNotice
+  #told = ''
+
+  constructor(log: GroupLog, environment: MeetingEnvironment, host: GroupHost) {
+    this.#log = log
+    this.#environment = environment
+    this.#host = host
+    this.#notice = new PacedNotice(environment.clock, listNoticeIntervalMs, () =>
+      host.later(() => this.#tell()),
+    )
+  }
+
+  async attach({ id }: Participant, leaf: number): Promise<void> {
+    const { store, clock, graceMs, instance } = this.#environment
+    const now = clock.now()
+    const leaseUntil = store.shared ? now + leaseMs : Number.POSITIVE_INFINITY
+    const times = { dueAt: now + graceMs, leaseUntil }
+    const attachment = { connection: id, instance, leaf }
+    if (await store.attach(this.#log.key, attachment, times)) this.#notice.request()
+  }
+
+  async detach({ id }: Participant): Promise<void> {
+    const { store, clock, graceMs } = this.#environment
+    const dueAt = clock.now() + graceMs
+    if (!(await store.detach(this.#log.key, id, dueAt))) return
+    this.#notice.request()
+    await this.checkAt(dueAt)
+  }
+
+  /** Undefined where the store has no such group any more. */
+  view(): Promise<PresenceView | undefined> {
+    const { store, clock, graceMs } = this.#environment
+    return store.readPresence(this.#log.key, { now: clock.now(), graceMs })
+  }
+
+  /** Has some instance look after the group then. */
+  async checkAt(at: number): Promise<void> {
+    const { meetingId, groupId } = this.#log.key
+    await this.#environment.jobs.schedule(
+      { kind: 'check-group', meetingId, groupId: toHex(groupId) },
+      at,
+    )
+  }
+
+  /** Does what is due in the group, and has it looked after again. */
+  async check(): Promise<void> {
+    const view = await this.view()
+    if (view === undefined) return
+    const now = this.#environment.clock.now()
+    if (view.expiresAt <= now) return this.#host.end('ended')
+    if (await this.#removeAbsent(view)) return
+    this.#notice.request()
+    // Everybody's regular checks fall on the same moments, so that they are one.
+    const regular = (Math.floor(now / checkMs) + 1) * checkMs
+    await this.checkAt(Math.min(regular, view.expiresAt))
+    if (view.nextDue !== null && view.nextDue < regular) await this.checkAt(view.nextDue)
+  }
+
+  /** Proposes to remove whoever is absent or leaving, in every epoch until it is done. */
+  async removeAbsent(): Promise<void> {
+    const view = await this.view()
+    if (view !== undefined) await this.#removeAbsent(view)
+  }
+
+  /** Keeps the connections of this instance from being given up. */
+  async renewLease(): Promise<void> {
+    const { store, clock, instance } = this.#environment
+    await store.renewLease(this.#log.key, instance, clock.now() + leaseMs)
+  }
+
+  /** Tells the connections of this instance, in case that nobody else did. */
+  async tellHere(): Promise<void> {
+    await this.#tell({ here: true })
+  }
+
+  stop(): void {
+    this.#notice.stop()
+  }
+
+  /** @returns whether the group has ended by that */
+  async #removeAbsent({ overdue, leaving }: PresenceView): Promise<boolean> {
+    const { removalSigner, logger, audience } = this.#environment
+    const { meetingId } = this.#log.key
+    const toRemove = new Set([...overdue, ...leaving])
+    if (await this.#endIfDeserted(toRemove)) return true
+    for (const leaf of toRemove) {
+      const { publicGroup, ledger, epoch } = this.#log.followed
+      if (ledger.pending.has(leaf)) continue
+      if (publicGroup.tree.leafNode(leaf as LeafIndex) === undefined) continue
+      const message: MlsMessage = {
+        version: ProtocolVersion.mls10,
+        wireFormat: WireFormat.publicMessage,
+        publicMessage: await removalSigner.signRemoval(publicGroup.groupContext, leaf as LeafIndex),
+      }
+      const ordered = await this.#log.propose(encode(MlsMessage, message), { own: true })
+      const at = { meeting: meetingId, epoch, leaf }
+      if (!ordered.ok) {
+        logger.warn({ ...at, code: ordered.code }, 'removal could not be proposed')
+      } else if (ordered.fresh !== undefined) {
+        logger.info({ ...at, seq: ordered.seq }, 'removal of a leaf')
+        const { groupId } = this.#log.key
+        audience.entry(meetingId, { groupId, entry: ordered.fresh.entry })
+      }
+    }
+    return await this.#endIfDeserted(toRemove)
+  }
+
+  /** A group is dead when each of its leaves is to be removed: nobody is left to commit. */
+  async #endIfDeserted(toRemove: ReadonlySet<number>): Promise<boolean> {
+    const { publicGroup, ledger } = this.#log.followed
+    const { pending } = ledger
+    const dead = publicGroup.tree
+      .members()
+      .every(({ leafIndex }) => pending.has(leafIndex) || toRemove.has(leafIndex))
+    if (dead) await this.#host.end('empty')
+    return dead
+  }
+
+  async #tell(options: { readonly here?: boolean } = {}): Promise<void> {
+    const view = await this.view()
+    if (view === undefined) return
+    const told = view.present.join()
+    if (told === this.#told) return
+    this.#told = told
+    const { meetingId, groupId } = this.#log.key
+    const notice = { groupId, leaves: view.present }
+    this.#environment.audience.present(meetingId, notice, options)
+  }
+}

@@ -1,0 +1,140 @@
+import { type Bytes, equalBytes, toHex } from '@conclave/core/codec'
+import { type PackedReplyTo, packJoiners, type RequestOf } from '@conclave/core/delivery'
+import { waitingMs } from '../limits.ts'
+import type { WaitingEntry, WelcomePart } from '../store/store.ts'
+import { type GroupHost, listNoticeIntervalMs } from './attendance.ts'
+import type { Participant } from './audience.ts'
+import type { GroupLog } from './groupLog.ts'
+import { verifyJoiner } from './joiner.ts'
+import type { MeetingEnvironment } from './meetingEnvironment.ts'
+import { refuse, refuseFor } from './orderingError.ts'
+import { PacedNotice } from './pacedNotice.ts'
+
+/** Who waits to be added to a group. The list is the store's; connections here own entries of it. */
+export class WaitingRoom {
+  readonly #log: GroupLog
+  readonly #environment: MeetingEnvironment
+  readonly #notice: PacedNotice
+  /** The KeyPackageRef that a connection waits with. */
+  readonly #refs = new Map<string, Bytes>()
+  #told = ''
+  #cancelExpiry: (() => void) | undefined
+
+  constructor(log: GroupLog, environment: MeetingEnvironment, host: GroupHost) {
+    this.#log = log
+    this.#environment = environment
+    this.#notice = new PacedNotice(environment.clock, listNoticeIntervalMs, () =>
+      host.later(() => this.#tell()),
+    )
+  }
+
+  async wait(
+    participant: Participant,
+    { keyPackage }: RequestOf<'wait'>,
+  ): Promise<PackedReplyTo<'wait'>> {
+    const { store, clock, limits } = this.#environment
+    const now = clock.now()
+    let ref: Bytes
+    try {
+      ref = await verifyJoiner(keyPackage, this.#log.followed.publicGroup, now)
+    } catch (error) {
+      return refuseFor('key-package-invalid', error)
+    }
+    const entry = { ref, keyPackage, owner: participant.id, expiresAt: now + waitingMs }
+    const bounds = { waiting: limits.waitingJoiners, now }
+    const waiting = await store.addWaiting(this.#log.key, entry, bounds)
+    switch (waiting.outcome) {
+      case 'waiting':
+        await this.#waitWith(participant, ref)
+        this.#notice.request()
+        return { ok: true, position: waiting.position }
+      case 'welcomed':
+        this.#sendWelcome(participant.id, waiting.part, waiting.seq)
+        return { ok: true, position: 0 }
+      case 'used':
+        return refuse('key-package-invalid', 'the KeyPackage has been used', {
+          detail: 'key-package-used',
+        })
+      case 'full':
+        return refuse('waiting-list-full', `${limits.waitingJoiners} others wait`)
+      case 'group-unknown':
+        return refuse('group-unknown', 'the group has ended')
+    }
+  }
+
+  async list(): Promise<readonly WaitingEntry[]> {
+    const { store, clock } = this.#environment
+    return await store.listWaiting(this.#log.key, clock.now())
+  }
+
+  /** A commit has added some of those who wait. */
+  admitted(owners: readonly WaitingEntry[], parts: readonly WelcomePart[], seq: number): void {
+    for (const { ref, owner } of owners) {
+      const part = parts.find((candidate) => equalBytes(candidate.ref, ref))
+      if (part !== undefined) this.#sendWelcome(owner, part, seq)
+      this.#refs.delete(owner)
+    }
+    if (owners.length > 0) this.#notice.request()
+  }
+
+  /** Welcomes those who wait here and whom another instance's commit has added. */
+  async lookForWelcomes(): Promise<void> {
+    const { store, clock } = this.#environment
+    for (const [owner, ref] of this.#refs) {
+      const found = await store.findWelcome(this.#log.key, ref, clock.now())
+      if (found === undefined) continue
+      this.#sendWelcome(owner, found.part, found.seq)
+      this.#refs.delete(owner)
+    }
+  }
+
+  /** Tells the connections of this instance, in case that nobody else did. */
+  async tellHere(): Promise<void> {
+    await this.#tell({ here: true })
+  }
+
+  /** The connection is gone, and its KeyPackage waits no longer. */
+  async leave({ id }: Participant): Promise<void> {
+    const ref = this.#refs.get(id)
+    this.#refs.delete(id)
+    if (ref === undefined) return
+    const withdrawn = await this.#environment.store.withdrawWaiting(this.#log.key, ref, id)
+    if (withdrawn) this.#notice.request()
+  }
+
+  stop(): void {
+    this.#notice.stop()
+    this.#cancelExpiry?.()
+  }
+
+  /** A connection waits with one KeyPackage, the newest. */
+  async #waitWith({ id }: Participant, ref: Bytes): Promise<void> {
+    const before = this.#refs.get(id)
+    this.#refs.set(id, ref)
+    if (before === undefined || equalBytes(before, ref)) return
+    await this.#environment.store.withdrawWaiting(this.#log.key, before, id)
+  }
+
+  async #tell(options: { readonly here?: boolean } = {}): Promise<void> {
+    const { audience, clock } = this.#environment
+    const { meetingId, groupId } = this.#log.key
+    const waiting = await this.list()
+    const refs = waiting.map(({ ref }) => toHex(ref)).join()
+    // Whoever posts the same KeyPackage again makes no news.
+    if (refs !== this.#told) {
+      const joiners = packJoiners(waiting)
+      audience.waiting(meetingId, { groupId, joiners }, options)
+    }
+    this.#told = refs
+    this.#cancelExpiry?.()
+    this.#cancelExpiry = undefined
+    if (waiting.length === 0) return
+    const earliest = Math.min(...waiting.map(({ expiresAt }) => expiresAt))
+    this.#cancelExpiry = clock.setTimer(earliest - clock.now(), () => this.#notice.request())
+  }
+
+  #sendWelcome(id: string, { ref, welcome }: { ref: Bytes; welcome: Bytes }, seq: number): void {
+    const { groupId } = this.#log.key
+    this.#environment.audience.welcome(id, { groupId, ref, welcome, seq })
+  }
+}

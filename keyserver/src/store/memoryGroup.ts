@@ -1,0 +1,339 @@
+import { type Bytes, equalBytes, toHex } from '@conclave/core/codec'
+import type { GroupSummary } from '@conclave/core/delivery'
+import type {
+  AppendCommitOutcome,
+  AppendOutcome,
+  Attachment,
+  CommitAppend,
+  GroupFounding,
+  LogRecord,
+  PresenceView,
+  ProposalAppend,
+  ReturnedAppend,
+  Snapshot,
+  StoredStatus,
+  VoidAppend,
+  WaitingEntry,
+  WaitOutcome,
+  WelcomePart,
+} from './store.ts'
+
+interface StoredTree {
+  readonly seq: number
+  readonly ratchetTree: Bytes
+  readonly keepUntil: number
+}
+
+export interface StoredWelcome {
+  readonly part: WelcomePart
+  readonly seq: number
+  readonly expiresAt: number
+}
+
+/** One group of the in-memory store. Every method is a step of `Store`, without the key. */
+export class MemoryGroup {
+  readonly groupId: Bytes
+  readonly log: LogRecord[] = []
+  readonly #foundedBy: Bytes
+  readonly #expiresAt: number
+  readonly #retainedBytes: number
+  #epoch = 0
+  #logBytes = 0
+  /** The entry with sequence number n is at n - trimmed - 1. */
+  #trimmed = 0
+  #snapshot: Snapshot
+  #snapshotBefore: Snapshot | undefined
+  readonly #commits = new Map<number, number>()
+  /** By tree hash, KeyPackageRef: hexadecimal. */
+  readonly #trees = new Map<string, StoredTree>()
+  readonly #welcomes = new Map<string, StoredWelcome>()
+  readonly #waiting = new Map<string, WaitingEntry>()
+  readonly #usedRefs = new Map<string, number>()
+  /** When each leaf committed lately. */
+  readonly #committed = new Map<number, readonly number[]>()
+  readonly #attached = new Map<string, Attachment>()
+  readonly #leases = new Map<string, number>()
+  /** When a leaf without a connection is overdue. Every other leaf of the group has a connection. */
+  readonly #due = new Map<number, number>()
+  readonly #leaving = new Set<number>()
+  readonly #statuses = new Map<number, StoredStatus>()
+
+  constructor({ key, snapshot, dueAt, expiresAt }: GroupFounding, retainedBytes: number) {
+    this.groupId = key.groupId
+    this.#foundedBy = snapshot.groupInfo
+    this.#snapshot = snapshot
+    this.#expiresAt = expiresAt
+    this.#retainedBytes = retainedBytes
+    this.#due.set(0, dueAt)
+  }
+
+  get head(): number {
+    return this.#trimmed + this.log.length
+  }
+  get trimmed(): number {
+    return this.#trimmed
+  }
+  get snapshot(): Snapshot {
+    return this.#snapshot
+  }
+  get summary(): GroupSummary {
+    return { groupId: this.groupId, epoch: this.#epoch, head: this.head }
+  }
+
+  isFoundedBy({ key, snapshot }: GroupFounding): boolean {
+    return equalBytes(this.groupId, key.groupId) && equalBytes(this.#foundedBy, snapshot.groupInfo)
+  }
+
+  appendProposal({ epoch, message, now, leaving }: ProposalAppend): AppendOutcome {
+    if (this.#epoch !== epoch) return this.#mismatch()
+    if (leaving !== null) this.markLeaving(leaving)
+    return { outcome: 'appended', seq: this.#append({ kind: 'proposal', epoch, message, at: now }) }
+  }
+
+  appendCommit(commit: CommitAppend): AppendCommitOutcome {
+    if (this.#epoch !== commit.epoch) return this.#mismatch()
+    this.#forgetExpired(commit.now)
+    if (commit.parts.some(({ ref }) => this.#usedRefs.has(toHex(ref)))) {
+      return { outcome: 'ref-used' }
+    }
+    if (!this.#mayCommit(commit)) return { outcome: 'too-often' }
+    const admitted = commit.parts.flatMap(({ ref }) => this.#waiting.get(toHex(ref)) ?? [])
+    const { epoch, message, groupInfo, welcome, snapshot, now, dueAt } = commit
+    const upload = { groupInfo, welcome }
+    const seq = this.#append({ kind: 'commit', epoch, message, at: now, upload })
+    this.#epoch = epoch + 1
+    this.#commits.set(epoch, seq)
+    this.#changeMembers(commit.removed, commit.added, dueAt)
+    for (const part of commit.parts) {
+      const ref = toHex(part.ref)
+      this.#waiting.delete(ref)
+      this.#usedRefs.set(ref, commit.refUntil)
+      this.#welcomes.set(ref, { part, seq, expiresAt: commit.welcomeUntil })
+    }
+    if (snapshot !== null) {
+      this.#keep({ ...snapshot, seq, groupInfo })
+      const { ratchetTree } = snapshot
+      this.#trees.set(toHex(snapshot.treeHash), { seq, ratchetTree, keepUntil: commit.treeUntil })
+    }
+    return { outcome: 'appended', seq, admitted }
+  }
+
+  appendVoid({ epoch, voided, message, added, removed, now, dueAt }: VoidAppend): AppendOutcome {
+    if (this.#epoch !== epoch || this.head !== voided) return this.#mismatch()
+    const seq = this.#append({ kind: 'void', epoch, message, at: now })
+    this.#epoch = epoch - 1
+    this.#commits.delete(epoch - 1)
+    this.#changeMembers(added, removed, dueAt)
+    for (const [ref, welcome] of this.#welcomes) {
+      if (welcome.seq === voided) this.#welcomes.delete(ref)
+    }
+    for (const [hash, tree] of this.#trees) if (tree.seq === voided) this.#trees.delete(hash)
+    if (this.#snapshot.seq === voided && this.#snapshotBefore !== undefined) {
+      this.#snapshot = this.#snapshotBefore
+      this.#snapshotBefore = undefined
+    }
+    return { outcome: 'appended', seq }
+  }
+
+  appendReturned(returned: ReturnedAppend): AppendOutcome {
+    const { head, epoch, records, snapshot, epochAfter, added, removed, dueAt } = returned
+    if (this.#epoch !== epoch || this.head !== head) return this.#mismatch()
+    for (const { seq, ...record } of records) {
+      this.#append(record)
+      if (record.kind === 'commit') this.#commits.set(record.epoch, seq)
+      if (record.kind === 'void') this.#commits.delete(record.epoch - 1)
+    }
+    this.#epoch = epochAfter
+    this.#changeMembers(removed, added, dueAt)
+    this.#keep(snapshot)
+    return { outcome: 'appended', seq: this.head }
+  }
+
+  findCommit(epoch: number): LogRecord | undefined {
+    const seq = this.#commits.get(epoch)
+    return seq === undefined ? undefined : this.log[seq - this.#trimmed - 1]
+  }
+
+  groupInfo(): { readonly groupInfo: Bytes; readonly seq: number } | undefined {
+    const begun = this.#epoch === 0 ? 0 : this.#commits.get(this.#epoch - 1)
+    if (begun === undefined) return undefined
+    if (begun === this.#snapshot.seq) return { groupInfo: this.#snapshot.groupInfo, seq: begun }
+    const groupInfo = this.findCommit(this.#epoch - 1)?.upload?.groupInfo
+    return groupInfo && { groupInfo, seq: begun }
+  }
+
+  tree(treeHash: Bytes, now: number): Bytes | undefined {
+    this.#forgetExpired(now)
+    return this.#trees.get(toHex(treeHash))?.ratchetTree
+  }
+
+  addWaiting(
+    entry: WaitingEntry,
+    limits: { readonly waiting: number; readonly now: number },
+  ): WaitOutcome {
+    const ref = toHex(entry.ref)
+    const welcome = this.welcome(entry.ref, limits.now)
+    if (welcome !== undefined) return { outcome: 'welcomed', ...welcome }
+    if (this.#usedRefs.has(ref)) return { outcome: 'used' }
+    const known = this.#waiting.get(ref)
+    if (known === undefined && this.#waiting.size >= limits.waiting) return { outcome: 'full' }
+    // A joiner that reconnected keeps its place and its expiry; the new connection owns it.
+    this.#waiting.set(ref, known === undefined ? entry : { ...known, owner: entry.owner })
+    return { outcome: 'waiting', position: [...this.#waiting.keys()].indexOf(ref) }
+  }
+
+  withdrawWaiting(ref: Bytes, owner: string): boolean {
+    const known = this.#waiting.get(toHex(ref))
+    return known?.owner === owner && this.#waiting.delete(toHex(ref))
+  }
+
+  listWaiting(now: number): readonly WaitingEntry[] {
+    this.#forgetExpired(now)
+    return [...this.#waiting.values()]
+  }
+
+  welcome(ref: Bytes, now: number): { part: WelcomePart; seq: number } | undefined {
+    this.#forgetExpired(now)
+    const found = this.#welcomes.get(toHex(ref))
+    return found && { part: found.part, seq: found.seq }
+  }
+
+  dropWelcome(leafIndex: number): void {
+    for (const [ref, { part }] of this.#welcomes) {
+      if (part.leafIndex === leafIndex) this.#welcomes.delete(ref)
+    }
+  }
+
+  attach(
+    attachment: Attachment,
+    { dueAt, leaseUntil }: { readonly dueAt: number; readonly leaseUntil: number },
+  ): boolean {
+    const { connection, instance, leaf } = attachment
+    if (!this.#isMember(leaf)) return false
+    this.#leases.set(instance, leaseUntil)
+    if (this.#attached.get(connection)?.leaf === leaf) return false
+    this.detach(connection, dueAt)
+    this.#attached.set(connection, attachment)
+    this.#due.delete(leaf)
+    return true
+  }
+
+  detach(connection: string, dueAt: number): boolean {
+    const attachment = this.#attached.get(connection)
+    if (attachment === undefined) return false
+    this.#attached.delete(connection)
+    const { leaf } = attachment
+    if (![...this.#attached.values()].some((other) => other.leaf === leaf)) {
+      this.#due.set(leaf, dueAt)
+    }
+    return true
+  }
+
+  renewLease(instance: string, until: number): void {
+    if (this.#leases.has(instance)) this.#leases.set(instance, until)
+  }
+
+  markLeaving(leaf: number): void {
+    if (this.#isMember(leaf)) this.#leaving.add(leaf)
+  }
+
+  presence({ now, graceMs }: { readonly now: number; readonly graceMs: number }): PresenceView {
+    for (const [instance, until] of this.#leases) {
+      if (until > now) continue
+      this.#leases.delete(instance)
+      for (const attachment of [...this.#attached.values()]) {
+        if (attachment.instance === instance) this.detach(attachment.connection, until + graceMs)
+      }
+    }
+    const due = [...this.#due]
+    const later = due.map(([, at]) => at).filter((at) => at > now)
+    return {
+      present: sorted([...this.#attached.values()].map(({ leaf }) => leaf)),
+      overdue: sorted(due.filter(([, at]) => at <= now).map(([leaf]) => leaf)),
+      leaving: sorted(this.#leaving),
+      nextDue: later.length === 0 ? null : Math.min(...later),
+      expiresAt: this.#expiresAt,
+    }
+  }
+
+  addStatus(seq: number, status: StoredStatus): readonly StoredStatus[] | undefined {
+    if (seq !== this.head || this.#commits.get(this.#epoch - 1) !== seq) return undefined
+    if (!this.#statuses.has(status.leaf)) this.#statuses.set(status.leaf, status)
+    return [...this.#statuses.values()]
+  }
+
+  #mismatch(): { readonly outcome: 'epoch-mismatch'; readonly group: GroupSummary } {
+    return { outcome: 'epoch-mismatch', group: this.summary }
+  }
+
+  #append(record: Omit<LogRecord, 'seq'>): number {
+    const seq = this.head + 1
+    this.log.push({ seq, ...record })
+    this.#logBytes += sizeOf(record)
+    this.#statuses.clear()
+    return seq
+  }
+
+  #isMember(leaf: number): boolean {
+    return this.#due.has(leaf) || [...this.#attached.values()].some((other) => other.leaf === leaf)
+  }
+
+  #changeMembers(gone: readonly number[], come: readonly number[], dueAt: number): void {
+    const leaves = new Set(gone)
+    for (const leaf of leaves) {
+      this.dropWelcome(leaf)
+      this.#due.delete(leaf)
+      this.#leaving.delete(leaf)
+      this.#committed.delete(leaf)
+    }
+    for (const [connection, { leaf }] of this.#attached) {
+      if (leaves.has(leaf)) this.#attached.delete(connection)
+    }
+    for (const leaf of come) this.#due.set(leaf, dueAt)
+  }
+
+  #mayCommit({ committer, rate, now }: CommitAppend): boolean {
+    const lately = (this.#committed.get(committer) ?? []).filter((at) => at > now - rate.perMs)
+    if (lately.length >= rate.commits) return false
+    this.#committed.set(committer, [...lately, now])
+    return true
+  }
+
+  /** The log goes only as far back as the snapshot before: a commit with a snapshot may be undone. */
+  #keep(snapshot: Snapshot): void {
+    this.#snapshotBefore = this.#snapshot
+    this.#snapshot = snapshot
+    const { seq: kept } = this.#snapshotBefore
+    let count = 0
+    for (const record of this.log) {
+      if (this.#logBytes <= this.#retainedBytes || record.seq > kept) break
+      this.#logBytes -= sizeOf(record)
+      if (record.kind === 'commit') this.#commits.delete(record.epoch)
+      count += 1
+    }
+    this.log.splice(0, count)
+    this.#trimmed += count
+  }
+
+  #forgetExpired(now: number): void {
+    for (const [ref, { expiresAt }] of this.#waiting) {
+      if (expiresAt <= now) this.#waiting.delete(ref)
+    }
+    for (const [ref, { expiresAt }] of this.#welcomes) {
+      if (expiresAt <= now) this.#welcomes.delete(ref)
+    }
+    for (const [ref, until] of this.#usedRefs) if (until <= now) this.#usedRefs.delete(ref)
+    const needed = new Set([...this.#welcomes.values()].map(({ seq }) => seq))
+    for (const [hash, { seq, keepUntil }] of this.#trees) {
+      if (keepUntil <= now && !needed.has(seq)) this.#trees.delete(hash)
+    }
+  }
+}
+
+function sizeOf({ message, upload }: Omit<LogRecord, 'seq'>): number {
+  return message.length + (upload?.groupInfo.length ?? 0) + (upload?.welcome?.length ?? 0)
+}
+
+function sorted(leaves: Iterable<number>): readonly number[] {
+  return [...new Set(leaves)].sort((a, b) => a - b)
+}

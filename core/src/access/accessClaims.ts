@@ -6,16 +6,20 @@ import { AccessError } from './accessError.ts'
  * - `join`: take part in the meeting's group through the keyserver, and connect to the SFU
  * - `publish`: send media through the SFU
  * - `subscribe`: receive media from the SFU
+ * - `invite`: take other people's KeyPackages from the directory, to add them while they are away
+ * - `manage`: what the app's backend may: list, inspect and end meetings, remove people, issue tokens
  */
 export interface Grants {
   readonly join?: boolean
   readonly publish?: boolean
   readonly subscribe?: boolean
+  readonly invite?: boolean
+  readonly manage?: boolean
 }
 
 export type Grant = keyof Grants
 
-export const GRANT_NAMES: readonly Grant[] = ['join', 'publish', 'subscribe']
+export const GRANT_NAMES: readonly Grant[] = ['join', 'publish', 'subscribe', 'invite', 'manage']
 
 /** The meeting of a token that is good for every meeting. */
 export const ANY_MEETING = '*'
@@ -33,18 +37,33 @@ export interface AccessClaims {
   readonly expiresAt: number
 }
 
+/** Claims with the time from which they hold. */
+export interface TimedClaims {
+  readonly claims: AccessClaims
+  /** Milliseconds since the Unix epoch. */
+  readonly notBefore: number | undefined
+}
+
 export function isName(value: unknown): value is string {
   return typeof value === 'string' && value.length > 0 && value.length <= MAX_NAME_LENGTH
 }
 
 /** Reads claims from a payload whose signature has been checked; undefined if they are not ours. */
-export function parseClaims(payload: Readonly<Record<string, unknown>>): AccessClaims | undefined {
-  const { sub, meeting, grants, exp } = payload
+export function parseClaims(payload: Readonly<Record<string, unknown>>): TimedClaims | undefined {
+  const { sub, meeting, grants, exp, nbf } = payload
   if (!isName(sub) || !isName(meeting)) return undefined
-  if (typeof exp !== 'number' || !Number.isFinite(exp)) return undefined
+  if (!isTime(exp) || !(nbf === undefined || isTime(nbf))) return undefined
   const parsedGrants = parseGrants(grants)
   if (parsedGrants === undefined) return undefined
-  return { identity: sub, meeting, grants: parsedGrants, expiresAt: exp * 1000 }
+  return {
+    claims: { identity: sub, meeting, grants: parsedGrants, expiresAt: exp * 1000 },
+    notBefore: nbf === undefined ? undefined : nbf * 1000,
+  }
+}
+
+/** NumericDate of RFC 7519 §2, in seconds. */
+function isTime(value: unknown): value is number {
+  return typeof value === 'number' && Number.isFinite(value)
 }
 
 /** Grants that this version does not know are left out: they give nothing here. */

@@ -3,12 +3,16 @@ import { ConclaveError } from '../error.ts'
 export type AccessErrorCode =
   | 'access-keys-required'
   | 'access-secret-weak'
+  | 'access-key-invalid'
+  /** The key set cannot be fetched, so nobody's token can be checked. */
+  | 'access-keys-unavailable'
   | 'url-invalid'
   | 'insecure-url'
   | 'token-missing'
   | 'token-malformed'
   | 'token-signature'
   | 'token-expired'
+  | 'token-not-yet-valid'
   | 'token-wrong-meeting'
   | 'token-grant-missing'
 

@@ -4,14 +4,32 @@ import { AccessError } from './accessError.ts'
 /** RFC 7518 §3.2: a key for HS256 has at least the size of the hash output. */
 export const MIN_SECRET_BYTES = 32
 
+/** A key that tokens are checked with. */
+export interface VerifyingKey {
+  /** The JWS `kid` under which tokens name this key; without one, it is tried for every token. */
+  readonly id: string | undefined
+  /** The JWS algorithms of this key; a token under any other is not signed by it. */
+  readonly algorithms: readonly string[]
+  /** What the JWS library takes as the key. */
+  material(): Uint8Array | CryptoKey
+}
+
+/** A key that tokens are signed with. */
+export interface SigningKey {
+  readonly id: string | undefined
+  /** The JWS `alg` of the tokens. */
+  readonly algorithm: string
+  material(): Uint8Array | CryptoKey
+}
+
 /**
  * A secret that the app's backend shares with the servers. It signs tokens and checks them; it has
  * nothing to do with a meeting's keys. The bytes are private to the object, so that printing or
  * serialising a configuration cannot show them.
  */
-export class HmacAccessKey {
+export class HmacAccessKey implements VerifyingKey, SigningKey {
   readonly algorithm = 'HS256'
-  /** The JWS `kid` under which tokens name this key; without one, it is tried for every token. */
+  readonly algorithms = ['HS256']
   readonly id: string | undefined
   readonly #secret: Uint8Array
 
@@ -32,11 +50,7 @@ export class HmacAccessKey {
     this.id = id
   }
 
-  /** What the JWS library takes as the key. */
   material(): Uint8Array {
     return this.#secret
   }
 }
-
-/** A key that tokens are checked with; public keys and key sets join this union. */
-export type AccessKey = HmacAccessKey

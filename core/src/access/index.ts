@@ -11,9 +11,16 @@ export {
   requireMeeting,
 } from './accessClaims.ts'
 export { AccessError, type AccessErrorCode } from './accessError.ts'
-export { type AccessKey, HmacAccessKey, MIN_SECRET_BYTES } from './accessKey.ts'
+export { HmacAccessKey, MIN_SECRET_BYTES, type SigningKey, type VerifyingKey } from './accessKey.ts'
+export { type JsonWebKey, PrivateAccessKey, PublicAccessKey } from './asymmetricKey.ts'
+export { type FetchKeys, type JsonWebKeySet, RemoteKeySet } from './keySet.ts'
 export { isLoopbackHost } from './loopback.ts'
 export { mintToken, type TokenRequest } from './mintToken.ts'
-export { type Access, resolveAccess } from './resolveAccess.ts'
+export { type Access, type AccessKeys, type Mint, resolveAccess } from './resolveAccess.ts'
 export { parseServerUrl, type ServerEndpoint } from './serverUrl.ts'
-export { createTokenVerifier, MAX_TOKEN_LENGTH, type TokenVerifier } from './tokenVerifier.ts'
+export {
+  CLOCK_TOLERANCE_SECONDS,
+  createTokenVerifier,
+  MAX_TOKEN_LENGTH,
+  type TokenVerifier,
+} from './tokenVerifier.ts'

@@ -1,9 +1,12 @@
 import { SignJWT } from 'jose'
 import type { Clock } from '../runtime.ts'
 import { type Grants, isName, MAX_NAME_LENGTH } from './accessClaims.ts'
-import type { AccessKey } from './accessKey.ts'
+import type { SigningKey } from './accessKey.ts'
 
-/** What a backend asks for; without `grants` the token allows to join, publish and subscribe. */
+/**
+ * What a backend asks for; without `grants` the token allows to join, publish and subscribe, and
+ * neither to invite nor to manage.
+ */
 export interface TokenRequest {
   readonly identity: string
   /** A meeting id, or `*` for every meeting. */
@@ -13,25 +16,28 @@ export interface TokenRequest {
 }
 
 const DEFAULT_TTL_SECONDS = 6 * 3600
-const ALL_GRANTS: Grants = { join: true, publish: true, subscribe: true }
+const DEFAULT_GRANTS: Grants = { join: true, publish: true, subscribe: true }
 
 /**
  * Mints an access token: a compact JWS (RFC 7519) with `sub` = identity, `meeting`, `grants`, `iat`
  * and `exp`. The app's backend does this for a user whom it has authenticated.
  *
  * @param request `ttlSeconds` defaults to six hours
- * @throws RangeError when a name is empty or too long, or the lifetime is not positive
+ * @param key the secret that the servers share, or a private key whose public half they have
+ * @throws RangeError when a name is empty or too long, or the lifetime is not positive and finite
  */
 export async function mintToken(
   request: TokenRequest,
-  key: AccessKey,
+  key: SigningKey,
   clock: Clock,
 ): Promise<string> {
-  const { identity, meeting, grants = ALL_GRANTS, ttlSeconds = DEFAULT_TTL_SECONDS } = request
+  const { identity, meeting, grants = DEFAULT_GRANTS, ttlSeconds = DEFAULT_TTL_SECONDS } = request
   if (!isName(identity) || !isName(meeting)) {
     throw new RangeError(`identity and meeting have 1 to ${MAX_NAME_LENGTH} characters`)
   }
-  if (!(ttlSeconds > 0)) throw new RangeError('ttlSeconds is positive')
+  if (!(ttlSeconds > 0 && ttlSeconds < Number.POSITIVE_INFINITY)) {
+    throw new RangeError('ttlSeconds is positive and finite')
+  }
   const issuedAt = Math.floor(clock.now() / 1000)
   const header = {
     alg: key.algorithm,

@@ -107,7 +107,7 @@ export interface MeetingRoom {
 
 /** A real SFU, where calls meet in one room until the test is over. */
 export async function openMeetingRoom(): Promise<MeetingRoom> {
-  const access = resolveAccess({
+  const access = await resolveAccess({
     host: '127.0.0.1',
     clock,
     randomBytes: (length) => new Uint8Array(randomBytes(length)),

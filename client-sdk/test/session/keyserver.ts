@@ -95,7 +95,7 @@ export async function startKeyserver(
 }
 
 function developmentAccess(): Access {
-  const access = resolveAccess({
+  const access = await resolveAccess({
     host: '127.0.0.1',
     clock: systemClock,
     randomBytes: systemRandom,

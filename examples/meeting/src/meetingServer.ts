@@ -52,7 +52,7 @@ interface Running {
  */
 export async function startMeetingServer(options: MeetingServerOptions): Promise<MeetingServer> {
   const { host, mediaAddress, mediaPorts, logger } = options
-  const access = resolveAccess({
+  const access = await resolveAccess({
     secret: options.accessSecret,
     host,
     clock: systemClock,

@@ -29,7 +29,7 @@ export async function serve(
 ): Promise<RunningKeyserver> {
   const { host, path, graceMs, accessSecret: secret } = configuration
   const clock = systemClock
-  const access = resolveAccess({ secret, host, clock, randomBytes: systemRandom })
+  const access = await resolveAccess({ secret, host, clock, randomBytes: systemRandom })
   if (access.mode === 'development') {
     logger.warn('no access secret: this machine alone is served, POST /dev/token mints tokens')
   }

@@ -49,7 +49,7 @@ export class TestServer {
   static async start(options: Partial<KeyserverOptions> = {}): Promise<TestServer> {
     const clock = options.clock ?? systemClock
     const host = '127.0.0.1'
-    const access = resolveAccess({ host, clock, randomBytes: systemRandom })
+    const access = await resolveAccess({ host, clock, randomBytes: systemRandom })
     if (access.mode !== 'development') throw new Error('tests mint their own tokens')
     const log: string[] = []
     const removalSigner =

@@ -21,7 +21,7 @@ export interface RunningServer {
  * @throws SfuError `announced-address-required` or `worker-failed`
  */
 export async function serve(config: SfuConfig, logger: Logger): Promise<RunningServer> {
-  const access = resolveAccess({
+  const access = await resolveAccess({
     secret: config.accessSecret,
     host: config.host,
     clock: systemClock,

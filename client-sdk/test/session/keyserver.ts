@@ -31,13 +31,13 @@ export interface TestServer {
 
 export const meetingId = 'standup'
 
-type Access = Extract<ReturnType<typeof resolveAccess>, { mode: 'development' }>
+type Access = Extract<Awaited<ReturnType<typeof resolveAccess>>, { mode: 'development' }>
 
 /** A real keyserver with the in-memory store on a free port, for the duration of a test. */
 export async function startKeyserver(
   options: { readonly graceMs?: number; readonly access?: Access } = {},
 ): Promise<TestServer> {
-  const { access = developmentAccess(), ...settings } = options
+  const { access = await developmentAccess(), ...settings } = options
   const httpServer = createServer()
   await new Promise<void>((resolve) => httpServer.listen(0, '127.0.0.1', resolve))
   const { port } = httpServer.address() as AddressInfo
@@ -94,7 +94,7 @@ export async function startKeyserver(
   }
 }
 
-function developmentAccess(): Access {
+async function developmentAccess(): Promise<Access> {
   const access = await resolveAccess({
     host: '127.0.0.1',
     clock: systemClock,

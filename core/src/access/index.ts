@@ -12,6 +12,7 @@ export {
 } from './accessClaims.ts'
 export { AccessError, type AccessErrorCode } from './accessError.ts'
 export { HmacAccessKey, MIN_SECRET_BYTES, type SigningKey, type VerifyingKey } from './accessKey.ts'
+export { type AccessKeyTexts, readAccessKeys } from './accessKeyTexts.ts'
 export { type JsonWebKey, PrivateAccessKey, PublicAccessKey } from './asymmetricKey.ts'
 export { type FetchKeys, type JsonWebKeySet, RemoteKeySet } from './keySet.ts'
 export { isLoopbackHost } from './loopback.ts'

@@ -11,8 +11,8 @@ import { createTokenVerifier, type TokenVerifier } from './tokenVerifier.ts'
 export interface AccessKeys {
   /** Shared with the app's backend, at least 32 bytes. */
   readonly secret?: string | undefined
-  /** The same, each with the `kid` by which tokens name it. */
-  readonly secrets?: readonly { readonly id: string; readonly secret: string }[]
+  /** The same, by the `kid` under which tokens name them. */
+  readonly secrets?: Readonly<Record<string, string>>
   /** PEM or JWK. */
   readonly publicKeys?: readonly (string | JsonWebKey)[]
   /** A key set, or where the app's backend serves one. */
@@ -82,17 +82,7 @@ export async function resolveAccess(
   }
 }
 
-function hmacKeys({ secret, secrets = [] }: AccessKeys): readonly HmacAccessKey[] {
-  const ids = new Set(secrets.map(({ id }) => id))
-  if (ids.size < secrets.length || ids.has('')) {
-    throw new AccessError(
-      'access-key-invalid',
-      'several access secrets have the same id, or none',
-      {
-        remedy: 'give every access secret an id (kid) of its own',
-      },
-    )
-  }
-  const named = secrets.map((one) => new HmacAccessKey(one.secret, one.id))
+function hmacKeys({ secret, secrets = {} }: AccessKeys): readonly HmacAccessKey[] {
+  const named = Object.entries(secrets).map(([id, one]) => new HmacAccessKey(one, id))
   return secret === undefined || secret === '' ? named : [new HmacAccessKey(secret), ...named]
 }

@@ -176,13 +176,18 @@ function checkProposals(proposals: ProposalList, tree: PublicTree, context: Grou
   proposals.all.forEach(checkProposal)
   // A new leaf takes the leftmost blank, so indices stay below the number of members.
   const { leafBits } = meetingTerms(context.extensions)
-  const members = tree.memberCount - proposals.removes.length + proposals.adds.length
+  const entering = proposals.adds.length + (proposals.externalInit === undefined ? 0 : 1)
+  const members = tree.memberCount - proposals.removes.length + entering
   if (members > 2 ** leafBits) {
     throw new MeetingError('meeting-full', `a meeting has at most ${2 ** leafBits} members`)
   }
 }
 
-/** Who may do what, as far as the policy `open` goes: without tickets nobody is a host. */
+/**
+ * Who may do what, as far as the policy `open` goes: without tickets nobody is a host. Whoever
+ * enters by an external commit may remove its own old leaf, which `checkLeaf` compares with its
+ * new one.
+ */
 function isAuthorised({ proposal, sender }: SourcedProposal): boolean {
   switch (proposal.proposalType) {
     case ProposalType.add:
@@ -190,7 +195,12 @@ function isAuthorised({ proposal, sender }: SourcedProposal): boolean {
     case ProposalType.selfRemove:
       return sender.senderType === SenderType.member
     case ProposalType.remove:
-      return sender.senderType === SenderType.external
+      return (
+        sender.senderType === SenderType.external ||
+        sender.senderType === SenderType.newMemberCommit
+      )
+    case ProposalType.externalInit:
+      return sender.senderType === SenderType.newMemberCommit
     default:
       return false
   }

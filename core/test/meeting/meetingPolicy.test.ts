@@ -212,10 +212,10 @@ describe('a proposal', () => {
     const rules: readonly [proposal: Proposal, allowed: readonly (keyof typeof senders)[]][] = [
       [{ proposalType: 1, keyPackage }, ['member']],
       [{ proposalType: 2, leafNode }, ['member']],
-      [{ proposalType: 3, removed: leafIndex }, ['keyserver']],
+      [{ proposalType: 3, removed: leafIndex }, ['keyserver', 'external joiner']],
       [{ proposalType: 4, psk }, []],
       [{ proposalType: 5, groupId, version: 1, cipherSuite: 1, extensions: [] }, []],
-      [{ proposalType: 6, kemOutput: fromHex('') }, []],
+      [{ proposalType: 6, kemOutput: fromHex('') }, ['external joiner']],
       [{ proposalType: 7, extensions: founding }, []],
       [{ proposalType: 10 }, ['member']],
     ]
@@ -237,5 +237,8 @@ describe('a proposal', () => {
     expect(judge(full, [], { adds: [added] })).toThrow(failure('meeting-full'))
     expect(judge(full, [], { adds: [added], removes: [removed] })).not.toThrow()
     expect(judge(full.withoutLeaf(leafIndex), [], { adds: [added] })).not.toThrow()
+    const externalInit = fromHex('aa')
+    expect(judge(full, [], { externalInit })).toThrow(failure('meeting-full'))
+    expect(judge(full, [], { externalInit, removes: [removed] })).not.toThrow()
   })
 })

@@ -52,7 +52,7 @@ export interface GroupPolicy {
   checkProposal(proposal: SourcedProposal, tree: PublicTree, context: GroupContext): void
   /**
    * Whether these may be committed together, and whether this newcomer may commit: an external
-   * commit has `external` set.
+   * commit has `externalInit` set.
    */
   checkProposals(proposals: ProposalList, tree: PublicTree, context: GroupContext): void
   /**

@@ -298,22 +298,28 @@ export class PublicGroup {
     welcome?: Welcome,
   ): Promise<AcceptedCommit> {
     const content = authenticated(message)
-    await this.verifyFraming(content)
-    const effect = await this.evaluateCommit(content)
+    const { group, effect } = await this.#followed(content)
     const { crypto } = this.#state
-    const group = this.advance(effect, content)
     const tag = confirmationTag(content)
     await checkGroupInfo(crypto, groupInfo, group.groupContext, group.tree, tag)
     checkWelcome(crypto, welcome, effect.added)
-    return {
-      group,
-      committer: effect.proposals.committer,
-      added: effect.added.map(({ leafIndex, keyPackage }) => ({
-        leafIndex,
-        keyPackageRef: makeKeyPackageRef(crypto, keyPackage),
-      })),
-      removed: effect.removed,
-    }
+    return acceptedCommit(crypto, group, effect)
+  }
+
+  /**
+   * A commit of a log that its delivery service has lost and a member has given back, without what
+   * its sender uploaded beside it.
+   * @throws MlsError, or what the policy throws
+   */
+  async withReturnedCommit(message: PublicMessage): Promise<AcceptedCommit> {
+    const { group, effect } = await this.#followed(authenticated(message))
+    return acceptedCommit(this.crypto, group, effect)
+  }
+
+  async #followed(content: AuthenticatedContent) {
+    await this.verifyFraming(content)
+    const effect = await this.evaluateCommit(content)
+    return { group: this.advance(effect, content), effect }
   }
 
   /**
@@ -373,6 +379,18 @@ export class PublicGroup {
       proposals.reInit,
     )
   }
+}
+
+function acceptedCommit(
+  crypto: PublicSuite,
+  group: PublicGroup,
+  { proposals: { committer }, added, removed }: CommitEffect,
+): AcceptedCommit {
+  const refs = added.map(({ leafIndex, keyPackage }) => ({
+    leafIndex,
+    keyPackageRef: makeKeyPackageRef(crypto, keyPackage),
+  }))
+  return { group, committer, added: refs, removed }
 }
 
 /** @throws MlsError `suite-unsupported` */

@@ -63,7 +63,7 @@ const coreLayers = {
   // Who a leaf belongs to: X.509 chains, and rules for a group's policy to be composed of.
   credentials: ['codec', 'wire', 'crypto/public', 'mls/public'],
   access: ['codec'],
-  delivery: ['codec', 'wire', 'meeting'],
+  delivery: ['codec', 'wire', 'meeting', 'crypto/public'],
   mediaSignalling: ['codec', 'wire'],
 }
 

@@ -13,6 +13,8 @@ import {
   uint64,
   vector,
 } from '../codec/tls.ts'
+import type { PublicSuite } from '../crypto/public/publicSuite.ts'
+import { verifyWithLabel } from '../crypto/public/verifyWithLabel.ts'
 import type { EntryStatusName } from './protocol.ts'
 
 /**
@@ -52,6 +54,16 @@ export interface EntryStatusClaim {
 /** What a member signs under `entryStatusLabel`. */
 export function entryStatusTbs({ seq, status, ...claim }: EntryStatusClaim): Bytes {
   return encode(EntryStatusTbs, { ...claim, seq: BigInt(seq), status: statusByName[status] })
+}
+
+/** Whether `signature` is by the key of the leaf that the claim names. */
+export function verifyEntryStatus(
+  crypto: PublicSuite,
+  signatureKey: Uint8Array,
+  claim: EntryStatusClaim,
+  signature: Uint8Array,
+): Promise<boolean> {
+  return verifyWithLabel(crypto, signatureKey, entryStatusLabel, entryStatusTbs(claim), signature)
 }
 
 /**

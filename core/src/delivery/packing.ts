@@ -79,7 +79,13 @@ const safeSeq: Codec<number> = {
 const Entries = vector(struct({ seq: safeSeq, message: opaque() }), maxItems)
 const Joiners = vector(struct({ ref: opaque(), keyPackage: opaque() }), maxItems)
 const Mails = vector(
-  struct({ meetingId: opaque(256), groupId: opaque(256), ref: opaque(256), welcome: opaque(), seq: safeSeq }),
+  struct({
+    meetingId: opaque(256),
+    groupId: opaque(256),
+    ref: opaque(256),
+    welcome: opaque(),
+    seq: safeSeq,
+  }),
   maxItems,
 )
 const KeyPackages = vector(opaque(), maxItems)

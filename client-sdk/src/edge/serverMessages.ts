@@ -6,6 +6,8 @@ import {
   type ServerNotices,
   unpackEntries,
   unpackJoiners,
+  unpackKeyPackages,
+  unpackMail,
 } from '@conclave/core/delivery'
 import * as z from 'zod/mini'
 
@@ -53,6 +55,8 @@ const message = bytes(maxMessageBytes)
 const logEntry = z.object({ seq, message })
 const entries = packed(unpackEntries)
 const joiners = packed(unpackJoiners)
+const mail = packed(unpackMail)
+const keyPackages = packed(unpackKeyPackages)
 const leaves = z.array(seq).check(z.maxLength(maxListed))
 const group = z.object({ groupId: id, epoch: seq, head: seq })
 const text = z.string().check(z.maxLength(1024))
@@ -73,9 +77,16 @@ function replyWith<T extends z.core.$ZodShape>(fields: T) {
 }
 
 const appended = replyWith({ seq, durable: z.boolean() })
+const stock = { remaining: seq, lastResort: z.boolean() }
+const outcome = z.enum(['collecting', 'stands', 'voided'])
 
 export const replySchemas = {
-  enter: replyWith({ group: z.nullable(group), externalSender: id, nonce: id }),
+  enter: replyWith({
+    group: z.nullable(group),
+    minor: z.optional(seq),
+    externalSender: id,
+    nonce: id,
+  }),
   create: appended,
   wait: replyWith({ position: seq }),
   resume: replyWith({ entries, head: seq, waiting: joiners, present: leaves }),
@@ -83,6 +94,14 @@ export const replySchemas = {
   propose: appended,
   commit: appended,
   tree: replyWith({ ratchetTree: bytes(maxTreeBytes) }),
+  groupInfo: replyWith({ groupInfo: message, seq }),
+  report: replyWith({ outcome }),
+  giveBack: replyWith({ head: seq }),
+  publish: replyWith(stock),
+  stock: replyWith(stock),
+  claim: replyWith({ keyPackages }),
+  mailbox: replyWith({ mail }),
+  collect: replyWith({}),
 } satisfies Record<RequestName, z.core.$ZodType>
 
 export const noticeSchemas = {
@@ -90,6 +109,8 @@ export const noticeSchemas = {
   waiting: z.object({ groupId: id, joiners }),
   present: z.object({ groupId: id, leaves }),
   welcome: z.object({ groupId: id, ref: id, welcome: message, seq }),
+  statusWanted: z.object({ groupId: id, seq }),
+  stockLow: z.object({ deviceKey: id, ...stock }),
   closed: z.object({ groupId: id, reason: z.enum(['empty', 'ended', 'shutdown']) }),
 } satisfies Record<keyof ServerNotices, z.core.$ZodType>
 

@@ -39,6 +39,15 @@ export function commitClaims(message: Bytes, group: PublicGroup): CommitClaims |
   return { committer: content.sender.leafIndex, removed, seenSeq }
 }
 
+/** The key that a commit is signed with, as far as it can be read; undefined for anything else. */
+export function committerKey(message: Bytes, { tree }: PublicGroup): Bytes | undefined {
+  const content = commitIn(message)
+  if (content?.sender.senderType === SenderType.member) {
+    return tree.leafNode(content.sender.leafIndex)?.signatureKey
+  }
+  return content?.commit.path?.leafNode.signatureKey
+}
+
 /** Whether a log entry is a commit; false for what cannot be read. */
 export function isCommit(message: Bytes): boolean {
   return commitIn(message) !== undefined

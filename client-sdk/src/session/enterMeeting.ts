@@ -3,7 +3,7 @@ import type { SecretCrypto, SecretSuite } from '@conclave/core/crypto/secret'
 import type { ReplyTo, ServerNotices } from '@conclave/core/delivery'
 import { foundingExtensions, type MeetingTrust } from '@conclave/core/meeting'
 import type { KeyPackageBundle, OwnLeaf } from '@conclave/core/mls/bootstrap'
-import { Group, type GroupEnvironment } from '@conclave/core/mls/group'
+import { Group, type GroupEnvironment, type GroupInfoOptions } from '@conclave/core/mls/group'
 import {
   CipherSuiteId,
   ExternalSender,
@@ -20,6 +20,9 @@ import { refusal, SessionError } from './sessionError.ts'
 const meetingSuite = CipherSuiteId.MLS_128_DHKEMX25519_AES128GCM_SHA256_Ed25519
 
 const groupIdLength = 16
+
+/** Whoever cannot wait for a committer enters with it; the tree is served by its hash. */
+export const uploadedGroupInfo: GroupInfoOptions = { externalPub: true }
 
 /** @throws SessionError `platform-unsupported` */
 export function suiteOf(crypto: SecretCrypto): SecretSuite {
@@ -63,7 +66,7 @@ export async function foundMeeting(
   })
   try {
     const reply = await link.request('create', {
-      groupInfo: await group.groupInfo(),
+      groupInfo: await group.groupInfo(uploadedGroupInfo),
       ratchetTree: encode(RatchetTree, group.ratchetTree),
     })
     if (reply.ok) return { kind: 'founded', group, seq: reply.seq }

@@ -1,7 +1,7 @@
 import { type Clock, ConclaveError, Lane, type RandomBytes } from '@conclave/core'
 import { type Bytes, equalBytes } from '@conclave/core/codec'
 import type { SecretCrypto, SecretSuite, Signer } from '@conclave/core/crypto/secret'
-import { protocolVersion, type ServerNotices } from '@conclave/core/delivery'
+import { protocolMinor, protocolVersion, type ServerNotices } from '@conclave/core/delivery'
 import { type MeetingTrust, meetingPolicy } from '@conclave/core/meeting'
 import type { OwnLeaf } from '@conclave/core/mls/bootstrap'
 import type { CommitEffect, Group, GroupEnvironment } from '@conclave/core/mls/group'
@@ -186,7 +186,11 @@ export class MeetingSession {
     // Connections may have come and gone before their turn came.
     if (this.#link.entered) return
     const { meetingId } = this.#options
-    const entered = await this.#link.request('enter', { protocol: protocolVersion, meetingId })
+    const entered = await this.#link.request('enter', {
+      protocol: protocolVersion,
+      minor: protocolMinor,
+      meetingId,
+    })
     if (!entered.ok) throw refusal(entered)
     this.#entered = entered
     this.#waitingFor = undefined
@@ -202,9 +206,9 @@ export class MeetingSession {
 
   /** Does what comes next on a connection that has entered. */
   async #goOn(): Promise<void> {
-    const { group, nonce } = this.#entered as Entered
-    if (this.#participation !== undefined) return this.#participation.follow(nonce)
-    await this.#join(this.#waitingFor ?? group?.groupId)
+    const entered = this.#entered as Entered
+    if (this.#participation !== undefined) return this.#participation.follow(entered)
+    await this.#join(this.#waitingFor ?? entered.group?.groupId)
   }
 
   async #join(groupId: Bytes | undefined): Promise<void> {
@@ -258,7 +262,6 @@ export class MeetingSession {
     if (this.#ended) return group.close()
     this.#waitingFor = undefined
     this.#place.forget()
-    const { nonce } = this.#entered as Entered
     this.#participation = new Participation(group, seq, this.#link, this.#clock, {
       run: (step) => this.#run(step),
       epochBegan: (current, effect) => this.#events.epochBegan(current, effect),
@@ -266,7 +269,7 @@ export class MeetingSession {
       end: (reason, error) => this.#end(reason, error),
     })
     this.#events.epochBegan(group, undefined)
-    await this.#participation.follow(nonce)
+    await this.#participation.follow(this.#entered as Entered)
   }
 
   /** Notices wait outside the lane, where they can be bounded. */
@@ -291,6 +294,8 @@ export class MeetingSession {
   }
 
   async #handle({ name, notice }: Notice): Promise<void> {
+    // For whoever publishes KeyPackages, which a session does not.
+    if (name === 'stockLow') return
     const participation = this.#participationIn(notice.groupId)
     switch (name) {
       case 'welcome':
@@ -301,6 +306,8 @@ export class MeetingSession {
         return participation?.waitingChanged(notice.joiners)
       case 'present':
         return participation?.presentChanged(notice.leaves)
+      case 'statusWanted':
+        return participation?.statusWanted(notice.seq)
       case 'closed':
         if (participation !== undefined) return this.#end('closed', closedByKeyserver())
         if (this.#waitingFor === undefined || !equalBytes(notice.groupId, this.#waitingFor)) return

@@ -1,9 +1,21 @@
 import { ConclaveError } from '@conclave/core'
-import { type Bytes, encode, equalBytes, toHex } from '@conclave/core/codec'
-import { CommitEnvelope, type LogEntry, RemovalLedger } from '@conclave/core/delivery'
+import { type Bytes, emptyBytes, encode, equalBytes, toHex } from '@conclave/core/codec'
+import {
+  CommitEnvelope,
+  type EntryStatusName,
+  entryStatusLabel,
+  entryStatusTbs,
+  type LogEntry,
+  RemovalLedger,
+  type RequestOf,
+  readVoid,
+  type VoidEntry,
+  voidFault,
+} from '@conclave/core/delivery'
 import type { CommitEffect, Group, PendingCommit, Received } from '@conclave/core/mls/group'
 import { ProposalType, SenderType } from '@conclave/core/wire'
-import { commitClaims, isCommit } from './commitClaims.ts'
+import { commitClaims, committerKey, isCommit } from './commitClaims.ts'
+import { uploadedGroupInfo } from './enterMeeting.ts'
 import { SessionError } from './sessionError.ts'
 import { type Joiner, WaitingList } from './waitingList.ts'
 
@@ -19,8 +31,27 @@ export type EntryOutcome =
   | { readonly kind: 'epoch'; readonly effect: CommitEffect }
   /** A commit has removed us. */
   | { readonly kind: 'removed'; readonly effect: CommitEffect }
+  /** A commit that does not apply here. The group stays as it was, since it may be undone yet. */
+  | { readonly kind: 'failed'; readonly error: ConclaveError }
+  /** The commit that failed is undone. */
+  | { readonly kind: 'voided' }
   /** An entry that does not apply here: from here on we cannot follow. */
   | { readonly kind: 'inapplicable'; readonly error: ConclaveError }
+
+/** The commit at the log's end. */
+interface HeadCommit {
+  readonly seq: number
+  readonly message: Bytes
+  readonly status: EntryStatusName
+  /** Why it failed. */
+  readonly error?: ConclaveError
+}
+
+/** A commit that failed here and that nobody has undone. */
+export interface FailedCommit {
+  readonly seq: number
+  readonly error: ConclaveError
+}
 
 /**
  * Our place in the meeting's group: takes in the log, entry by entry, and makes commits. Calls must
@@ -32,6 +63,7 @@ export class Membership {
   #ledger = RemovalLedger.empty
   #pending: PendingCommit | undefined
   #lastSeq: number
+  #head: HeadCommit | undefined
   #entriesInEpoch = 0
   #closed = false
 
@@ -51,17 +83,53 @@ export class Membership {
     return this.#lastSeq
   }
 
+  /** The commit at the log's end, where that failed here. */
+  get failed(): FailedCommit | undefined {
+    const { seq, error } = this.#head ?? {}
+    return seq === undefined || error === undefined ? undefined : { seq, error }
+  }
+
   /** @throws SessionError `session-ended` where `close` was called meanwhile */
   async apply({ seq, message }: LogEntry): Promise<EntryOutcome> {
+    const undoing = readVoid(message)
+    if (undoing !== undefined) return await this.#undo(seq, undoing)
+    // The log goes on from a commit that we could not apply.
+    if (this.failed !== undefined) return { kind: 'inapplicable', error: this.failed.error }
     this.#lastSeq = seq
+    this.#head = undefined
+    const outcome = await this.#take({ seq, message })
+    if (outcome.kind === 'failed') {
+      this.#head = { seq, message, status: 'failed', error: outcome.error }
+    }
+    return outcome
+  }
+
+  /**
+   * Our signed word on the commit at the log's end; undefined where that is another entry, none, or
+   * a commit of our own, on which our word says nothing.
+   */
+  async statusOf(seq: number): Promise<RequestOf<'report'> | undefined> {
+    const head = this.#head
+    if (head?.seq !== seq) return undefined
+    const { groupId, leafIndex, public: group } = this.#group
+    const { status } = head
+    const entryHash = group.crypto.hash(head.message)
+    const content = entryStatusTbs({ groupId, seq, entryHash, leafIndex, status })
+    const signature = await this.#group.sign(entryStatusLabel, content)
+    return { groupId, seq, leafIndex, status, signature }
+  }
+
+  async #take({ seq, message }: LogEntry): Promise<EntryOutcome> {
     this.#entriesInEpoch += 1
     const pending = this.#pending
     if (pending !== undefined && equalBytes(pending.message, message)) {
       this.#pending = undefined
       return this.#advance(this.#group.confirm(pending), pending.effect)
     }
-    const fault = this.#stalledRemoval(message) ?? this.#excess()
-    if (fault !== undefined) return { kind: 'inapplicable', error: fault }
+    const excess = this.#excess()
+    if (excess !== undefined) return { kind: 'inapplicable', error: excess }
+    const fault = this.#stalledRemoval(message)
+    if (fault !== undefined) return { kind: 'failed', error: fault }
     const received = await this.#group.receive(message)
     if (this.#closed) {
       if (received.kind === 'commit') received.group.close()
@@ -116,6 +184,7 @@ export class Membership {
     const pending = await this.#group.commit({
       proposals: joiners.map(({ keyPackage }) => ({ proposalType: ProposalType.add, keyPackage })),
       authenticatedData: encode(CommitEnvelope, { seenSeq: BigInt(this.#lastSeq) }),
+      groupInfo: uploadedGroupInfo,
     })
     if (this.#closed) {
       pending.discard()
@@ -132,6 +201,7 @@ export class Membership {
         return { kind: 'proposal' }
       case 'commit':
         this.discardPending()
+        this.#head = { seq, message, status: 'applied' }
         return this.#advance(received.group, received.effect)
       case 'removed':
         this.discardPending()
@@ -140,9 +210,36 @@ export class Membership {
         return { kind: 'ignored', error: notInTheLog() }
       default:
         return isCommit(message)
-          ? { kind: 'inapplicable', error: received.error }
+          ? { kind: 'failed', error: received.error }
           : { kind: 'ignored', error: received.error }
     }
+  }
+
+  /**
+   * A commit of ours stays pending, if there is one: the log may have it after the void, and refuses
+   * it if it does not.
+   */
+  async #undo(seq: number, entry: VoidEntry): Promise<EntryOutcome> {
+    const { groupId, public: group } = this.#group
+    const head = this.#head
+    const fault = await voidFault(group.crypto, entry, {
+      groupId,
+      seq: this.#lastSeq,
+      entryHash: head === undefined ? emptyBytes : group.crypto.hash(head.message),
+      // Whoever has joined by the commit has applied it.
+      status: head?.status ?? 'applied',
+      committerKey: head && committerKey(head.message, group),
+      tree: group.tree,
+    })
+    this.#lastSeq = seq
+    if (fault === undefined) {
+      this.#head = undefined
+      return { kind: 'voided' }
+    }
+    const error = new SessionError('log-inapplicable', 'a commit is undone that must stand', {
+      detail: fault,
+    })
+    return { kind: 'inapplicable', error }
   }
 
   #advance(group: Group, effect: CommitEffect): EntryOutcome {

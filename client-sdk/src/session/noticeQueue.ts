@@ -9,8 +9,8 @@ export type Notice = {
 }[keyof ServerNotices]
 
 /**
- * Notices that have come and wait for their turn, bounded in number and bytes. Of those that tell a
- * whole state only the newest is kept; what finds no room is dropped and has to be asked for again.
+ * Notices that have come and wait for their turn, bounded in number and bytes. Of those that an
+ * earlier one says nothing beside only the newest is kept; what finds no room is dropped and has to be asked for again.
  */
 export class NoticeQueue {
   readonly #queued: Notice[] = []
@@ -29,7 +29,9 @@ export class NoticeQueue {
   }
 
   offer(added: Notice): void {
-    const stale = tellsState(added) ? this.#queued.findIndex(({ name }) => name === added.name) : -1
+    const stale = replacesEarlier(added)
+      ? this.#queued.findIndex(({ name }) => name === added.name)
+      : -1
     if (stale >= 0) this.#remove(stale)
     const bytes = sizeOf(added)
     if (this.#queued.length >= maxQueued || this.#bytes + bytes > maxQueuedBytes) {
@@ -57,8 +59,8 @@ export class NoticeQueue {
   }
 }
 
-function tellsState({ name }: Notice): boolean {
-  return name === 'waiting' || name === 'present'
+function replacesEarlier({ name }: Notice): boolean {
+  return name === 'waiting' || name === 'present' || name === 'statusWanted'
 }
 
 /** Bytes of the messages in it. */

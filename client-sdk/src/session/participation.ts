@@ -2,20 +2,30 @@ import { type Clock, ConclaveError } from '@conclave/core'
 import type { Bytes } from '@conclave/core/codec'
 import {
   type LogEntry,
+  packEntries,
   presenceLabel,
   presenceTbs,
   type ReplyTo,
   type WaitingJoiner,
 } from '@conclave/core/delivery'
 import type { CommitEffect, Group, PendingCommit } from '@conclave/core/mls/group'
+import { CommitReports } from './commitReports.ts'
 import { CommitScheduler } from './commitScheduler.ts'
 import type { DeliveryLink } from './deliveryLink.ts'
+import { type Entered, uploadedGroupInfo } from './enterMeeting.ts'
+import { KeptEntries } from './keptEntries.ts'
 import { LogFollower } from './logFollower.ts'
 import { Membership } from './membership.ts'
 import { refusal, SessionError } from './sessionError.ts'
 
 /** Epochs that may end while `sayGoodbye` tells the group. */
 const goodbyeAttempts = 5
+/** How often the log is asked for an entry that was announced and that it has not. */
+const gapAttempts = 3
+/** The pause before it is asked again, in milliseconds. */
+const gapPauseMs = 1_000
+/** How often a log that ends before what we have seen is asked or given what it lacks. */
+const recoveryAttempts = 2
 
 /** What our part in a group asks of the session. */
 export interface ParticipationHost {
@@ -33,12 +43,18 @@ export interface ParticipationHost {
 export class Participation {
   readonly #membership: Membership
   readonly #follower: LogFollower
+  readonly #kept = new KeptEntries()
+  readonly #reports: CommitReports
   readonly #scheduler: CommitScheduler
   readonly #link: Pick<DeliveryLink, 'request'>
+  readonly #clock: Clock
   readonly #host: ParticipationHost
+  #entered: Pick<Entered, 'nonce' | 'minor'> | undefined
   /** The commit whose answer is out: of two answers to one commit the wrong one might come first. */
   #sent: PendingCommit | undefined
   #present: ReadonlySet<number> = new Set()
+  #gapsAskedFor = 0
+  #cancelAsking: (() => void) | undefined
   #closed = false
 
   /** `seq` is the newest entry that the group's state includes. */
@@ -52,7 +68,13 @@ export class Participation {
     this.#membership = new Membership(group, seq)
     this.#follower = new LogFollower(seq)
     this.#link = link
+    this.#clock = clock
     this.#host = host
+    this.#reports = new CommitReports(this.#membership, link, clock, {
+      run: (step) => host.run(step),
+      catchUp: () => this.#catchUp(),
+      giveUp: () => this.#giveUp(),
+    })
     this.#scheduler = new CommitScheduler(clock, () => host.run(() => this.#commit()))
   }
 
@@ -65,23 +87,30 @@ export class Participation {
    * Takes up the log where it was left, and says which leaf this connection speaks for.
    * @throws SessionError
    */
-  async follow(nonce: Bytes): Promise<void> {
-    const { groupId, leafIndex } = this.group
+  async follow(entered: Pick<Entered, 'nonce' | 'minor'>): Promise<void> {
+    this.#entered = entered
     await this.#catchUp()
     if (this.#closed) return
-    const content = presenceTbs(groupId, leafIndex, nonce)
-    const signature = await this.group.sign(presenceLabel, content)
-    const attached = await this.#link.request('attach', { groupId, leafIndex, signature })
-    if (!attached.ok) throw refusal(attached)
+    await this.#attach(entered.nonce)
     const { pending } = this.#membership
     if (pending !== undefined && pending !== this.#sent) this.#send(pending)
+    this.#reports.connected()
     this.reconsider()
   }
 
-  /** @throws SessionError */
+  /**
+   * Instances of the keyserver tell their news in no common order. What came too early is asked for
+   * at once, and by one request however much has come; where the log has it not, after a pause.
+   * @throws SessionError
+   */
   async entryCame(entry: LogEntry): Promise<void> {
     await this.#take([entry])
-    if (this.#follower.hasGap) await this.#catchUp()
+    if (this.#follower.hasGap && this.#cancelAsking === undefined) await this.#catchUp()
+  }
+
+  /** Somebody could not apply a commit. */
+  statusWanted(seq: number): Promise<void> {
+    return this.#reports.wanted(seq)
   }
 
   waitingChanged(joiners: readonly WaitingJoiner[]): void {
@@ -94,7 +123,8 @@ export class Participation {
 
   /** Whether and when it is our turn to commit; to be asked whenever something has changed. */
   reconsider(): void {
-    if (this.#membership.pending !== undefined || this.#closed) {
+    const { pending, failed } = this.#membership
+    if (pending !== undefined || failed !== undefined || this.#closed) {
       this.#scheduler.stop()
       return
     }
@@ -128,36 +158,100 @@ export class Participation {
   close(): void {
     this.#closed = true
     this.#scheduler.stop()
+    this.#reports.settled()
+    this.#cancelAsking?.()
     this.#membership.close()
   }
 
-  /** Pages through the log until nothing is missing. */
+  async #attach(nonce: Bytes): Promise<void> {
+    const { groupId, leafIndex } = this.group
+    const content = presenceTbs(groupId, leafIndex, nonce)
+    const signature = await this.group.sign(presenceLabel, content)
+    const attached = await this.#link.request('attach', { groupId, leafIndex, signature })
+    if (!attached.ok) throw refusal(attached)
+  }
+
+  /** Pages through the log until nothing is missing, on either side. */
   async #catchUp(): Promise<void> {
+    let recoveries = 0
     while (!this.#closed) {
       const { last } = this.#follower
       const { groupId } = this.group
       const reply = await this.#link.request('resume', { groupId, after: last })
+      if (reply.ok ? reply.head < last : reply.code === 'seq-out-of-range') {
+        recoveries += 1
+        if (recoveries > recoveryAttempts) throw rolledBack()
+        await this.#giveBack()
+        continue
+      }
       if (!reply.ok) {
         if (reply.code === 'group-unknown') return this.#host.end('closed', closedByKeyserver())
-        throw reply.code === 'seq-out-of-range' ? rolledBack() : refusal(reply)
+        throw refusal(reply)
       }
-      if (reply.head < last) throw rolledBack()
       this.waitingChanged(reply.waiting)
       this.presentChanged(reply.present)
       await this.#take(reply.entries)
-      if (this.#follower.last >= reply.head) return this.#follower.caughtUp()
+      if (this.#follower.last >= reply.head) return this.#caughtUp(recoveries > 0)
       if (this.#follower.last === last) throw violated('the log lacks its next entry')
     }
+  }
+
+  /** `recovered`: the keyserver had lost the log's end, and may have lost who was there. */
+  async #caughtUp(recovered: boolean): Promise<void> {
+    this.#cancelAsking?.()
+    this.#cancelAsking = undefined
+    if (this.#closed) return
+    if (this.#follower.hasGap && this.#gapsAskedFor < gapAttempts) {
+      this.#gapsAskedFor += 1
+      this.#cancelAsking = this.#clock.setTimer(gapPauseMs, () => {
+        this.#cancelAsking = undefined
+        this.#host.run(() => this.#catchUp())
+      })
+    } else {
+      this.#gapsAskedFor = 0
+      this.#follower.caughtUp()
+    }
+    if (recovered && this.#entered !== undefined) await this.#attach(this.#entered.nonce)
+  }
+
+  /**
+   * The keyserver's log ends before what we have seen: gives it what it has lost, unless another
+   * member has been first.
+   * @throws SessionError `log-rolled-back` where it cannot be made whole
+   */
+  async #giveBack(): Promise<void> {
+    const { groupId } = this.group
+    const { first } = this.#kept
+    const able = (this.#entered?.minor ?? 0) >= 1 && this.#membership.failed === undefined
+    if (!able || first === undefined) throw rolledBack()
+    const reply = await this.#link.request('resume', { groupId, after: first - 1 })
+    if (this.#closed) return
+    if (!reply.ok) {
+      if (reply.code === 'group-unknown') return
+      throw reply.code === 'seq-out-of-range' ? rolledBack() : refusal(reply)
+    }
+    await this.#take(reply.entries)
+    const lost = this.#kept.after(reply.head)
+    if (lost.length === 0 || this.#closed) return
+    const groupInfo = await this.group.groupInfo(uploadedGroupInfo)
+    const entries = packEntries(lost)
+    const returned = { groupId, after: reply.head, entries, groupInfo }
+    const answer = await this.#link.request('giveBack', returned)
+    // Inapplicable where another member has been faster: the log says whether it was so.
+    if (answer.ok || answer.code === 'entries-inapplicable') return
+    if (answer.code !== 'group-unknown') throw refusal(answer)
   }
 
   async #take(entries: readonly LogEntry[]): Promise<void> {
     for (const entry of entries) {
       if (this.#closed) return
+      if (this.#kept.contradicts(entry)) throw rolledBack()
       if (this.#follower.accepts(entry)) await this.#apply(entry)
     }
   }
 
   async #apply(entry: LogEntry): Promise<void> {
+    this.#kept.add(entry)
     const outcome = await this.#membership.apply(entry)
     if (this.#closed) return
     switch (outcome.kind) {
@@ -165,8 +259,16 @@ export class Participation {
         return
       case 'ignored':
         return this.#host.problem(outcome.error)
+      case 'failed':
+        if ((this.#entered?.minor ?? 0) < 1) return this.#giveUp()
+        this.#host.problem(inapplicable(outcome.error))
+        return this.#reports.commitFailed(entry.seq)
+      case 'voided':
+        this.#scheduler.epochBegan()
+        return this.#reports.settled()
       case 'epoch':
         this.#scheduler.epochBegan()
+        this.#reports.commitApplied(entry.seq)
         return this.#host.epochBegan(this.group, outcome.effect)
       case 'removed':
         return this.#host.end('removed')
@@ -175,9 +277,14 @@ export class Participation {
     }
   }
 
+  #giveUp(): void {
+    const { failed } = this.#membership
+    if (failed !== undefined) this.#host.end('failed', inapplicable(failed.error))
+  }
+
   async #commit(): Promise<void> {
     const membership = this.#membership
-    if (membership.pending !== undefined) return
+    if (membership.pending !== undefined || membership.failed !== undefined) return
     try {
       const pending = membership.hasWork ? await membership.makeCommit() : undefined
       if (pending !== undefined) this.#send(pending)
@@ -231,7 +338,8 @@ export class Participation {
     await this.#take(reply.missed ?? [])
     const late = reply.code === 'epoch-mismatch'
     if (this.#follower.hasGap || (late && this.group.epoch === epoch)) await this.#catchUp()
-    if (this.#closed || (late && this.group.epoch !== epoch)) return
+    const decided = this.group.epoch !== epoch || this.#membership.failed !== undefined
+    if (this.#closed || (late && decided)) return
     this.#scheduler.refused()
     this.#host.problem(refusal(reply))
   }
@@ -254,7 +362,7 @@ function rolledBack(): SessionError {
 function inapplicable(cause: ConclaveError): SessionError {
   return new SessionError('log-inapplicable', 'an entry of the log does not apply', {
     cause,
-    detail: cause.code,
+    detail: (cause instanceof SessionError ? cause.detail : undefined) ?? cause.code,
     remedy: 'Join the meeting again.',
   })
 }

@@ -50,6 +50,7 @@ export function refusal({ code, message, detail }: Refusal): SessionError {
 const transientCodes: readonly (string | undefined)[] = [
   'rate-limited',
   'internal',
+  'unavailable',
   'waiting-list-full',
   'not-entered',
 ] satisfies RefusalCode[]

@@ -80,7 +80,28 @@ describe('a log that comes in disorder', () => {
     await room.agreed([...clients, victim, dan], ['alice', 'bob', 'carol', 'dan', 'victim'])
   })
 
-  it('entries far ahead make nobody ask more often than they come', async () => {
+  it('an entry that was announced before the log had it is asked for again', async () => {
+    const { room, clients, victim } = await meetingWith(() => (notice) => [notice])
+    const before = victim.port.count('resume')
+    let behind = true
+    const tooEarly = entries((notice) => [
+      { ...notice, entry: { ...notice.entry, seq: notice.entry.seq + 1 } },
+    ])
+    // Of who waits it is told nothing, so that it commits nothing itself.
+    victim.port.notices = (notice) => (notice.name === 'waiting' ? [] : tooEarly(notice))
+    victim.port.tamper.resume = async ({ after }, honest) => {
+      const reply = await honest()
+      return behind && reply.ok ? { ...reply, entries: [], head: after, waiting: [] } : reply
+    }
+    const dan = await churn(room, 'dan')
+    await room.rest()
+    expect(victim.port.count('resume') - before).toBe(1)
+    behind = false
+    await room.agreed([...clients, victim, dan], ['alice', 'bob', 'carol', 'dan', 'victim'])
+    expect(victim.port.count('resume') - before).toBe(2)
+  })
+
+  it('entries far ahead make nobody ask more than once, and a few times more afterwards', async () => {
     const { room, clients, victim } = await meetingWith(() => (notice) => [notice])
     const groupId = victimGroup(room)
     const before = victim.port.count('resume')
@@ -90,9 +111,11 @@ describe('a log that comes in disorder', () => {
     }
     const dan = await churn(room, 'dan')
     await room.agreed([...clients, victim, dan], ['alice', 'bob', 'carol', 'dan', 'victim'])
-    expect(victim.port.count('resume') - before).toBeLessThanOrEqual(2_001)
+    expect(victim.port.count('resume') - before).toBe(1)
+    await room.pass(3_000)
     const after = victim.port.count('resume')
-    await room.pass(5_000)
+    expect(after - before).toBe(4)
+    await room.pass(60_000)
     expect(victim.port.count('resume')).toBe(after)
   })
 
@@ -158,9 +181,10 @@ describe('a log with entries that are not what they should be', () => {
     const [alice] = clients as [Client, ...Client[]]
     void alice.meeting.leave()
     await room.until(() => victim.witness.ended.length === 1)
+    // Where the commit is its own, it knows what the log should have.
     expect(victim.witness.ended[0]).toMatchObject({
       reason: 'failed',
-      error: { code: 'log-inapplicable' },
+      error: { code: expect.stringMatching(/^log-(inapplicable|rolled-back)$/) },
     })
   })
 

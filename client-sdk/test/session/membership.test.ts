@@ -76,7 +76,7 @@ describe('taking in the log', () => {
     const membership = new Membership(gathering.group(1), 0)
     const pending = await gathering.group(0).commit({ authenticatedData: Uint8Array.of(1) })
     const outcome = await membership.apply({ seq: 1, message: pending.message })
-    expect(outcome).toMatchObject({ kind: 'inapplicable', error: { code: 'codec-truncated' } })
+    expect(outcome).toMatchObject({ kind: 'failed', error: { code: 'codec-truncated' } })
   })
 
   it('a commit of ours that we know nothing of does not apply', async () => {
@@ -84,7 +84,7 @@ describe('taking in the log', () => {
     const membership = new Membership(gathering.group(1), 0)
     const message = await commitBy(gathering.group(1), 0)
     const outcome = await membership.apply({ seq: 1, message })
-    expect(outcome).toMatchObject({ kind: 'inapplicable' })
+    expect(outcome).toMatchObject({ kind: 'failed' })
   })
 })
 
@@ -95,7 +95,7 @@ describe('a removal that somebody stalls', () => {
     await membership.apply({ seq: 1, message: await gathering.removalOf(2) })
     const message = await commitBy(gathering.group(0), 1)
     expect(await membership.apply({ seq: 2, message })).toMatchObject({
-      kind: 'inapplicable',
+      kind: 'failed',
       error: { code: 'log-inapplicable', detail: 'commit-omits-removal' },
     })
   })
@@ -104,7 +104,7 @@ describe('a removal that somebody stalls', () => {
     const gathering = await Gathering.of(3)
     const membership = new Membership(gathering.group(1), 0)
     let [malicious] = gathering.groups as [Group]
-    for (const expected of ['epoch', 'inapplicable']) {
+    for (const expected of ['epoch', 'failed']) {
       const seen = membership.lastSeq
       const removal = await gathering.removalOf(2, membership.group)
       await membership.apply({ seq: seen + 1, message: removal })
@@ -122,7 +122,7 @@ describe('a removal that somebody stalls', () => {
     await membership.apply({ seq: 1, message: await gathering.removalOf(2) })
     const message = await commitBy(gathering.group(2), 0)
     expect(await membership.apply({ seq: 2, message })).toMatchObject({
-      kind: 'inapplicable',
+      kind: 'failed',
       error: { detail: 'committer-pending-removal' },
     })
   })

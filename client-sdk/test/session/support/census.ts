@@ -4,6 +4,7 @@ import {
   type Signer,
   webCrypto,
 } from '@conclave/core/crypto/secret'
+import type { HpkeCiphertext } from '@conclave/core/wire'
 import { systemRandom } from '../../../src/index.ts'
 
 let underWay = 0
@@ -29,6 +30,8 @@ export async function counted<T>(work: Promise<T>): Promise<T> {
  */
 export class Census {
   readonly crypto: SecretCrypto
+  /** Whether what is sealed to this client reaches it damaged. */
+  blind = false
   readonly #secrets: Uint8Array[] = []
 
   constructor() {
@@ -69,7 +72,10 @@ export class Census {
       aeadOpen: (...args) => counted(suite.aeadOpen(...args)),
       hpkeSeal: (...args) => counted(suite.hpkeSeal(...args)),
       hpkeSealAll: (...args) => counted(suite.hpkeSealAll(...args)),
-      hpkeOpen: async (...args) => noted(await counted(suite.hpkeOpen(...args))),
+      hpkeOpen: async (key, info, sealed) => {
+        const arrived = this.blind ? damaged(sealed) : sealed
+        return noted(await counted(suite.hpkeOpen(key, info, arrived)))
+      },
       deriveKeyPair: async (inputKey) => {
         const pair = await counted(suite.deriveKeyPair(inputKey))
         noted(pair.privateKey.expose())
@@ -79,4 +85,8 @@ export class Census {
       importSigner: async (key) => watchedSigner(await counted(suite.importSigner(key))),
     }
   }
+}
+
+function damaged({ kemOutput, ciphertext }: HpkeCiphertext): HpkeCiphertext {
+  return { kemOutput, ciphertext: ciphertext.map((byte) => byte ^ 1) }
 }

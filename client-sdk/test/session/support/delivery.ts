@@ -1,15 +1,19 @@
 import { type Clock, ConclaveError, Lane } from '@conclave/core'
-import { type Bytes, decode, encode, equalBytes, toHex } from '@conclave/core/codec'
+import { type Bytes, CodecError, decode, encode, equalBytes, toHex } from '@conclave/core/codec'
 import { makeKeyPackageRef, type PublicCrypto } from '@conclave/core/crypto/public'
-import type {
-  LogEntry,
-  Refusal,
-  RefusalCode,
-  ReplyTo,
-  RequestName,
-  RequestOf,
-  ServerNotices,
-  WaitingJoiner,
+import {
+  type EntryStatusName,
+  encodeVoid,
+  type LogEntry,
+  type Refusal,
+  type RefusalCode,
+  type ReplyTo,
+  type RequestName,
+  type RequestOf,
+  type ServerNotices,
+  unpackEntries,
+  verifyEntryStatus,
+  type WaitingJoiner,
 } from '@conclave/core/delivery'
 import { meetingPolicy } from '@conclave/core/meeting'
 import { PublicGroup } from '@conclave/core/mls/public'
@@ -19,7 +23,9 @@ import {
   type LeafIndex,
   MlsMessage,
   ProtocolVersion,
+  type PublicMessage,
   RatchetTree,
+  SenderType,
   WireFormat,
 } from '@conclave/core/wire'
 import { generateRemovalSigner, type RemovalSigner } from '@conclave/keyserver'
@@ -51,6 +57,10 @@ interface OrderedGroup {
   readonly waiting: Map<string, { readonly joiner: WaitingJoiner; readonly port: Port }>
   readonly welcomes: Map<string, ServerNotices['welcome']>
   readonly present: Map<number, Port>
+  /** The group after each entry, from the founding on. */
+  readonly states: PublicGroup[]
+  /** Statuses of the commit at the log's end, by leaf. */
+  readonly statuses: Map<number, { readonly status: EntryStatusName; readonly signature: Bytes }>
   public: PublicGroup
 }
 
@@ -60,6 +70,8 @@ interface OrderedGroup {
  */
 export class TestDelivery {
   readonly meetingId = 'standup'
+  /** 0 behaves as the first version did. */
+  minor: 0 | 1 = 1
   readonly ports: Port[] = []
   group: OrderedGroup | undefined
   readonly #clock: Clock
@@ -89,6 +101,8 @@ export class TestDelivery {
     const group = this.#current()
     const entry = { seq: group.log.length + 1, message }
     group.log.push(entry)
+    group.states.push(group.public)
+    group.statuses.clear()
     this.#tell('entry', { groupId: group.groupId, entry })
     return entry
   }
@@ -117,6 +131,17 @@ export class TestDelivery {
     }
   }
 
+  /** Loses the newest entries, and all that came with them. */
+  async lose(entries: number): Promise<void> {
+    await this.#lane.run(async () => {
+      const group = this.#current()
+      group.log.length -= entries
+      group.states.length -= entries
+      group.public = group.states.at(-1) as PublicGroup
+      group.present.clear()
+    })
+  }
+
   async forget(port: Port): Promise<void> {
     await this.#lane.run(async () => {
       if (this.group === undefined) return
@@ -139,6 +164,7 @@ export class TestDelivery {
       return {
         ok: true,
         group: this.#summary(),
+        ...(this.minor === 0 ? {} : { minor: this.minor }),
         externalSender: encode(ExternalSender, externalSender),
         nonce: systemRandom(16),
       }
@@ -154,6 +180,7 @@ export class TestDelivery {
         clock: this.#clock,
       }
       const tree = decode(RatchetTree, ratchetTree)
+      const founded = await PublicGroup.open(environment, message.groupInfo, tree)
       this.group = {
         groupId: message.groupInfo.groupContext.groupId,
         log: [],
@@ -161,7 +188,9 @@ export class TestDelivery {
         waiting: new Map(),
         welcomes: new Map(),
         present: new Map(),
-        public: await PublicGroup.open(environment, message.groupInfo, tree),
+        states: [founded],
+        statuses: new Map(),
+        public: founded,
       }
       return { ok: true, seq: 0, durable: false }
     },
@@ -223,6 +252,34 @@ export class TestDelivery {
       const ratchetTree = this.#current().trees.get(toHex(treeHash))
       return ratchetTree === undefined ? refuse('tree-unknown') : { ok: true, ratchetTree }
     },
+    report: async (_, request) => {
+      const group = this.#known(request.groupId)
+      if (group === undefined) return refuse('group-unknown')
+      return await this.#report(group, request)
+    },
+    giveBack: async (_, request) => {
+      const group = this.#known(request.groupId)
+      if (group === undefined) return refuse('group-unknown')
+      if (request.after !== group.log.length) return refuse('entries-inapplicable')
+      try {
+        const restored = await followed(group.public, unpackEntries(request.entries))
+        for (const { message, state } of restored) {
+          group.public = state
+          this.append(message)
+        }
+      } catch (error) {
+        if (!(error instanceof ConclaveError)) throw error
+        return { ...refuse('entries-inapplicable'), detail: error.code }
+      }
+      return { ok: true, head: group.log.length }
+    },
+    // Sessions ask for none of these.
+    groupInfo: async () => refuse('request-malformed'),
+    publish: async () => refuse('request-malformed'),
+    stock: async () => refuse('request-malformed'),
+    claim: async () => refuse('request-malformed'),
+    mailbox: async () => refuse('request-malformed'),
+    collect: async () => refuse('request-malformed'),
   }
 
   async #commit(group: OrderedGroup, request: RequestOf<'commit'>): Promise<ReplyTo<'commit'>> {
@@ -265,6 +322,41 @@ export class TestDelivery {
     }
     this.#tellState()
     return { ok: true, seq, durable: false }
+  }
+
+  /** Undone where everybody who was there, but the committer, could not apply it. */
+  async #report(group: OrderedGroup, request: RequestOf<'report'>): Promise<ReplyTo<'report'>> {
+    const { seq, leafIndex, status, signature } = request
+    const head = group.log.at(-1)
+    const before = group.states.at(-2)
+    const content = head && publicMessageIn(head.message)?.content
+    if (head?.seq !== seq || before === undefined || content?.contentType !== ContentType.commit) {
+      return refuse('status-invalid')
+    }
+    const { crypto } = group.public
+    const { tree } = status === 'failed' ? before : group.public
+    const signatureKey = tree.leafNode(leafIndex as LeafIndex)?.signatureKey
+    const entryHash = crypto.hash(head.message)
+    const claim = { groupId: group.groupId, seq, entryHash, leafIndex, status }
+    const valid =
+      signatureKey !== undefined &&
+      (await verifyEntryStatus(crypto, signatureKey, claim, signature))
+    if (!valid) return refuse('status-invalid')
+    const { sender } = content
+    const committer = sender.senderType === SenderType.member ? sender.leafIndex : undefined
+    if (group.statuses.size === 0 && status === 'failed') {
+      this.#tell('statusWanted', { groupId: group.groupId, seq })
+    }
+    group.statuses.set(leafIndex, { status, signature })
+    const statuses = [...group.statuses].map(([leaf, given]) => ({ leafIndex: leaf, ...given }))
+    if (statuses.some((given) => given.status === 'applied')) return { ok: true, outcome: 'stands' }
+    const asked = [...group.present.keys()].filter(
+      (leaf) => leaf !== committer && before.tree.leafNode(leaf as LeafIndex) !== undefined,
+    )
+    if (!asked.every((leaf) => group.statuses.has(leaf))) return { ok: true, outcome: 'collecting' }
+    group.public = before
+    this.append(encodeVoid(seq, statuses))
+    return { ok: true, outcome: 'voided' }
   }
 
   #tellState(): void {
@@ -367,6 +459,32 @@ export class Port implements DeliveryTransport {
   /** Gives the client a notice that nobody has sent. */
   inject({ name, notice }: AnyNotice): void {
     if (this.#connected) this.#events?.notice(name, notice)
+  }
+}
+
+/** The group after each of these entries. */
+async function followed(group: PublicGroup, entries: readonly LogEntry[]) {
+  const restored: { readonly message: Bytes; readonly state: PublicGroup }[] = []
+  let state = group
+  for (const { message } of entries) {
+    const publicMessage = publicMessageIn(message)
+    if (publicMessage === undefined) throw new SessionError('log-inapplicable', 'not a handshake')
+    ;({ group: state } =
+      publicMessage.content.contentType === ContentType.commit
+        ? await state.withReturnedCommit(publicMessage)
+        : await state.withProposal(publicMessage))
+    restored.push({ message, state })
+  }
+  return restored
+}
+
+function publicMessageIn(message: Bytes): PublicMessage | undefined {
+  try {
+    const decoded = decode(MlsMessage, message)
+    return decoded.wireFormat === WireFormat.publicMessage ? decoded.publicMessage : undefined
+  } catch (error) {
+    if (error instanceof CodecError) return undefined
+    throw error
   }
 }
 

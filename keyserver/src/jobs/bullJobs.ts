@@ -28,7 +28,7 @@ export function bullJobs(options: BullJobsOptions): JobService {
   return new BullJobs(options)
 }
 
-const answerMs = 5_000
+const answerMs = 2_000
 /** A job is another's when the instance that took it has been silent for so long. */
 const lockMs = 5_000
 /** A handler that has 10 s for a delivery and a little more. */
@@ -78,6 +78,7 @@ class BullJobs implements JobService {
 
   async start(handlers: JobHandlers): Promise<void> {
     const { meetings } = this.#queues
+    await this.#answered(meetings.waitUntilReady())
     this.#workers = [this.#worker('meetings', handlers), this.#worker('webhooks', handlers)]
     const kind = 'sweep-directory'
     const every = { every: this.#options.sweepEveryMs }

@@ -8,16 +8,16 @@ export function queueOf(kind: JobKind): QueueName {
 }
 
 /** Runs after which a job is given up: for each queue after about an hour. */
-export const maxAttempts: Readonly<Record<QueueName, number>> = { meetings: 128, webhooks: 10 }
+export const maxAttempts: Readonly<Record<QueueName, number>> = { meetings: 720, webhooks: 10 }
 
 /**
  * How long to wait after the `failures`-th failure, in milliseconds, or null where the job is given
- * up: 7 s, 14 s, … 30 min for webhooks; 0.5 s, 1 s, … then every 30 s for the rest.
+ * up: 7 s, 14 s, … 30 min for webhooks; 0.5 s, 1 s, … then every 5 s for the rest.
  */
 export function retryAfter(queue: QueueName, failures: number): number | null {
   if (failures >= maxAttempts[queue]) return null
   const growth = 2 ** (failures - 1)
-  return queue === 'webhooks' ? 7_000 * growth : Math.min(500 * growth, 30_000)
+  return queue === 'webhooks' ? 7_000 * growth : Math.min(500 * growth, 5_000)
 }
 
 const slotMs = 250

@@ -51,6 +51,10 @@ export function webhookObserver(options: {
   }
 }
 
-function participantOf({ leaf, identity, deviceKey }: ObservedMember): WebhookEvent['participant'] {
+function participantOf({
+  leaf,
+  identity,
+  deviceKey,
+}: ObservedMember): NonNullable<WebhookEvent['participant']> {
   return { leaf, identity, deviceKey: toHex(deviceKey) }
 }

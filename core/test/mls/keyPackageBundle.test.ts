@@ -6,14 +6,13 @@ import { ConclaveError } from '../../src/error.ts'
 import { appDataExtension, readAppData } from '../../src/mls/application/index.ts'
 import {
   createKeyPackage,
-  isLastResort,
   type KeyPackageBundle,
   lifetimeFrom,
   restoreKeyPackage,
   storeKeyPackage,
 } from '../../src/mls/bootstrap/index.ts'
 import { Group } from '../../src/mls/group/index.ts'
-import { checkLifetime, verifyKeyPackage } from '../../src/mls/public/index.ts'
+import { checkLifetime, isLastResort, verifyKeyPackage } from '../../src/mls/public/index.ts'
 import { suiteWith } from '../crypto/suite.ts'
 import { VirtualClock } from '../virtualClock.ts'
 import { add, type Participant, Party, welcomeIn } from './party.ts'

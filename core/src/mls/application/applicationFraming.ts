@@ -1,7 +1,7 @@
 import type { Bytes } from '../../codec/bytes.ts'
 import { encode, type Infer, opaque, struct } from '../../codec/tls.ts'
 import { MlsError } from '../mlsError.ts'
-import { decodeAs } from './appDataDictionary.ts'
+import { decodeAs } from '../public/appDataDictionary.ts'
 import { MediaType } from './mediaType.ts'
 
 /*

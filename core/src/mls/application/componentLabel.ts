@@ -6,7 +6,7 @@ import type { HpkeKeyPair, SecretSuite } from '../../crypto/secret/secretSuite.t
 import type { Signer } from '../../crypto/secret/sign.ts'
 import { EncryptContext, SignContent } from '../../wire/labels.ts'
 import type { HpkeCiphertext } from '../../wire/ratchetTree.ts'
-import { ComponentId } from './appDataDictionary.ts'
+import { ComponentId } from '../public/appDataDictionary.ts'
 
 /*
  * draft-ietf-mls-extensions, "Component IDs"

@@ -5,7 +5,7 @@ export {
   readAppData,
   readComponent,
   readComponentsList,
-} from './appDataDictionary.ts'
+} from '../public/appDataDictionary.ts'
 export {
   type ApplicationFraming,
   frameApplicationData,

@@ -3,7 +3,7 @@ import { encode, type Infer, opaque, struct, vector } from '../../codec/tls.ts'
 import type { Extensions } from '../../wire/extension.ts'
 import { ComponentType } from '../../wire/registry.ts'
 import { MlsError } from '../mlsError.ts'
-import { type ComponentData, readComponent } from './appDataDictionary.ts'
+import { type ComponentData, readComponent } from '../public/appDataDictionary.ts'
 
 /*
  * draft-ietf-mls-extensions, "Content Advertisement"

@@ -3,9 +3,9 @@ import { ConclaveError } from '../../error.ts'
 import type { Extensions } from '../../wire/extension.ts'
 import type { LeafIndex } from '../../wire/ratchetTree.ts'
 import { ComponentType, ExtensionType } from '../../wire/registry.ts'
+import { readComponentsList } from '../public/appDataDictionary.ts'
 import { readExtension } from '../public/groupExtensions.ts'
 import type { Member } from '../treesync/publicTree.ts'
-import { readComponentsList } from './appDataDictionary.ts'
 import { readMediaTypes, sameMediaType } from './mediaType.ts'
 
 /*

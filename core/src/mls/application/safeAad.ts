@@ -3,7 +3,12 @@ import { encode, type Infer, opaque, struct, vector } from '../../codec/tls.ts'
 import type { Extensions } from '../../wire/extension.ts'
 import { ComponentType } from '../../wire/registry.ts'
 import { MlsError } from '../mlsError.ts'
-import { ComponentId, decodeAs, isOrdered, readComponentsList } from './appDataDictionary.ts'
+import {
+  ComponentId,
+  decodeAs,
+  isOrdered,
+  readComponentsList,
+} from '../public/appDataDictionary.ts'
 
 /*
  * draft-ietf-mls-extensions, "Safe Additional Authenticated Data (AAD)"

@@ -8,5 +8,4 @@ export {
   wipeKeyPackage,
 } from './keyPackageBundle.ts'
 export { restoreKeyPackage, storeKeyPackage } from './keyPackageState.ts'
-export { isLastResort } from './lastResort.ts'
 export { capabilitiesOf, createBasicLeaf } from './ownLeaf.ts'

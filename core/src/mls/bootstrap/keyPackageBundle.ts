@@ -11,9 +11,9 @@ import { type KeyPackage, KeyPackageTbs } from '../../wire/keyPackage.ts'
 import type { Capabilities, LeafNode, LeafNodeContent, Lifetime } from '../../wire/ratchetTree.ts'
 import { LeafNodeSource, ProtocolVersion } from '../../wire/registry.ts'
 import { keyPackageLabel } from '../public/keyPackage.ts'
+import { isLastResort, markLastResort } from '../public/lastResort.ts'
 import { checkExtensions } from '../treesync/extensions.ts'
 import { leafNodeLabel, leafNodeTbs } from '../treesync/leafNode.ts'
-import { isLastResort, markLastResort } from './lastResort.ts'
 
 /** Who a client is in one group: what its leaf says and the key that signs for it. */
 export interface OwnLeaf {

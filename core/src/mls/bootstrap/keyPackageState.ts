@@ -7,8 +7,8 @@ import type { SecretSuite } from '../../crypto/secret/secretSuite.ts'
 import type { Signer } from '../../crypto/secret/sign.ts'
 import { KeyPackage } from '../../wire/keyPackage.ts'
 import { MlsError } from '../mlsError.ts'
+import { isLastResort } from '../public/lastResort.ts'
 import type { KeyPackageBundle } from './keyPackageBundle.ts'
-import { isLastResort } from './lastResort.ts'
 
 /*
  * struct {

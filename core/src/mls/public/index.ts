@@ -2,6 +2,7 @@ export { MlsError, type MlsErrorCode } from '../mlsError.ts'
 export type { AddedMember } from './applyProposals.ts'
 export { externalSenders, readExtension, requiredCapabilities } from './groupExtensions.ts'
 export { checkLifetime, verifyKeyPackage } from './keyPackage.ts'
+export { isLastResort } from './lastResort.ts'
 export {
   type CustomProposalRules,
   type GroupPolicy,

@@ -8,7 +8,7 @@ import {
 } from '@conclave/core/delivery'
 import { ConclaveMeeting, ConclaveMember } from '@conclave/core/meeting'
 import fc from 'fast-check'
-import { ComponentData } from '../../../src/mls/application/appDataDictionary.ts'
+import { ComponentData } from '../../../src/mls/public/appDataDictionary.ts'
 import { ApplicationFraming } from '../../../src/mls/application/applicationFraming.ts'
 import { SafeAadItem } from '../../../src/mls/application/safeAad.ts'
 import { readVectorFile } from '../../vectorFiles.ts'

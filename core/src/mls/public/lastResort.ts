@@ -2,7 +2,7 @@ import { emptyBytes } from '../../codec/bytes.ts'
 import type { Extensions } from '../../wire/extension.ts'
 import type { KeyPackage } from '../../wire/keyPackage.ts'
 import { ComponentType, ExtensionType } from '../../wire/registry.ts'
-import { appDataExtension, readAppData } from '../application/appDataDictionary.ts'
+import { appDataExtension, readAppData } from './appDataDictionary.ts'
 
 /**
  * draft-ietf-mls-extensions, "Last-Resort KeyPackages": a component without data beside those that

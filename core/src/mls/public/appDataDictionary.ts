@@ -13,7 +13,7 @@ import { ConclaveError } from '../../error.ts'
 import type { Extension, Extensions } from '../../wire/extension.ts'
 import { ExtensionType } from '../../wire/registry.ts'
 import { MlsError } from '../mlsError.ts'
-import { readExtension } from '../public/groupExtensions.ts'
+import { readExtension } from './groupExtensions.ts'
 
 /*
  * draft-ietf-mls-extensions, "Attaching Application Data to MLS Messages"

@@ -52,7 +52,7 @@ export type MeetingErrorCode =
   | 'meeting-extension-invalid'
   /** The meeting's terms are not those that the caller trusts. */
   | 'meeting-terms-differ'
-  /** A leaf has no `conclave_member`, or its device did not certify the leaf's key for this meeting. */
+  /** A leaf has no `conclave_member`, or its device did not certify the leaf's key for the meeting. */
   | 'member-extension-invalid'
   /** A leaf is larger than what everyone who joins can be asked to take in for each member. */
   | 'member-too-large'

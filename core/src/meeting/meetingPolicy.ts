@@ -67,7 +67,7 @@ export function meetingPolicy(expected: MeetingExpectation): GroupPolicy {
     handshakes: 'public',
     checkGroup: (context, tree) => checkGroup(expected, context, tree),
     checkLeaf: (crypto, leafNode, _context, previous) =>
-      checkLeaf(crypto, expected.meetingId, leafNode, previous),
+      checkMemberLeaf(crypto, expected.meetingId, leafNode, previous),
     checkProposal,
     checkProposals,
   }
@@ -134,8 +134,13 @@ function checkConventions(
 /** Bytes of one leaf: the names, keys and capabilities of a member, with its ticket, are under 4 KiB. */
 const maxLeafBytes = 8192
 
-/** @throws MeetingError `member-…` */
-async function checkLeaf(
+/**
+ * What every leaf of a meeting's group fulfils by itself, beside the rules of MLS.
+ * @param meetingId or `anyMeeting`, for a KeyPackage that is yet to be used
+ * @param previous the leaf that it replaces
+ * @throws MeetingError `member-…`
+ */
+export async function checkMemberLeaf(
   crypto: PublicSuite,
   meetingId: string,
   leafNode: LeafNode,

@@ -53,7 +53,7 @@ export type AdmissionTicket = Infer<typeof AdmissionTicket>
  * } ConclaveMember;
  *
  * struct {
- *     opaque meeting_id<V>;
+ *     opaque meeting_id<V>;        // empty: any meeting
  *     SignaturePublicKey signature_key;
  * } MemberTBS;
  */
@@ -69,7 +69,17 @@ const MemberTbs = struct({ meetingId: opaque(), signatureKey: opaque() })
 /** The label under which a device certifies a leaf's signature key. */
 export const memberLabel = 'ConclaveMember'
 
-/** What a device signs under `memberLabel`. */
+/**
+ * In place of a meeting's id, which is never empty: the device certifies the key for whichever
+ * meeting its leaf is added to. For published KeyPackages alone, which are made before anybody
+ * knows where they will be used.
+ */
+export const anyMeeting = ''
+
+/**
+ * What a device signs under `memberLabel`.
+ * @param meetingId or `anyMeeting`
+ */
 export function memberTbs(meetingId: string, signatureKey: Bytes): Bytes {
   return encode(MemberTbs, { meetingId: utf8(meetingId), signatureKey })
 }
@@ -95,20 +105,31 @@ export function memberOf(leafNode: LeafNodeContent): ConclaveMember {
   }
 }
 
+/** A leaf's `conclave_member`, whose signature is good. */
+export interface VerifiedMember extends ConclaveMember {
+  /** Whether the device named the meeting or left it open (`anyMeeting`). */
+  readonly certifiedFor: 'this-meeting' | 'any-meeting'
+}
+
 /**
- * Checks that the leaf's device certified its signature key for this meeting.
+ * Checks that the leaf's device certified its signature key for this meeting or for any.
+ * @param meetingId or `anyMeeting`, for which no certificate that names a meeting is good
  * @throws MeetingError `member-extension-invalid`
  */
 export async function verifyMember(
   crypto: PublicSuite,
   meetingId: string,
   leafNode: LeafNodeContent,
-): Promise<ConclaveMember> {
+): Promise<VerifiedMember> {
   const member = memberOf(leafNode)
-  const content = memberTbs(meetingId, leafNode.signatureKey)
   const { deviceKey, deviceSignature } = member
-  if (!(await verifyWithLabel(crypto, deviceKey, memberLabel, content, deviceSignature))) {
-    throw new MeetingError('member-extension-invalid', 'the device did not certify this leaf')
+  const isFor = (named: string): Promise<boolean> => {
+    const content = memberTbs(named, leafNode.signatureKey)
+    return verifyWithLabel(crypto, deviceKey, memberLabel, content, deviceSignature)
   }
-  return member
+  if (meetingId !== anyMeeting && (await isFor(meetingId))) {
+    return { ...member, certifiedFor: 'this-meeting' }
+  }
+  if (await isFor(anyMeeting)) return { ...member, certifiedFor: 'any-meeting' }
+  throw new MeetingError('member-extension-invalid', 'the device did not certify this leaf')
 }

@@ -2,6 +2,7 @@ import { type Bytes, concatBytes, decode, encode, fromHex, toHex, utf8 } from '@
 import { signWithLabel } from '@conclave/core/crypto/secret'
 import {
   AdmissionPolicy,
+  anyMeeting,
   ConclaveMeeting,
   ConclaveMember,
   foundingTerms,
@@ -146,7 +147,29 @@ describe('conclave_member', () => {
     await expect(verifyMember(crypto, meetingId, leaf)).resolves.toMatchObject({
       deviceKey: device.publicKey,
       ticket: undefined,
+      certifiedFor: 'this-meeting',
     })
+  })
+
+  it('certified for any meeting is accepted in each, and told from one for this meeting', async () => {
+    const leaf = await memberLeaf({ certifiedFor: anyMeeting })
+    for (const meeting of [meetingId, 'retro', anyMeeting]) {
+      await expect(verifyMember(crypto, meeting, leaf)).resolves.toMatchObject({
+        certifiedFor: 'any-meeting',
+      })
+    }
+  })
+
+  it('certified for one meeting is not good for any', async () => {
+    const leaf = await memberLeaf()
+    await expect(verifyMember(crypto, anyMeeting, leaf)).rejects.toEqual(memberInvalid)
+  })
+
+  it("certified for any meeting does not carry over to another leaf's key", async () => {
+    const victim = await memberLeaf({ certifiedFor: anyMeeting })
+    const attacker = await memberLeaf({ leafKey: 3, deviceKey: 4, certifiedFor: anyMeeting })
+    const stolen = { ...attacker, extensions: victim.extensions }
+    await expect(verifyMember(crypto, meetingId, stolen)).rejects.toEqual(memberInvalid)
   })
 
   it('certified for another meeting is invalid', async () => {

@@ -232,9 +232,9 @@ export interface ClientRequests {
     request: { readonly deviceKey: Bytes }
     reply: { readonly mail: readonly Mail[] }
   }
-  /** The device has this Welcome: it is deleted. */
+  /** The device has this Welcome: it is deleted. A last resort's come with one ref from many groups. */
   collect: {
-    request: { readonly deviceKey: Bytes; readonly ref: Bytes }
+    request: { readonly deviceKey: Bytes; readonly groupId: Bytes; readonly ref: Bytes }
     reply: object
   }
 }

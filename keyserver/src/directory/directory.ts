@@ -68,7 +68,8 @@ export interface DirectoryStore {
   stock(device: DirectoryDevice, now: number): Promise<KeyPackageStock>
   /**
    * One of each device, oldest first, which no other claim gets; where a device has no other, its
-   * last resort, again and again. Null where the claimer has claimed too often.
+   * last resort, again and again. Null where the claimer has claimed too often; what gave nothing
+   * does not count.
    */
   claim(
     identity: string,

@@ -126,9 +126,12 @@ export function memoryDirectory(): DirectoryStore {
     },
 
     async claim(identity, claimer, now) {
-      const { devices, claims } = personOf(identity, now)
-      if (!mayClaim(claims, claimer, now)) return null
-      return [...devices.values()].flatMap((device) => device.claim() ?? [])
+      const person = people.get(identity)
+      if (person === undefined) return []
+      purge(person, now)
+      const publishing = [...person.devices.values()].filter(({ publishes }) => publishes)
+      if (publishing.length > 0 && !mayClaim(person.claims, claimer, now)) return null
+      return publishing.flatMap((device) => device.claim() ?? [])
     },
 
     async deliver({ identity, deviceKey }, mail, expiresAt, limits, now) {

@@ -24,7 +24,7 @@ export interface DirectoryLimits {
   readonly keyPackagesPerIdentity: number
   readonly devicesPerIdentity: number
   readonly mailPerDevice: number
-  /** Of the Welcomes in one mailbox together. */
+  /** Of one mailbox: its Welcomes, packed one by one. */
   readonly mailBytesPerDevice: number
 }
 

@@ -1,5 +1,5 @@
 import { type Bytes, toHex } from '@conclave/core/codec'
-import type { KeyPackageStock, Mail } from '@conclave/core/delivery'
+import { type KeyPackageStock, type Mail, packMail } from '@conclave/core/delivery'
 import {
   type ClaimedKeyPackage,
   type Claimer,
@@ -15,13 +15,19 @@ interface Claimed {
   welcome: 'awaited' | 'delivered' | 'any-number'
 }
 
+interface Waiting {
+  readonly mail: Mail
+  readonly bytes: number
+  readonly expiresAt: number
+}
+
 /** Maps keep what was put in first at the front; keys are hexadecimal. */
 class Device {
   readonly key: Bytes
   readonly stock = new Map<string, PublishedKeyPackage>()
   lastResort: PublishedKeyPackage | null = null
   readonly claimed = new Map<string, Claimed>()
-  readonly mail = new Map<string, { readonly mail: Mail; readonly expiresAt: number }>()
+  readonly mail = new Map<string, Waiting>()
 
   constructor(key: Bytes) {
     this.key = key
@@ -143,16 +149,14 @@ export function memoryDirectory(): DirectoryStore {
       const key = mailKey(mail)
       // A last resort that is used again in the same group: the Welcome before is of no use.
       const others = [...device.mail].filter(([other]) => other !== key)
-      const bytes = others.reduce((sum, [, { mail }]) => sum + mail.welcome.length, 0)
-      if (
-        others.length >= limits.mailPerDevice ||
-        bytes + mail.welcome.length > limits.mailBytesPerDevice
-      ) {
+      const size = others.reduce((sum, [, { bytes }]) => sum + bytes, 0)
+      const bytes = packMail([mail]).length
+      if (others.length >= limits.mailPerDevice || size + bytes > limits.mailBytesPerDevice) {
         return false
       }
       if (claimed.welcome === 'awaited') claimed.welcome = 'delivered'
       device.mail.delete(key)
-      device.mail.set(key, { mail, expiresAt })
+      device.mail.set(key, { mail, bytes, expiresAt })
       return true
     },
 

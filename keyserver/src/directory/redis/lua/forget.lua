@@ -1,0 +1,22 @@
+-- Deletes all that a device or, without one, an identity has.
+-- KEYS expiry order content claimed awaited
+-- ARGV device
+-- RESULT nothing
+local expiry, order, content, claimed, awaited = unpack(KEYS)
+local name = unpack(ARGV)
+--- @include drop
+
+if name == '' then
+  redis.call('DEL', unpack(KEYS))
+  return false
+end
+for _, item in ipairs(redis.call('ZRANGE', order, 0, -1)) do
+  if string.match(item, '^%a (%x*) ') == name then drop(item) end
+end
+for _, used in ipairs(redis.call('ZRANGE', claimed, 0, -1)) do
+  if string.match(used, '^(%x*) ') == name then
+    redis.call('ZREM', claimed, used)
+    redis.call('HDEL', awaited, used)
+  end
+end
+return false

@@ -1,0 +1,15 @@
+-- The Welcomes that wait for a device, oldest first.
+-- KEYS expiry order content claimed awaited
+-- ARGV device now
+-- RESULT mail of each
+local expiry, order, content, claimed, awaited = unpack(KEYS)
+local name, now = unpack(ARGV)
+--- @include forgetExpired
+--- @include devicesOf
+
+forgetExpired(now)
+local result = {}
+for i, item in ipairs(deviceIn(devicesOf(), name).mail) do
+  result[i] = redis.call('HGET', content, item)
+end
+return result

@@ -73,7 +73,7 @@ export const requestSchemas: Schemas = {
   stock: z.object({ deviceKey: shortBytes }),
   claim: z.object({ identity: z.string().min(1).max(256) }),
   mailbox: z.object({ deviceKey: shortBytes }),
-  collect: z.object({ deviceKey: shortBytes, ref: shortBytes }),
+  collect: z.object({ deviceKey: shortBytes, groupId: shortBytes, ref: shortBytes }),
 }
 
 export function isRequestName(name: string): name is RequestName {

@@ -12,7 +12,7 @@ export function usage(campaigns) {
 Repeats property tests until the result means something, at most ${limit} minutes in all, and keeps what
 they saw in docs/evidence.json.
 
-  --only name,…  these campaigns only
+  --only name,…  these campaigns only; keyserver is every campaign keyserver-…
   --seed S       start chance from this number, as an earlier run did
   --json         what docs/evidence.json has then, on standard output
   --help         this text
@@ -33,7 +33,7 @@ export function readArguments(args, campaigns) {
   const values = parse(args)
   if (values.help) return undefined
   const names = values.only?.split(',')
-  const unknown = names?.find((name) => !campaigns.some((campaign) => campaign.name === name))
+  const unknown = names?.find((name) => !campaigns.some((campaign) => isNamed(campaign, name)))
   if (unknown !== undefined) {
     throw wrong(`there is no campaign ${unknown}: ${campaigns.map(({ name }) => name).join(', ')}`)
   }
@@ -42,10 +42,20 @@ export function readArguments(args, campaigns) {
     throw wrong(`--seed takes an integer from 0 below 2^31, not ${values.seed}`)
   }
   return {
-    chosen: campaigns.filter(({ name }) => names?.includes(name) ?? true),
+    chosen: campaigns.filter(
+      (campaign) => names === undefined || names.some((name) => isNamed(campaign, name)),
+    ),
     seed,
     json: values.json,
   }
+}
+
+/**
+ * @param {Campaign} campaign
+ * @param {string} name its own, or that of a family of campaigns
+ */
+function isNamed(campaign, name) {
+  return campaign.name === name || campaign.name.startsWith(`${name}-`)
 }
 
 /** @param {readonly string[]} args */

@@ -1,0 +1,74 @@
+-- Compares the epoch, appends and advances the epoch, with all that comes with a commit.
+-- KEYS group log sizes snapshots commits statuses trees treesUntil treesSeq waiting waitingOwner
+--   waitingUntil waitingOrder welcomes welcomesUntil welcomesLeaf welcomesSeq refs rates attached
+--   connected due leaving
+-- ARGV groupId epoch now message groupInfo welcome committer often since dueAt added removed
+--   treeHash ratchetTree overdue treeUntil welcomeUntil refUntil retained, then of each part of the
+--   Welcome: ref leaf welcome
+-- RESULT 'appended' seq, then of each who waited: ref keyPackage owner until | 'ref-used' |
+--   'too-often' | 'epoch-mismatch' epoch head | 'group-unknown'
+local
+  group, log, sizes, snapshots, commits, statuses, trees, treesUntil, treesSeq, waiting,
+  waitingOwner, waitingUntil, waitingOrder, welcomes, welcomesUntil, welcomesLeaf, welcomesSeq,
+  refs, rates, attached, connected, due, leaving
+  = unpack(KEYS)
+local
+  groupId, epoch, now, message, groupInfo, welcome, committer, often, since, dueAt, added,
+  removed, treeHash, ratchetTree, overdue, treeUntil, welcomeUntil, refUntil, retained
+  = unpack(ARGV, 1, 19)
+local firstPart = 20
+--- @include append
+--- @include forgetExpired
+--- @include changeMembers
+--- @include keepSnapshot
+--- @include expireWithGroup
+
+local id, current, head = unpack(redis.call('HMGET', group, 'id', 'epoch', 'head'))
+if id ~= groupId then return { 'group-unknown' } end
+if current ~= epoch then return { 'epoch-mismatch', current, head } end
+
+forgetExpired(now)
+for i = firstPart, #ARGV, 3 do
+  if redis.call('ZSCORE', refs, ARGV[i]) then return { 'ref-used' } end
+end
+
+local lately = {}
+for at in string.gmatch(redis.call('HGET', rates, committer) or '', '%d+') do
+  if tonumber(at) > tonumber(since) then lately[#lately + 1] = at end
+end
+if #lately >= tonumber(often) then return { 'too-often' } end
+lately[#lately + 1] = now
+
+local seq = append(head, 'commit', epoch, now, message, groupInfo, welcome ~= '' and welcome or nil)
+redis.call('HINCRBY', group, 'epoch', 1)
+redis.call('ZADD', commits, seq, epoch)
+redis.call('HSET', rates, committer, table.concat(lately, ' '))
+changeMembers(removed, added, dueAt)
+
+local result = { 'appended', seq }
+for i = firstPart, #ARGV, 3 do
+  local ref, leaf, part = ARGV[i], ARGV[i + 1], ARGV[i + 2]
+  local keyPackage = redis.call('HGET', waiting, ref)
+  if keyPackage then
+    result[#result + 1] = ref
+    result[#result + 1] = keyPackage
+    result[#result + 1] = redis.call('HGET', waitingOwner, ref)
+    result[#result + 1] = redis.call('ZSCORE', waitingUntil, ref)
+    dropWaiting(ref)
+  end
+  redis.call('ZADD', refs, refUntil, ref)
+  redis.call('HSET', welcomes, ref, part)
+  redis.call('ZADD', welcomesUntil, welcomeUntil, ref)
+  redis.call('ZADD', welcomesLeaf, leaf, ref)
+  redis.call('ZADD', welcomesSeq, seq, ref)
+end
+if treeHash ~= '' then
+  redis.call('ZADD', treesUntil, treeUntil, treeHash)
+  redis.call('HSET', treesSeq, treeHash, seq)
+  keepSnapshot(seq, groupInfo, treeHash, ratchetTree, overdue, retained)
+end
+expireWithGroup(
+  log, sizes, snapshots, commits, trees, treesUntil, treesSeq,
+  welcomes, welcomesUntil, welcomesLeaf, welcomesSeq, refs, rates, due
+)
+return result

@@ -1,0 +1,30 @@
+import { readLuaScript } from './luaScript.ts'
+
+const read = (name: string) => readLuaScript('store/redis/lua', name)
+
+/** The atomic steps of the Redis store. */
+export const storeScripts = {
+  addStatus: read('addStatus'),
+  addWaiting: read('addWaiting'),
+  appendCommit: read('appendCommit'),
+  appendProposal: read('appendProposal'),
+  appendReturned: read('appendReturned'),
+  appendVoid: read('appendVoid'),
+  attach: read('attach'),
+  closeGroup: read('closeGroup'),
+  createGroup: read('createGroup'),
+  detach: read('detach'),
+  dropWelcome: read('dropWelcome'),
+  findCommit: read('findCommit'),
+  findWelcome: read('findWelcome'),
+  listMeeting: read('listMeeting'),
+  listWaiting: read('listWaiting'),
+  markLeaving: read('markLeaving'),
+  readGroupInfo: read('readGroupInfo'),
+  readLog: read('readLog'),
+  readPresence: read('readPresence'),
+  readSnapshot: read('readSnapshot'),
+  readTree: read('readTree'),
+  renewLease: read('renewLease'),
+  withdrawWaiting: read('withdrawWaiting'),
+}

@@ -1,0 +1,110 @@
+import type { Bytes } from '@conclave/core/codec'
+import type {
+  AppendOutcome,
+  GroupKey,
+  LogRecord,
+  Snapshot,
+  StoredStatus,
+  WaitingEntry,
+  WelcomePart,
+} from '../store.ts'
+import { bytesOf, corrupted, fieldsOf, listOf, numberOf, textOf, tuplesOf } from './replies.ts'
+
+/** Leaf indices, as the scripts take and store them. */
+export function asLeafList(leaves: readonly number[]): string {
+  return leaves.join(',')
+}
+
+/** An entry as XRANGE gives it: its id `<seq>-0` and its fields. */
+export function recordOf(entry: unknown): LogRecord {
+  const [id, fields] = listOf(entry)
+  const field = fieldsOf(fields)
+  const kind = textOf(field.get('kind'))
+  if (kind !== 'proposal' && kind !== 'commit' && kind !== 'void') throw corrupted('a log entry')
+  const groupInfo = field.get('groupInfo')
+  const welcome = field.get('welcome')
+  return {
+    seq: numberOf(bytesOf(id).subarray(0, -2)),
+    kind,
+    epoch: numberOf(field.get('epoch')),
+    at: numberOf(field.get('at')),
+    message: bytesOf(field.get('message')),
+    ...(groupInfo !== undefined && {
+      upload: {
+        groupInfo: bytesOf(groupInfo),
+        welcome: welcome === undefined ? null : bytesOf(welcome),
+      },
+    }),
+  }
+}
+
+export function snapshotOf(reply: unknown): Snapshot {
+  const [seq, groupInfo, treeHash, ratchetTree, overdue] = listOf(reply)
+  const leaves = textOf(overdue)
+  return {
+    seq: numberOf(seq),
+    groupInfo: bytesOf(groupInfo),
+    ratchetTree: bytesOf(ratchetTree),
+    treeHash: bytesOf(treeHash),
+    overdue: leaves === '' ? [] : leaves.split(',').map(Number),
+  }
+}
+
+/** `ref keyPackage owner until` of each. */
+export function waitingOf(items: readonly unknown[]): readonly WaitingEntry[] {
+  return tuplesOf(items, 4).map(([ref, keyPackage, owner, until]) => ({
+    ref: bytesOf(ref),
+    keyPackage: bytesOf(keyPackage),
+    owner: textOf(owner),
+    expiresAt: numberOf(until),
+  }))
+}
+
+/** `leaf seq welcome` */
+export function welcomeOf(
+  ref: Bytes,
+  items: readonly unknown[],
+): { readonly part: WelcomePart; readonly seq: number } {
+  const [leaf, seq, welcome] = items
+  return {
+    part: { ref, leafIndex: numberOf(leaf), welcome: bytesOf(welcome) },
+    seq: numberOf(seq),
+  }
+}
+
+/** Leaf and `<status> <signature>` of each, by leaf. */
+export function statusesOf(reply: unknown): readonly StoredStatus[] {
+  return tuplesOf(reply, 2)
+    .map(([leaf, word]) => {
+      const bytes = bytesOf(word)
+      const blank = bytes.indexOf(0x20)
+      const status = textOf(bytes.subarray(0, blank))
+      if (status !== 'applied' && status !== 'failed') throw corrupted('a status')
+      return { leaf: numberOf(leaf), status, signature: bytes.subarray(blank + 1) } as const
+    })
+    .sort((a, b) => a.leaf - b.leaf)
+}
+
+/** Leaf indices in ascending order. */
+export function leavesOf(reply: unknown): readonly number[] {
+  return listOf(reply)
+    .map(numberOf)
+    .sort((a, b) => a - b)
+}
+
+/** What all the scripts that append to the log may answer. */
+export function appendOutcome({ groupId }: GroupKey, reply: readonly unknown[]): AppendOutcome {
+  const outcome = textOf(reply[0])
+  switch (outcome) {
+    case 'appended':
+      return { outcome, seq: numberOf(reply[1]) }
+    case 'epoch-mismatch': {
+      const group = { groupId, epoch: numberOf(reply[1]), head: numberOf(reply[2]) }
+      return { outcome, group }
+    }
+    case 'group-unknown':
+      return { outcome }
+    default:
+      throw corrupted('an outcome of appending')
+  }
+}

@@ -1,0 +1,151 @@
+import { utf8 } from '@conclave/core/codec'
+import { beforeEach, describe, expect, test } from 'vitest'
+import type { Store } from '../../src/store/store.ts'
+import {
+  adding,
+  commit,
+  founding,
+  key,
+  minute,
+  type OpenStore,
+  part,
+  proposal,
+  start,
+} from './storeSamples.ts'
+
+/** Who of a group is connected, overdue, going. */
+export function describePresence(open: OpenStore): void {
+  describe('presence', () => {
+    const graceMs = 10_000
+    const leaseUntil = start + minute
+    let store: Store
+    beforeEach(async () => {
+      store = await open()
+      await store.createGroup(founding())
+      await store.appendCommit(key, adding(0, part('bob', 1), part('carol', 2)))
+    })
+    const attach = (
+      connection: string,
+      leaf: number,
+      { instance = 'one', dueAt = start + graceMs } = {},
+    ) => store.attach(key, { connection, instance, leaf }, { dueAt, leaseUntil })
+    const view = (now = start) => store.readPresence(key, { now, graceMs })
+
+    test('who has never had a connection is overdue in the end', async () => {
+      expect(await view()).toEqual({
+        present: [],
+        overdue: [],
+        leaving: [],
+        nextDue: start + minute,
+        expiresAt: start + 60 * minute,
+      })
+      expect(await view(start + minute)).toMatchObject({ overdue: [0, 1, 2], nextDue: null })
+    })
+
+    test('a connection speaks for one leaf', async () => {
+      expect(await attach('a', 0)).toBe(true)
+      expect(await attach('a', 0)).toBe(false)
+      expect(await attach('b', 2)).toBe(true)
+      expect(await view()).toMatchObject({ present: [0, 2], nextDue: start + minute })
+      expect(await attach('a', 1, { dueAt: start + 5 })).toBe(true)
+      expect(await view()).toMatchObject({ present: [1, 2], nextDue: start + 5 })
+    })
+
+    test('a leaf that nobody has is nobody to speak for', async () => {
+      expect(await attach('a', 3)).toBe(false)
+      expect(await view()).toMatchObject({ present: [] })
+    })
+
+    test('a leaf is overdue some time after its last connection', async () => {
+      await attach('a', 1)
+      await attach('b', 1)
+      expect(await store.detach(key, 'a', start + 1)).toBe(true)
+      expect(await store.detach(key, 'a', start + 2)).toBe(false)
+      expect(await view()).toMatchObject({ present: [1] })
+      expect(await store.detach(key, 'b', start + 3)).toBe(true)
+      expect(await view()).toMatchObject({ present: [], overdue: [], nextDue: start + 3 })
+      expect(await view(start + 3)).toMatchObject({ overdue: [1] })
+      await attach('c', 1)
+      expect(await view(start + 3)).toMatchObject({ present: [1], overdue: [] })
+    })
+
+    test('an instance whose lease is over has no connections', async () => {
+      await attach('a', 0)
+      await attach('b', 1, { instance: 'two' })
+      await store.renewLease(key, 'two', start + 2 * minute)
+      expect(await view(leaseUntil - 1)).toMatchObject({ present: [0, 1] })
+      expect(await view(leaseUntil)).toMatchObject({
+        present: [1],
+        overdue: [2],
+        nextDue: leaseUntil + graceMs,
+      })
+      expect(await view(leaseUntil + graceMs)).toMatchObject({ overdue: [0, 2] })
+      await store.renewLease(key, 'one', start + 10 * minute)
+      expect(await view(leaseUntil + graceMs)).toMatchObject({ present: [1] })
+    })
+
+    test('a leaf is overdue after the last of several instances that are gone', async () => {
+      await attach('a', 1, { instance: 'one' })
+      await attach('b', 1, { instance: 'two' })
+      await store.renewLease(key, 'one', leaseUntil + 5)
+      expect(await view(start + 2 * minute)).toMatchObject({
+        present: [],
+        nextDue: null,
+        overdue: [0, 1, 2],
+      })
+      expect(await view(leaseUntil + graceMs + 4)).toMatchObject({
+        nextDue: leaseUntil + graceMs + 5,
+      })
+    })
+
+    test('who is removed has no connection, is not overdue and not going', async () => {
+      await attach('a', 1)
+      await store.markLeaving(key, 1)
+      await store.markLeaving(key, 2)
+      await store.appendCommit(key, commit(1, { removed: [1, 2] }))
+      expect(await view(start + minute)).toMatchObject({ present: [], overdue: [0], leaving: [] })
+      expect(await store.detach(key, 'a', start)).toBe(false)
+      expect(await attach('a', 1)).toBe(false)
+    })
+
+    test('whoever takes the leaf of somebody removed begins anew', async () => {
+      await attach('a', 1)
+      await store.markLeaving(key, 1)
+      const dueAt = start + 2 * minute
+      await store.appendCommit(key, { ...adding(1, part('dave', 1)), removed: [1], dueAt })
+      expect(await view(start + minute)).toMatchObject({
+        present: [],
+        overdue: [0, 2],
+        leaving: [],
+        nextDue: dueAt,
+      })
+    })
+
+    test('a leaf goes by its own proposal or by the word of somebody else', async () => {
+      await store.appendProposal(key, { ...proposal(1, 'self-remove'), leaving: 2 })
+      await store.markLeaving(key, 1)
+      await store.markLeaving(key, 7)
+      expect(await view()).toMatchObject({ leaving: [1, 2] })
+      await attach('a', 1)
+      await store.detach(key, 'a', start)
+      expect(await view()).toMatchObject({ leaving: [1, 2] })
+    })
+
+    test('a proposal that is not appended makes nobody go', async () => {
+      await store.appendProposal(key, { ...proposal(0, 'self-remove'), leaving: 2 })
+      expect(await view()).toMatchObject({ leaving: [] })
+    })
+
+    test('nobody is in a meeting without this group', async () => {
+      const elsewhere = { ...key, groupId: utf8('another') }
+      const attachment = { connection: 'a', instance: 'one', leaf: 0 }
+      const times = { dueAt: start, leaseUntil }
+      expect(await store.attach(elsewhere, attachment, times)).toBe(false)
+      expect(await store.detach(elsewhere, 'a', start)).toBe(false)
+      expect(await store.readPresence(elsewhere, { now: start, graceMs })).toBeUndefined()
+      await store.markLeaving(elsewhere, 0)
+      await store.renewLease(elsewhere, 'one', start)
+      expect(await view()).toMatchObject({ present: [], leaving: [] })
+    })
+  })
+}

@@ -5,6 +5,9 @@ import { JobError } from '../jobs/jobError.ts'
 import type { WebhookEvent } from '../jobs/jobs.ts'
 import { WebhookError } from '../webhooks/webhookError.ts'
 
+/** As much of the global as is needed. */
+export type Fetch = (url: URL, init: RequestInit) => Promise<Response>
+
 const timeoutMs = 10_000
 
 /**
@@ -21,7 +24,7 @@ export function webhookSender(options: {
   readonly url: string
   /** `whsec_` and the base64 of 24 to 64 random bytes. */
   readonly secret: string
-  readonly fetch: typeof fetch
+  readonly fetch: Fetch
   readonly clock: Clock
 }): (event: WebhookEvent) => Promise<void> {
   const { fetch, clock } = options

@@ -47,14 +47,12 @@ class BullJobs implements JobService {
   readonly #queues: Readonly<Record<QueueName, Queue<Job>>>
   #workers: readonly Worker<Job>[] = []
   #closing: Promise<void> | undefined
-  #lastTrouble: string | undefined
+  readonly #troubles = new Set<string>()
 
   constructor(options: BullJobsOptions) {
     this.#options = { ...defaultJobOptions, prefix: '{conclave-jobs}', ...options }
     this.#connection = bullConnection(options.redis, {
-      ready: () => {
-        this.#lastTrouble = undefined
-      },
+      ready: () => this.#troubles.clear(),
       failed: this.#failed,
     })
     this.#queues = {
@@ -178,11 +176,11 @@ class BullJobs implements JobService {
     }
   }
 
-  /** Connections fail again and again while Redis is away: it is said once. */
+  /** Connections fail again and again while Redis is away: each way of it is told once. */
   readonly #failed = (error: unknown): void => {
-    const reason = reasonOf(error)
-    if (reason === this.#lastTrouble) return
-    this.#lastTrouble = reason
+    const kind = error instanceof Error ? error.constructor.name : typeof error
+    if (this.#troubles.has(kind)) return
+    this.#troubles.add(kind)
     this.#options.logger.warn({ err: error }, 'jobs: trouble with Redis')
   }
 }

@@ -4,7 +4,7 @@ import { pino } from 'pino'
 import { Webhook } from 'standardwebhooks'
 import { beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 import { VirtualClock } from '../../../core/test/virtualClock.ts'
-import { webhookSender } from '../../src/edge/webhookSender.ts'
+import { type Fetch, webhookSender } from '../../src/edge/webhookSender.ts'
 import { JobError } from '../../src/jobs/jobError.ts'
 import type { Job, JobService, WebhookEvent } from '../../src/jobs/jobs.ts'
 import { timerJobs } from '../../src/jobs/timerJobs.ts'
@@ -119,7 +119,7 @@ describe('webhooks of what happens', () => {
       'sweep-directory': async () => {},
       webhook: ({ event }) => send(event),
     })
-    const counted: typeof fetch = (...request) => {
+    const counted: Fetch = (...request) => {
       underWay++
       return fetch(...request).finally(() => underWay--)
     }

@@ -16,11 +16,11 @@ export {
   defaultGraceMs,
   defaultPath,
   type Keyserver,
-  type KeyserverDirectory,
   type KeyserverHealth,
   type KeyserverOptions,
 } from './keyserver.ts'
 export { defaultLimits, type KeyserverLimits } from './limits.ts'
+export { type KeyserverObserver, observers, silentObserver } from './observer.ts'
 export {
   commonRemovalSigner,
   generateRemovalSigner,
@@ -28,4 +28,3 @@ export {
 } from './removalSigner.ts'
 export { memoryStore } from './store/memoryStore.ts'
 export type { Store } from './store/store.ts'
-export { type KeyserverObserver, observers, silentObserver } from './observer.ts'

@@ -1,19 +1,21 @@
 import type { Clock, RandomBytes } from '@conclave/core'
-import type { AccessClaims, TokenVerifier } from '@conclave/core/access'
+import type { TokenVerifier } from '@conclave/core/access'
 import { fromHex, toHex } from '@conclave/core/codec'
 import type { PublicCrypto } from '@conclave/core/crypto/public'
-import {
-  type ClientToServerEvents,
-  deliveryNamespace,
-  type ServerNotices,
-  type ServerToClientEvents,
-} from '@conclave/core/delivery'
+import { deliveryNamespace, type ServerNotices } from '@conclave/core/delivery'
 import type { Logger } from 'pino'
-import { type Namespace, Server, type ServerOptions } from 'socket.io'
+import { Server, type ServerOptions } from 'socket.io'
 import type { Administration } from './administration.ts'
-import { authenticate, ConnectRefusal } from './connection/authenticate.ts'
+import { Admissions } from './connection/admissions.ts'
+import { admitClients } from './connection/admitClients.ts'
+import { ConnectRefusal } from './connection/authenticate.ts'
 import { Connection } from './connection/connection.ts'
+import type { DeliveryNamespace, DeliverySocket } from './connection/deliverySocket.ts'
+import { cutSlowConsumer } from './connection/slowConsumer.ts'
+import { createDirectory } from './directory/createDirectory.ts'
+import type { DirectoryStore } from './directory/directory.ts'
 import type { DirectoryHandlers } from './directory/handlers.ts'
+import { memoryDirectory } from './directory/memoryDirectory.ts'
 import type { Jobs, WebhookEvent } from './jobs/jobs.ts'
 import { timerJobs } from './jobs/timerJobs.ts'
 import { defaultLimits, defaultMeetingMs, type KeyserverLimits, maxPacketBytes } from './limits.ts'
@@ -21,27 +23,9 @@ import { type KeyserverObserver, observers, silentObserver } from './observer.ts
 import type { Audience, Reach } from './ordering/audience.ts'
 import { administer } from './ordering/meetingAdministration.ts'
 import { Meetings } from './ordering/meetings.ts'
-import { refuse } from './ordering/orderingError.ts'
 import type { RemovalSigner } from './removalSigner.ts'
 import type { Store } from './store/store.ts'
 
-interface SocketData {
-  claims: AccessClaims
-  connection: Connection
-}
-
-/** What instances of one store tell each other. */
-interface InstanceEvents {
-  closed: (meetingId: string, groupId: string, reason: ServerNotices['closed']['reason']) => void
-}
-
-type DeliveryNamespace = Namespace<
-  ClientToServerEvents,
-  ServerToClientEvents,
-  InstanceEvents,
-  SocketData
->
-type DeliverySocket = Parameters<Parameters<DeliveryNamespace['use']>[0]>[0]
 type HttpServer = Parameters<Server['attach']>[0]
 
 export interface KeyserverOptions {
@@ -56,8 +40,8 @@ export interface KeyserverOptions {
   readonly adapter?: ServerOptions['adapter']
   /** Work that is due later; on this process's timers where not given. */
   readonly jobs?: Jobs
-  /** KeyPackages of people who are away; without one, requests for them are refused. */
-  readonly directory?: KeyserverDirectory
+  /** KeyPackages of people who are away; in this process's memory where not given. */
+  readonly directoryStore?: DirectoryStore
   /** Tells the app's backend; nobody is told where not given. */
   readonly deliverWebhook?: (event: WebhookEvent) => Promise<void>
   readonly observer?: KeyserverObserver
@@ -71,14 +55,8 @@ export interface KeyserverOptions {
   /** How long a meeting may last, in milliseconds: a day. */
   readonly meetingMs?: number
   readonly limits?: Partial<KeyserverLimits>
-}
-
-/** A KeyPackage directory as the keyserver serves it. */
-export interface KeyserverDirectory extends DirectoryHandlers {
-  readonly observer: KeyserverObserver
-  /** Deletes what has expired. */
-  sweep(): Promise<void>
-  close(): Promise<void>
+  /** How many proxies stand before it, each of which appends to `X-Forwarded-For`: none. */
+  readonly trustedProxies?: number
 }
 
 /** What the keyserver is doing, for health checks. */
@@ -117,7 +95,7 @@ const connectTimeout = 10_000
 export function createKeyserver(options: KeyserverOptions): Keyserver {
   const { httpServer, access, store, removalSigner, crypto, clock, random, logger } = options
   const limits = { ...defaultLimits, ...options.limits }
-  const { jobs = timerJobs({ clock, logger }), directory, deliverWebhook } = options
+  const { jobs = timerJobs({ clock, logger }), deliverWebhook } = options
   const io = new Server(httpServer, {
     path: options.path ?? defaultPath,
     serveClient: false,
@@ -129,7 +107,16 @@ export function createKeyserver(options: KeyserverOptions): Keyserver {
     ...(options.adapter !== undefined && { adapter: options.adapter }),
   })
   const clients: DeliveryNamespace = io.of(deliveryNamespace)
-  const { observer = silentObserver } = options
+  const directory = createDirectory({
+    store: options.directoryStore ?? memoryDirectory(),
+    crypto,
+    clock,
+    logger,
+    notify: (identity, notice) => {
+      clients.to(identityRoom(identity)).emit('stockLow', notice)
+    },
+  })
+  const observer = observers(options.observer ?? silentObserver, directory.observer)
   const meetings = new Meetings({
     store,
     crypto,
@@ -137,7 +124,7 @@ export function createKeyserver(options: KeyserverOptions): Keyserver {
     clock,
     audience: audienceOf(clients, options.adapter !== undefined),
     jobs,
-    observer: directory === undefined ? observer : observers(observer, directory.observer),
+    observer,
     instance: toHex(random(instanceIdBytes)),
     limits,
     graceMs: options.graceMs ?? defaultGraceMs,
@@ -147,40 +134,21 @@ export function createKeyserver(options: KeyserverOptions): Keyserver {
   const started = jobs.start({
     'check-group': ({ meetingId, groupId }) =>
       meetings.visit(meetingId, (meeting) => meeting.check(groupId)),
-    'sweep-directory': async () => directory?.sweep(),
+    'sweep-directory': async () => {
+      await directory.sweep()
+    },
     webhook: async ({ event }) => deliverWebhook?.(event),
   })
   started.catch((error: unknown) => logger.error({ err: error }, 'due work is not taken up'))
 
   // socket.io opens "/" to whoever connects.
   io.use((_socket, next) => next(new ConnectRefusal('unknown-namespace', 'nothing is served here')))
-  const admitted = new WeakSet<object>()
-  clients.use((socket, next) => {
-    const { conn } = socket
-    if (clients.sockets.size >= limits.connections) {
-      next(new ConnectRefusal('rate-limited', 'the keyserver has no room for another connection'))
-      return
-    }
-    // socket.io itself makes as many sockets of a connection as it sends CONNECT packets.
-    if (admitted.has(conn)) {
-      next(new ConnectRefusal('already-connected', 'this connection is on the namespace already'))
-      return
-    }
-    admitted.add(conn)
-    authenticate(socket.handshake.auth, access.verifier).then(
-      (claims) => {
-        socket.data.claims = claims
-        next()
-      },
-      (error: Error) => {
-        admitted.delete(conn)
-        next(error)
-      },
-    )
-  })
+  const admissions = new Admissions({ limits, trustedProxies: options.trustedProxies ?? 0, clock })
+  admitClients(io, clients, { verifier: access.verifier, admissions, limits, observer, logger })
   clients.on('connection', (socket) => {
-    socket.on('disconnect', () => admitted.delete(socket.conn))
-    serve(socket, { meetings, directory: directory ?? noDirectory, limits, clock, random, logger })
+    const { handlers } = directory
+    const shared = { meetings, directory: handlers, admissions, observer, limits, clock, random }
+    serve(socket, { ...shared, logger })
   })
 
   return {
@@ -203,7 +171,7 @@ export function createKeyserver(options: KeyserverOptions): Keyserver {
       await meetings.close('shutdown')
       await jobs.close()
       await io.close()
-      await directory?.close()
+      await directory.close()
       await store.close()
     },
   }
@@ -233,6 +201,8 @@ function serve(
   shared: {
     readonly meetings: Meetings
     readonly directory: DirectoryHandlers
+    readonly admissions: Admissions
+    readonly observer: KeyserverObserver
     readonly limits: KeyserverLimits
     readonly clock: Clock
     readonly random: RandomBytes
@@ -246,7 +216,12 @@ function serve(
     id: socket.id,
     claims: socket.data.claims,
     entered: (meetingId) => void socket.join(meetingRoom(meetingId)),
+    directoryUsed: () => void socket.join(identityRoom(socket.data.claims.identity)),
     disconnect: () => socket.disconnect(true),
+  })
+  cutSlowConsumer(socket.conn, shared.limits.unsentBytes, () => {
+    logger.info({ reason: 'slow-consumer' }, 'cut')
+    shared.observer.cut('slow-consumer')
   })
   socket.data.connection = connection
   const failed = (error: unknown): void => logger.error({ err: error }, 'a connection failed')
@@ -262,6 +237,8 @@ function serve(
 /** Rooms of socket.io, one for all who have entered a meeting and one for those who follow its log. */
 const meetingRoom = (meetingId: string): string => `meeting:${meetingId}`
 const followersRoom = (meetingId: string): string => `followers:${meetingId}`
+/** Whoever has asked the directory something. */
+const identityRoom = (identity: string): string => `identity:${identity}`
 
 /** @param shared whether other instances have sockets of the same meetings */
 function audienceOf(clients: DeliveryNamespace, shared: boolean): Audience {
@@ -305,15 +282,4 @@ function audienceOf(clients: DeliveryNamespace, shared: boolean): Audience {
       clients.serverSideEmit('closed', meetingId, toHex(notice.groupId), notice.reason)
     },
   }
-}
-
-const refuseDirectory = async () =>
-  refuse('not-permitted', 'this keyserver has no KeyPackage directory')
-
-const noDirectory: DirectoryHandlers = {
-  publish: refuseDirectory,
-  stock: refuseDirectory,
-  claim: refuseDirectory,
-  mailbox: refuseDirectory,
-  collect: refuseDirectory,
 }

@@ -1,13 +1,27 @@
 /** What clients may use of one keyserver process. */
 export interface KeyserverLimits {
   readonly connections: number
+  /**
+   * Connections at the same time of one address (IPv6: of one /64), one identity, one meeting. Many
+   * people may be behind one address, and all who come through an SFU are.
+   */
+  readonly connectionsPerAddress: number
+  readonly connectionsPerIdentity: number
+  readonly connectionsPerMeeting: number
+  /** Connections a minute that one address may try to make, over time and at once. */
+  readonly connectionAttemptsPerMinute: number
   /** Meetings that have a group at the same time. */
   readonly groups: number
   /** Requests a second of one connection over time, and at once. */
   readonly requestsPerSecond: number
   readonly requestBurst: number
+  /** The same for all connections of one identity together. */
+  readonly identityRequestsPerSecond: number
+  readonly identityRequestBurst: number
   /** Requests of one connection that are under way. */
   readonly pendingRequests: number
+  /** Bytes that wait to be written to one connection; one that reads too slowly is cut. */
+  readonly unsentBytes: number
   /** KeyPackages that wait in one group. */
   readonly waitingJoiners: number
   /** Commits of one leaf in ten seconds: what a busy meeting of two needs. */
@@ -16,10 +30,17 @@ export interface KeyserverLimits {
 
 export const defaultLimits: KeyserverLimits = {
   connections: 10_000,
+  connectionsPerAddress: 4_000,
+  connectionsPerIdentity: 64,
+  connectionsPerMeeting: 2_000,
+  connectionAttemptsPerMinute: 6_000,
   groups: 10_000,
   requestsPerSecond: 50,
   requestBurst: 200,
+  identityRequestsPerSecond: 200,
+  identityRequestBurst: 800,
   pendingRequests: 64,
+  unsentBytes: 8 << 20,
   waitingJoiners: 256,
   commitsPerLeaf: 40,
 }

@@ -7,6 +7,7 @@ export {
   ANY_MEETING,
   type Grant,
   type Grants,
+  MAX_NAME_LENGTH,
   requireGrant,
   requireMeeting,
 } from './accessClaims.ts'

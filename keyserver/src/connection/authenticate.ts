@@ -10,15 +10,17 @@ export class ConnectRefusal extends Error {
   override readonly name = 'ConnectRefusal'
   readonly data: { readonly code: string; readonly message: string }
 
-  constructor(code: string, message: string) {
-    super(message)
+  /** @param cause is not told */
+  constructor(code: string, message: string, cause?: unknown) {
+    super(message, { cause })
     this.data = { code, message }
   }
 }
 
 /**
  * What the token says that a client connects with as `auth.token`; it must grant `join`.
- * @throws ConnectRefusal with one of AccessError's `token-…` codes
+ * @throws ConnectRefusal with one of AccessError's `token-…` codes, or `unavailable` where nobody's
+ *   token can be checked
  */
 export async function authenticate(
   auth: { readonly token?: unknown },
@@ -30,6 +32,9 @@ export async function authenticate(
     return claims
   } catch (error) {
     if (!(error instanceof AccessError)) throw error
+    if (error.code === 'access-keys-unavailable') {
+      throw new ConnectRefusal('unavailable', 'access tokens cannot be checked now', error)
+    }
     throw new ConnectRefusal(error.code, error.message)
   }
 }

@@ -1,5 +1,11 @@
 import type { Clock, RandomBytes } from '@conclave/core'
-import { type AccessClaims, AccessError, requireMeeting } from '@conclave/core/access'
+import {
+  type AccessClaims,
+  AccessError,
+  type Grant,
+  requireGrant,
+  requireMeeting,
+} from '@conclave/core/access'
 import {
   type PackedReply,
   protocolMinor,
@@ -9,11 +15,14 @@ import {
 import type { Logger } from 'pino'
 import type { DirectoryHandlers, DirectoryRequestName } from '../directory/handlers.ts'
 import type { KeyserverLimits } from '../limits.ts'
+import type { KeyserverObserver } from '../observer.ts'
 import type { Participant } from '../ordering/audience.ts'
 import type { Meeting, MeetingHandlers, MeetingRequestName } from '../ordering/meeting.ts'
 import type { Meetings } from '../ordering/meetings.ts'
 import { type PackedRefusal, refuse } from '../ordering/orderingError.ts'
 import { StoreError } from '../store/storeError.ts'
+import type { Admissions, Release } from './admissions.ts'
+import { callAt } from './callAt.ts'
 import { isRequestName, parseRequest } from './requestSchemas.ts'
 import { TokenBucket } from './tokenBucket.ts'
 
@@ -22,12 +31,16 @@ export interface ConnectionOptions {
   readonly claims: AccessClaims
   readonly meetings: Meetings
   readonly directory: DirectoryHandlers
+  readonly admissions: Admissions
+  readonly observer: KeyserverObserver
   readonly limits: KeyserverLimits
   readonly clock: Clock
   readonly random: RandomBytes
   readonly logger: Logger
   /** Called when the connection has entered a meeting, before it is told. */
   readonly entered: (meetingId: string) => void
+  /** Called before the first request to the directory: such a client is of minor version 1. */
+  readonly directoryUsed: () => void
   readonly disconnect: () => void
 }
 
@@ -35,12 +48,23 @@ interface Entered {
   readonly meetingId: string
   readonly meeting: Meeting
   readonly participant: Participant
+  /** Gives back the connection's place in the meeting. */
+  readonly release: Release
 }
 
 type Answer = (reply: PackedReply<object>) => void
 
 /** Length of the nonce that `attach` signs, in bytes. */
 const nonceBytes = 16
+
+/** Requests that need no meeting, and the grant beside `join` that each takes. */
+const directoryGrants = {
+  publish: undefined,
+  stock: undefined,
+  claim: 'invite',
+  mailbox: undefined,
+  collect: undefined,
+} as const satisfies Record<DirectoryRequestName, Grant | undefined>
 
 /**
  * One client's connection: checks what it sends before anything acts on it. Every request is
@@ -49,30 +73,34 @@ const nonceBytes = 16
 export class Connection {
   readonly #options: ConnectionOptions
   readonly #bucket: TokenBucket
+  readonly #cancelExpiry: () => void
   #entered: Entered | undefined
   #left: Promise<void> = Promise.resolve()
   #pending = 0
   #refusedInARow = 0
+  #usesDirectory = false
 
   constructor(options: ConnectionOptions) {
     this.#options = options
-    const { clock, limits } = options
+    const { clock, limits, claims } = options
     this.#bucket = new TokenBucket(clock, limits.requestsPerSecond, limits.requestBurst)
+    this.#cancelExpiry = callAt(clock, claims.expiresAt, () => this.#cut('token-expired'))
   }
 
   /** @param args what came with the event: from a good client, a payload and an acknowledgement */
   async receive(event: string, args: readonly unknown[]): Promise<void> {
     const acknowledge = args.at(-1)
     if (typeof acknowledge !== 'function') {
-      this.#options.logger.warn('cut: a request without an acknowledgement')
-      this.#options.disconnect()
+      this.#cut('malformed')
       return
     }
     const request = isRequestName(event) ? event : undefined
     const answer: Answer = (reply) => {
       if (!reply.ok) {
         const { code, detail } = reply
-        this.#options.logger.debug({ meeting: this.#entered?.meetingId, request, code, detail })
+        const { logger, observer } = this.#options
+        observer.refused(request ?? 'unknown', code, detail)
+        logger.debug({ meeting: this.#entered?.meetingId, request, code, detail })
       }
       acknowledge(reply)
     }
@@ -84,7 +112,7 @@ export class Connection {
       this.#pending += 1
       try {
         if (request === 'enter') await this.#enter(args[0], answer)
-        else if (isDirectoryRequest(request)) await this.#lookUp(request, args[0], answer)
+        else if (isDirectoryRequest(request)) await this.#askDirectory(request, args[0], answer)
         else await this.#ask(request, args[0], answer)
       } finally {
         this.#pending -= 1
@@ -96,11 +124,14 @@ export class Connection {
   exit(): void {
     const entered = this.#entered
     this.#entered = undefined
-    if (entered !== undefined) this.#options.meetings.leave(entered.meetingId)
+    if (entered === undefined) return
+    entered.release()
+    this.#options.meetings.leave(entered.meetingId)
   }
 
   /** The client is gone. */
   async closed(): Promise<void> {
+    this.#cancelExpiry()
     const entered = this.#entered
     if (entered === undefined) return
     const { meeting, participant } = entered
@@ -117,18 +148,26 @@ export class Connection {
     await this.#left.catch(() => {})
   }
 
+  #cut(reason: 'malformed' | 'rate-limited' | 'token-expired'): void {
+    const { logger, observer, disconnect } = this.#options
+    logger.info({ meeting: this.#entered?.meetingId, reason }, 'cut')
+    observer.cut(reason)
+    disconnect()
+  }
+
   /** A client that goes on after a burst of refusals is cut. */
   #admit(): boolean {
-    const { limits, logger, disconnect } = this.#options
-    if (this.#pending < limits.pendingRequests && this.#bucket.take()) {
+    const { limits, admissions, claims } = this.#options
+    if (
+      this.#pending < limits.pendingRequests &&
+      this.#bucket.take() &&
+      admissions.request(claims.identity)
+    ) {
       this.#refusedInARow = 0
       return true
     }
     this.#refusedInARow += 1
-    if (this.#refusedInARow > limits.requestBurst) {
-      logger.warn('cut: too many requests')
-      disconnect()
-    }
+    if (this.#refusedInARow === limits.requestBurst + 1) this.#cut('rate-limited')
     return false
   }
 
@@ -142,30 +181,40 @@ export class Connection {
     if (this.#entered !== undefined) {
       return answer(refuse('already-entered', 'a connection is in one meeting'))
     }
-    const forbidden = this.#forbids(meetingId)
+    const { id, meetings, admissions, random } = this.#options
+    const forbidden = this.#forbids((claims) => requireMeeting(claims, meetingId))
     if (forbidden !== undefined) return answer(forbidden)
-    const { id, meetings, random } = this.#options
+    const release = admissions.enter(meetingId)
+    if (release === undefined) {
+      return answer(refuse('rate-limited', 'too many connections in this meeting'))
+    }
     const meeting = meetings.enter(meetingId)
     const participant = { id, nonce: random(nonceBytes) }
-    const entered = { meetingId, meeting, participant }
+    const entered = { meetingId, meeting, participant, release }
     // From here on, before the answer, requests that follow this one find the meeting.
     this.#entered = entered
     this.#options.entered(meetingId)
-    await this.#inLane(entered, answer, async () => ({
+    await this.#inLane('enter', entered, answer, async () => ({
       ...(await meeting.enter(participant)),
       minor: protocolMinor,
     }))
   }
 
-  async #lookUp<N extends DirectoryRequestName>(
+  async #askDirectory<N extends DirectoryRequestName>(
     name: N,
     payload: unknown,
     answer: Answer,
   ): Promise<void> {
     const parsed = parseRequest(name, payload)
     if (!parsed.ok) return answer(parsed)
-    const { claims, directory } = this.#options
-    answer(await this.#outcome(() => directory[name](claims, parsed.request)))
+    const { claims, directory, directoryUsed } = this.#options
+    const grant = directoryGrants[name]
+    const forbidden = grant && this.#forbids(() => requireGrant(claims, grant))
+    if (forbidden !== undefined) return answer(forbidden)
+    if (!this.#usesDirectory) directoryUsed()
+    this.#usesDirectory = true
+    const handlers: DirectoryHandlers = directory
+    answer(await this.#outcome(name, () => handlers[name](claims, parsed.request)))
   }
 
   async #ask<N extends MeetingRequestName>(
@@ -179,37 +228,46 @@ export class Connection {
     if (entered === undefined) return answer(notEntered())
     const handlers: MeetingHandlers = entered.meeting
     await entered.meeting.turnOf(name, parsed.request)
-    await this.#inLane(entered, answer, () => handlers[name](entered.participant, parsed.request))
+    await this.#inLane(name, entered, answer, () =>
+      handlers[name](entered.participant, parsed.request),
+    )
   }
 
   /** The answer is given inside the lane, so that no later notice overtakes it. */
   async #inLane(
+    request: RequestName,
     entered: Entered,
     answer: Answer,
     handle: () => Promise<PackedReply<object>>,
   ): Promise<void> {
     await entered.meeting.lane.run(async () => {
-      answer(this.#entered === entered ? await this.#outcome(handle) : notEntered())
+      answer(this.#entered === entered ? await this.#outcome(request, handle) : notEntered())
     })
   }
 
-  async #outcome(handle: () => Promise<PackedReply<object>>): Promise<PackedReply<object>> {
+  async #outcome(
+    request: RequestName,
+    handle: () => Promise<PackedReply<object>>,
+  ): Promise<PackedReply<object>> {
     try {
       return await handle()
     } catch (error) {
+      const { logger } = this.#options
       const meeting = this.#entered?.meetingId
       if (error instanceof StoreError) {
-        this.#options.logger.warn({ meeting, code: error.code }, 'a request met no store')
+        // Its cause may quote what was to be stored.
+        const { code, message } = error
+        logger.warn({ meeting, request, code, message }, 'the store failed')
         return refuse('unavailable', 'the keyserver cannot reach its store')
       }
-      this.#options.logger.error({ meeting, err: error }, 'a request failed')
+      logger.error({ meeting, request, err: error }, 'a request failed')
       return refuse('internal', 'the keyserver failed')
     }
   }
 
-  #forbids(meetingId: string): PackedRefusal | undefined {
+  #forbids(require: (claims: AccessClaims) => void): PackedRefusal | undefined {
     try {
-      requireMeeting(this.#options.claims, meetingId)
+      require(this.#options.claims)
       return undefined
     } catch (error) {
       if (!(error instanceof AccessError)) throw error
@@ -218,18 +276,10 @@ export class Connection {
   }
 }
 
-function notEntered(): PackedRefusal {
-  return refuse('not-entered', 'enter a meeting first')
+function isDirectoryRequest(name: RequestName): name is DirectoryRequestName {
+  return Object.hasOwn(directoryGrants, name)
 }
 
-const directoryRequests: readonly string[] = [
-  'publish',
-  'stock',
-  'claim',
-  'mailbox',
-  'collect',
-] satisfies DirectoryRequestName[]
-
-function isDirectoryRequest(name: RequestName): name is DirectoryRequestName {
-  return directoryRequests.includes(name)
+function notEntered(): PackedRefusal {
+  return refuse('not-entered', 'enter a meeting first')
 }

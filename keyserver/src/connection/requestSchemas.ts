@@ -1,12 +1,13 @@
+import { MAX_NAME_LENGTH } from '@conclave/core/access'
 import type { Bytes } from '@conclave/core/codec'
 import {
   maxKeyPackageBytes,
   maxMessageBytes,
-  maxPageBytes,
   type RequestName,
   type RequestOf,
 } from '@conclave/core/delivery'
 import { z } from 'zod'
+import { maxPacketBytes } from '../limits.ts'
 import { type PackedRefusal, refuse } from '../ordering/orderingError.ts'
 
 const tooLarge = 'too-large'
@@ -22,7 +23,10 @@ function bytes(maxLength: number): z.ZodType<Bytes> {
 /** Fields that hold one identifier, hash or signature. */
 const shortBytes = bytes(256)
 const mlsMessage = bytes(maxMessageBytes)
+/** A list that is packed: as much as a packet holds. */
+const packed = bytes(maxPacketBytes)
 const sequenceNumber = z.int().min(0)
+const leafIndex = z.int().min(0).max(0xffffffff)
 
 /** A meeting id has at most 256 bytes of UTF-8, as `conclave_meeting` says. */
 const meetingId = z
@@ -34,13 +38,13 @@ type Schemas = { readonly [N in RequestName]: z.ZodType<RequestOf<N>> }
 
 /** The shape of every request; fields that this version does not know are left out. */
 export const requestSchemas: Schemas = {
-  enter: z.object({ protocol: z.int().min(0), minor: z.int().min(0).optional(), meetingId }),
+  enter: z.object({ protocol: z.int().min(0), minor: z.int().min(0).exactOptional(), meetingId }),
   create: z.object({ groupInfo: mlsMessage, ratchetTree: mlsMessage }),
   wait: z.object({ groupId: shortBytes, keyPackage: bytes(maxKeyPackageBytes) }),
   resume: z.object({ groupId: shortBytes, after: sequenceNumber }),
   attach: z.object({
     groupId: shortBytes,
-    leafIndex: z.int().min(0).max(0xffffffff),
+    leafIndex,
     signature: shortBytes,
   }),
   propose: z.object({ groupId: shortBytes, message: mlsMessage }),
@@ -56,22 +60,22 @@ export const requestSchemas: Schemas = {
   report: z.object({
     groupId: shortBytes,
     seq: sequenceNumber,
-    leafIndex: z.int().min(0).max(0xffffffff),
+    leafIndex,
     status: z.enum(['applied', 'failed']),
     signature: shortBytes,
   }),
   giveBack: z.object({
     groupId: shortBytes,
     after: sequenceNumber,
-    entries: bytes(maxPageBytes),
+    entries: packed,
     groupInfo: mlsMessage,
   }),
   publish: z.object({
-    keyPackages: mlsMessage,
+    keyPackages: packed,
     lastResort: bytes(maxKeyPackageBytes).nullable(),
   }),
   stock: z.object({ deviceKey: shortBytes }),
-  claim: z.object({ identity: z.string().min(1).max(256) }),
+  claim: z.object({ identity: z.string().min(1).max(MAX_NAME_LENGTH) }),
   mailbox: z.object({ deviceKey: shortBytes }),
   collect: z.object({ deviceKey: shortBytes, groupId: shortBytes, ref: shortBytes }),
 }

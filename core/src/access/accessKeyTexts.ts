@@ -78,7 +78,11 @@ function jsonIn(text: string): unknown {
 }
 
 function invalid(what: string, format: string): AccessError {
-  return new AccessError('access-key-invalid', `the ${what} are not in their format`, {
-    remedy: `give them as ${format}`,
-  })
+  return new AccessError(
+    'access-key-invalid',
+    `what is configured as ${what} is not in its format`,
+    {
+      remedy: `give ${format}`,
+    },
+  )
 }

@@ -3,6 +3,7 @@ import { inspect } from 'node:util'
 import {
   AccessError,
   type AccessErrorCode,
+  CLOCK_TOLERANCE_SECONDS,
   createTokenVerifier,
   HmacAccessKey,
   MAX_TOKEN_LENGTH,
@@ -64,6 +65,47 @@ describe('access tokens', () => {
     await expect(verifyAfter(59)).resolves.toMatchObject({ identity: 'alice' })
     await expect(verifyAfter(60)).rejects.toEqual(refusal('token-expired'))
   })
+
+  test('a token may say from when on it is good, give or take ten seconds', async () => {
+    const token = await signed({
+      sub: 'alice',
+      meeting: 'standup',
+      grants: {},
+      nbf: START / 1000 + 60,
+      exp: 2 ** 40,
+    })
+    const verifyAfter = (seconds: number) =>
+      createTokenVerifier({ keys: [key], clock: clockAfter(seconds) }).verify(token)
+    await expect(verifyAfter(60 - CLOCK_TOLERANCE_SECONDS - 1)).rejects.toEqual(
+      refusal('token-not-yet-valid'),
+    )
+    await expect(verifyAfter(60 - CLOCK_TOLERANCE_SECONDS)).resolves.toMatchObject({
+      identity: 'alice',
+    })
+  })
+
+  test('a token lets nobody invite or manage unless that was asked for', async () => {
+    const token = await mintToken({ identity: 'alice', meeting: 'standup' }, key, clock)
+    const claims = await verifier.verify(token)
+    expect(claims.grants).toEqual({ join: true, publish: true, subscribe: true })
+    for (const grant of ['invite', 'manage'] as const) {
+      expect(() => requireGrant(claims, grant)).toThrow(
+        expect.objectContaining({ code: 'token-grant-missing' }) as Error,
+      )
+      const asked = { identity: 'app', meeting: '*', grants: { [grant]: true } }
+      const given = await verifier.verify(await mintToken(asked, key, clock))
+      expect(() => requireGrant(given, grant)).not.toThrow()
+      expect(given.grants).toEqual({ [grant]: true })
+    }
+  })
+
+  test.each([0, -1, Number.NaN, Number.POSITIVE_INFINITY])(
+    'none is minted for a lifetime of %d seconds',
+    async (ttlSeconds) => {
+      const request = { identity: 'alice', meeting: 'standup', ttlSeconds }
+      await expect(mintToken(request, key, clock)).rejects.toBeInstanceOf(RangeError)
+    },
+  )
 
   test('a token under another key, even one claiming the right key id, is refused', async () => {
     const named = createTokenVerifier({ keys: [new HmacAccessKey(randomBytes(32), 'k1')], clock })
@@ -128,6 +170,8 @@ describe('access tokens', () => {
     ['no grants', { sub: 'alice', meeting: 'standup', exp: 2 ** 40 }],
     ['grants in a list', { sub: 'alice', meeting: 'standup', grants: ['join'], exp: 2 ** 40 }],
     ['a grant in words', { sub: 'a', meeting: 'm', grants: { join: 'yes' }, exp: 2 ** 40 }],
+    ['a start in words', { sub: 'a', meeting: 'm', grants: {}, nbf: 'now', exp: 2 ** 40 }],
+    ['an endless life', { sub: 'a', meeting: 'm', grants: {}, exp: '2 ** 40' }],
     ['an oversize identity', { sub: 'a'.repeat(257), meeting: 'm', grants: {}, exp: 2 ** 40 }],
   ])('a signed token with %s is malformed', async (_, payload) => {
     await expect(verifier.verify(await signed(payload))).rejects.toEqual(refusal('token-malformed'))

@@ -1,5 +1,5 @@
 import { type Bytes, fromUtf8, utf8 } from '@conclave/core/codec'
-import type { Mail } from '@conclave/core/delivery'
+import { type Mail, packMail } from '@conclave/core/delivery'
 import { beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 import {
   claimedMs,
@@ -19,7 +19,7 @@ export const limits: DirectoryLimits = {
   keyPackagesPerIdentity: 12,
   devicesPerIdentity: 2,
   mailPerDevice: 3,
-  mailBytesPerDevice: 64,
+  mailBytesPerDevice: 1000,
 }
 export const rate = { claims: 100, perMs: minute }
 
@@ -287,9 +287,13 @@ export function describeDirectory(name: string, open: () => Promise<DirectorySto
       })
 
       test('is bounded in bytes', async () => {
-        expect(await deliver(mail('1', 'group', 'x'.repeat(60)))).toBe(true)
-        expect(await deliver(mail('2', 'group', 'x'.repeat(5)))).toBe(false)
-        expect(await deliver(mail('2', 'group', 'x'.repeat(4)))).toBe(true)
+        const sized = (ref: string, bytes: number) => {
+          const frame = packMail([mail(ref, 'group', 'x'.repeat(bytes))]).length - bytes
+          return mail(ref, 'group', 'x'.repeat(bytes - frame))
+        }
+        expect(await deliver(sized('1', 600))).toBe(true)
+        expect(await deliver(sized('2', 401))).toBe(false)
+        expect(await deliver(sized('2', 400))).toBe(true)
       })
 
       test('forgets what was not collected in time', async () => {

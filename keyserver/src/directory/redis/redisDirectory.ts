@@ -36,8 +36,18 @@ const overdueMs = 24 * 60 * 60_000
  * expires last.
  *
  * @param connection stays open: it is the store's, too
+ * @param options `prefix`: what every key begins with
  */
-export function redisDirectory(connection: RedisConnection): DirectoryStore {
+export function redisDirectory(
+  connection: RedisConnection,
+  { prefix = 'conclave' }: { readonly prefix?: string } = {},
+): DirectoryStore {
+  const dueKey = (name: string): string => `${prefix}:directory:${name}`
+  /** An identity's keys have one hash tag. */
+  const keysOf = (identity: string): ((name: string) => string) => {
+    const tag = encodeIdentity(identity)
+    return (name) => `${prefix}:directory:{${tag}}:${name}`
+  }
   const scripts = new Map(
     scriptNames.map((name) => [name, readLuaScript('directory/redis/lua', name)] as const),
   )
@@ -138,14 +148,6 @@ export function redisDirectory(connection: RedisConnection): DirectoryStore {
 
     async close() {},
   }
-}
-
-const dueKey = (name: string): string => `conclave:directory:${name}`
-
-/** An identity's keys have one hash tag. */
-function keysOf(identity: string): (name: string) => string {
-  const tag = encodeIdentity(identity)
-  return (name) => `conclave:directory:{${tag}}:${name}`
 }
 
 /**

@@ -39,6 +39,8 @@ export class RedisCluster {
       await node.command('CLUSTER', 'SET-CONFIG-EPOCH', String(i + 1))
       const range = [String(first(i)), String(first(i + 1) - 1)]
       await node.command('CLUSTER', 'ADDSLOTSRANGE', ...range)
+    }
+    for (const node of nodes) {
       for (const other of nodes) {
         if (other !== node) {
           await node.command('CLUSTER', 'MEET', '127.0.0.1', String(other.port))

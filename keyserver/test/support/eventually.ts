@@ -1,9 +1,13 @@
-/** Waits until `look` finds something; the ceiling is for a loaded machine, not an expectation. */
+/** For a loaded machine, not an expectation. */
+export const defaultPatienceMs = 20_000
+
+/** Waits until `look` finds something, at most `patienceMs`. */
 export async function eventually<T>(
   what: string,
   look: () => T | undefined | false | Promise<T | undefined | false>,
+  patienceMs = defaultPatienceMs,
 ): Promise<T> {
-  const deadline = Date.now() + 20_000
+  const deadline = Date.now() + patienceMs
   for (;;) {
     const found = await look()
     if (found !== undefined && found !== false) return found

@@ -2,6 +2,7 @@ import { plainBytes } from '@conclave/core/codec'
 import {
   type ClientToServerEvents,
   deliveryNamespace,
+  protocolMinor,
   protocolVersion,
   type ReplyTo,
   type RequestName,
@@ -12,18 +13,34 @@ import {
   unpackJoiners,
 } from '@conclave/core/delivery'
 import { io, type Socket } from 'socket.io-client'
-import { eventually } from './eventually.ts'
+import { defaultPatienceMs, eventually } from './eventually.ts'
 
 type NoticeName = keyof ServerNotices
 type Recorded = { [N in NoticeName]: ServerNotices[N][] }
 
 /** A socket of the delivery protocol that remembers every notice. */
 export class TestClient {
-  readonly notices: Recorded = { entry: [], waiting: [], present: [], welcome: [], closed: [] }
+  readonly notices: Recorded = {
+    entry: [],
+    waiting: [],
+    present: [],
+    welcome: [],
+    statusWanted: [],
+    stockLow: [],
+    closed: [],
+  }
+  /** How long replies and notices may take. */
+  readonly patienceMs: number
   readonly socket: Socket<ServerToClientEvents, ClientToServerEvents>
 
-  constructor(url: string, auth: Record<string, unknown>) {
+  constructor(
+    url: string,
+    auth: Record<string, unknown>,
+    options: { readonly path?: string; readonly patienceMs?: number } = {},
+  ) {
+    this.patienceMs = options.patienceMs ?? defaultPatienceMs
     this.socket = io(url + deliveryNamespace, {
+      path: options.path ?? '/socket.io',
       transports: ['websocket'],
       auth,
       reconnection: false,
@@ -36,6 +53,8 @@ export class TestClient {
     })
     this.socket.on('present', (notice) => this.notices.present.push(bytesOf(notice)))
     this.socket.on('welcome', (notice) => this.notices.welcome.push(bytesOf(notice)))
+    this.socket.on('statusWanted', (notice) => this.notices.statusWanted.push(bytesOf(notice)))
+    this.socket.on('stockLow', (notice) => this.notices.stockLow.push(bytesOf(notice)))
     this.socket.on('closed', (notice) => this.notices.closed.push(bytesOf(notice)))
   }
 
@@ -57,7 +76,7 @@ export class TestClient {
   /** Whatever a client can send, and what came back. */
   send(name: string, ...payload: unknown[]): Promise<unknown> {
     const untyped = this.socket as unknown as Socket
-    return untyped.timeout(20_000).emitWithAck(name, ...payload)
+    return untyped.timeout(this.patienceMs).emitWithAck(name, ...payload)
   }
 
   /** The reply, for what has to succeed. */
@@ -68,7 +87,7 @@ export class TestClient {
   }
 
   enter(meetingId: string): Promise<ReplyTo<'enter'>> {
-    return this.request('enter', { protocol: protocolVersion, meetingId })
+    return this.request('enter', { protocol: protocolVersion, minor: protocolMinor, meetingId })
   }
 
   /** The first notice of this kind that fits, as soon as there is one. */
@@ -76,7 +95,8 @@ export class TestClient {
     name: N,
     fits: (notice: ServerNotices[N]) => boolean = () => true,
   ): Promise<ServerNotices[N]> {
-    return await eventually(`a fitting "${name}"`, () => this.notices[name].find(fits))
+    const { notices, patienceMs } = this
+    return await eventually(`a fitting "${name}"`, () => notices[name].find(fits), patienceMs)
   }
 }
 

@@ -1,3 +1,4 @@
+import type { Clock, RandomBytes } from '@conclave/core'
 import { type Bytes, decode, encode, utf8 } from '@conclave/core/codec'
 import { type Signer, signWithLabel, webCrypto } from '@conclave/core/crypto/secret'
 import {
@@ -29,11 +30,11 @@ import {
   type PublicMessage,
   RatchetTree,
 } from '@conclave/core/wire'
-import { systemRandom } from '@conclave/keyserver'
 import { eventually } from './eventually.ts'
 import type { TestClient } from './testClient.ts'
-import type { TestServer } from './testServer.ts'
 
+const systemRandom: RandomBytes = (length) =>
+  globalThis.crypto.getRandomValues(new Uint8Array(length))
 const crypto = webCrypto(globalThis.crypto.subtle, systemRandom)
 const suite = crypto.secretSuite(1)
 if (suite === undefined) throw new Error('suite 1 is missing')
@@ -46,6 +47,13 @@ const {
   welcome: 3,
   keyPackage: 5,
 } as const
+
+/** Where members meet. */
+export interface MeetingPlace {
+  readonly clock: Pick<Clock, 'now'>
+  /** A connection whose token is for this meeting. */
+  connect(identity: string, meetingId: string): Promise<TestClient>
+}
 
 export interface Upload {
   groupId: Bytes
@@ -62,7 +70,7 @@ export interface Upload {
 export class TestMember {
   readonly identity: string
   readonly meetingId: string
-  readonly server: TestServer
+  readonly server: MeetingPlace
   client: TestClient
   entered: Extract<ReplyTo<'enter'>, { ok: true }>
   /** The newest entry that has been taken in. */
@@ -72,7 +80,7 @@ export class TestMember {
   readonly #environment: GroupEnvironment
 
   private constructor(
-    server: TestServer,
+    server: MeetingPlace,
     identity: string,
     meetingId: string,
     client: TestClient,
@@ -89,7 +97,7 @@ export class TestMember {
 
   /** Connects and enters. */
   static async arrive(
-    server: TestServer,
+    server: MeetingPlace,
     identity: string,
     meetingId = 'standup',
   ): Promise<TestMember> {
@@ -101,7 +109,7 @@ export class TestMember {
 
   /** Founds the meeting's group and is its only member. */
   static async found(
-    server: TestServer,
+    server: MeetingPlace,
     identity: string,
     meetingId = 'standup',
   ): Promise<TestMember> {
@@ -146,7 +154,7 @@ export class TestMember {
   /** What `create` takes, of the group as it is. */
   async foundingOf(): Promise<{ groupInfo: Bytes; ratchetTree: Bytes }> {
     return {
-      groupInfo: await this.group.groupInfo(),
+      groupInfo: await this.group.groupInfo({ externalPub: true }),
       ratchetTree: encode(RatchetTree, this.group.ratchetTree),
     }
   }
@@ -195,12 +203,13 @@ export class TestMember {
 
   /** Takes in the entries up to `seq` as they come. */
   async receiveUpTo(seq: number): Promise<void> {
-    await eventually(`entry ${seq}`, async () => {
-      const { entry: notices } = this.client.notices
-      const next = notices.find(({ entry }) => entry.seq === this.seen + 1)
+    const { notices, patienceMs } = this.client
+    const caughtUp = async () => {
+      const next = notices.entry.find(({ entry }) => entry.seq === this.seen + 1)
       if (next !== undefined && this.seen < seq) await this.receive([next.entry])
       return this.seen >= seq
-    })
+    }
+    await eventually(`entry ${seq}`, caughtUp, patienceMs)
   }
 
   async keyPackage(
@@ -248,7 +257,12 @@ export class TestMember {
     proposals: readonly Proposal[] = [],
     authenticatedData: Bytes = this.envelope(),
   ): Promise<{ pending: PendingCommit; upload: Upload }> {
-    const pending = await this.group.commit({ proposals, authenticatedData })
+    const groupInfoOptions = { externalPub: true }
+    const pending = await this.group.commit({
+      proposals,
+      authenticatedData,
+      groupInfo: groupInfoOptions,
+    })
     const { message, groupInfo, welcome = null } = pending
     const { groupId, seen: after } = this
     return { pending, upload: { groupId, after, message, groupInfo, welcome } }
@@ -288,10 +302,11 @@ export class TestMember {
 
   /** Adds everybody who waits, as soon as they are `count`. */
   async admit(count: number): Promise<number> {
-    const joiners = await eventually(`${count} who wait`, async () => {
+    const all = async () => {
       const { waiting } = await this.resume()
       return waiting.length === count && waiting
-    })
+    }
+    const joiners = await eventually(`${count} who wait`, all, this.client.patienceMs)
     return await this.commit(joiners.map(({ keyPackage }) => add(keyPackageOf(keyPackage))))
   }
 
@@ -358,7 +373,7 @@ export function keyPackageOf(encoded: Bytes): KeyPackage {
 
 /** A meeting with these members, all in one epoch and attached. */
 export async function meetingOf(
-  server: TestServer,
+  server: MeetingPlace,
   founder: string,
   ...others: readonly string[]
 ): Promise<TestMember[]> {
@@ -369,12 +384,12 @@ export async function meetingOf(
 
 /** One more member, added by the first. */
 export async function admitted(
-  server: TestServer,
+  server: MeetingPlace,
   members: readonly TestMember[],
   identity: string,
 ): Promise<TestMember> {
   const [committer, ...rest] = members as [TestMember, ...TestMember[]]
-  const joiner = await TestMember.arrive(server, identity)
+  const joiner = await TestMember.arrive(server, identity, committer.meetingId)
   const bundle = await joiner.wait()
   const seq = await committer.admit(1)
   await joiner.join(bundle)

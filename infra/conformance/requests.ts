@@ -1,0 +1,25 @@
+import { utf8 } from '@conclave/core/codec'
+import { protocolVersion, type RequestName } from '@conclave/core/delivery'
+
+const groupId = new Uint8Array(16)
+const short = utf8('short')
+
+/** Requests of the right shape, for a group that is not there. */
+export const wellFormed: { readonly [N in RequestName]: Readonly<Record<string, unknown>> } = {
+  enter: { protocol: protocolVersion, meetingId: 'elsewhere' },
+  create: { groupInfo: short, ratchetTree: short },
+  wait: { groupId, keyPackage: short },
+  resume: { groupId, after: 0 },
+  attach: { groupId, leafIndex: 0, signature: short },
+  propose: { groupId, message: short },
+  commit: { groupId, after: 0, message: short, welcome: null, groupInfo: short },
+  tree: { groupId, treeHash: short },
+  groupInfo: { groupId },
+  report: { groupId, seq: 1, leafIndex: 0, status: 'failed', signature: short },
+  giveBack: { groupId, after: 0, entries: short, groupInfo: short },
+  publish: { keyPackages: short, lastResort: null },
+  stock: { deviceKey: short },
+  claim: { identity: 'nobody' },
+  mailbox: { deviceKey: short },
+  collect: { deviceKey: short, ref: short },
+}

@@ -1,24 +1,43 @@
 import { describe, expect, test } from 'vitest'
+import { chosen } from '../conformance/arguments.ts'
 import { line } from '../conformance/report.ts'
 import { checks, runSuite } from '../conformance/suite.ts'
-import { keyserver, targetAt } from './conformance/keyservers.ts'
+import { faults } from './conformance/faults.ts'
+import { keyserver, targetAt, token } from './conformance/keyservers.ts'
 import { relay } from './conformance/relay.ts'
 
-/** A ceiling for a loaded machine. */
-const patienceMs = 15_000
-
 describe('a good keyserver', () => {
+  /** A ceiling for a loaded machine. */
+  const patienceMs = 15_000
+
   test('passes every check', async () => {
     const { url } = await keyserver()
     const results = await runSuite(targetAt([url], patienceMs), checks)
-    const wrong = results.filter(({ outcome }) => outcome !== 'passed').map(line)
-    expect(wrong).toEqual([])
+    expect(results.filter(({ outcome }) => outcome !== 'passed').map(line)).toEqual([])
   })
 
   test('passes every check through a relay that changes nothing', async () => {
     const { url } = await keyserver()
     const results = await runSuite(targetAt([await relay(url)], patienceMs), checks)
-    const wrong = results.filter(({ outcome }) => outcome !== 'passed').map(line)
-    expect(wrong).toEqual([])
+    expect(results.filter(({ outcome }) => outcome !== 'passed').map(line)).toEqual([])
+  })
+})
+
+describe('a keyserver that', () => {
+  /** What is withheld is waited for in vain. */
+  const patienceMs = 2000
+
+  test.each(faults)('$name fails the checks that look there', async (planted) => {
+    const { url } = await keyserver()
+    const forEveryMeeting = await token({ identity: 'anybody', meeting: '*' })
+    const faulty = await relay(url, planted.plant({ forEveryMeeting }))
+    const looking = chosen(checks, planted.looking)
+    const results = await runSuite(targetAt([faulty], patienceMs), looking)
+    const outcomes = results.map(({ id, outcome }) => `${id} ${outcome}`)
+    const expected = looking.map(
+      ({ id }) => `${id} ${planted.fail.includes(id) ? 'failed' : 'passed'}`,
+    )
+    expect(outcomes, results.map(line).join('\n')).toEqual(expected)
+    expect(planted.fail.filter((id) => !looking.some((check) => check.id === id))).toEqual([])
   })
 })

@@ -20,8 +20,9 @@ async function refused(
   const rule = detail === undefined ? {} : { detail }
   const reply = await commitOf(alice, upload)
   has(what, reply, { ok: false, code: 'message-invalid', ...rule })
-  const { head } = await alice.client.ask('resume', { groupId: alice.groupId, after: alice.seen })
-  same(`the head after ${what}`, head, alice.seen)
+  // On this connection: what the others were told comes before the answer.
+  const { head } = await bob.client.ask('resume', { groupId: bob.groupId, after: bob.seen })
+  same(`the head after ${what}`, head, bob.seen)
   const strays = bob.client.notices.entry.filter(({ entry }) =>
     equalBytes(entry.message, upload.message),
   )

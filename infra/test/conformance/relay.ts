@@ -10,9 +10,9 @@ export type Fields = Readonly<Record<string, unknown>>
 
 /** One client's connection through the relay. */
 export interface Line {
-  readonly client: { emit(name: string, notice: unknown): unknown; readonly connected: boolean }
-  /** Asks the keyserver itself. */
-  readonly ask: (name: string, request: unknown) => Promise<Fields>
+  readonly client: { emit(name: string, notice: unknown): unknown }
+  /** Everybody else's connections. */
+  readonly others: () => readonly Line[]
   /** What a fault remembers of this connection. */
   readonly memory: Map<string, unknown>
 }
@@ -25,10 +25,11 @@ export interface Fault {
     forward: (request?: Fields) => Promise<Fields>,
   ) => Promise<Fields>
   /** What the client gets in the place of a notice: this one, others or none. */
-  readonly notice?: (
-    noticed: { readonly name: string; readonly notice: Fields; readonly line: Line },
-    lines: ReadonlySet<Line>,
-  ) => readonly { readonly name: string; readonly notice: Fields }[]
+  readonly notice?: (noticed: {
+    readonly name: string
+    readonly notice: Fields
+    readonly line: Line
+  }) => readonly { readonly name: string; readonly notice: Fields }[]
   /** Whether clients that go away stay connected for the keyserver. */
   readonly keepsTheDead?: boolean
   /** The token that the keyserver gets in the place of the client's. */
@@ -73,7 +74,8 @@ function join(socket: Socket, lines: Set<Line>, fault: Fault): Line {
   const keyserver = socket.data.keyserver as ReturnType<typeof io>
   const ask = (name: string, ...args: unknown[]): Promise<Fields> =>
     new Promise((resolve) => keyserver.emit(name, ...args, resolve))
-  const line: Line = { client: socket, ask, memory: new Map() }
+  const others = () => [...lines].filter((other) => other !== line)
+  const line: Line = { client: socket, others, memory: new Map() }
   socket.onAny((name: string, ...args: unknown[]) => {
     const acknowledge = args.at(-1)
     if (typeof acknowledge !== 'function') {
@@ -96,7 +98,7 @@ function join(socket: Socket, lines: Set<Line>, fault: Fault): Line {
     const [notice] = args
     if (fault.notice === undefined) socket.emit(name, ...args)
     else {
-      const told = fault.notice({ name, notice: notice as Fields, line }, lines)
+      const told = fault.notice({ name, notice: notice as Fields, line })
       for (const each of told) socket.emit(each.name, each.notice)
     }
   })

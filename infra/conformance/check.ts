@@ -32,6 +32,8 @@ export type Section =
 export type Need =
   /** The secret that tokens are signed with. */
   | 'secret'
+  /** Tokens for several people. */
+  | 'people'
   /** Whether acknowledged entries survive a crash. */
   | 'durable'
 

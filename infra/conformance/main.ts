@@ -4,6 +4,8 @@ import { jsonReport, line, summary } from './report.ts'
 import { checks, runSuite } from './suite.ts'
 import { tokensFor } from './tokens.ts'
 
+const tokensOf = { development: 'usual', token: 'fixed', secret: 'any' } as const
+
 try {
   const wanted = readArguments(process.argv.slice(2), process.env)
   // Connections that a check has given up are not waited for.
@@ -30,7 +32,7 @@ async function conformance(wanted: Arguments): Promise<number> {
   const token = tokensFor(wanted)
   // Whether there are tokens at all is no matter of the protocol.
   await token({ identity: 'conformance', meeting: '*' })
-  const target = { ...wanted, token, mints: wanted.access.kind === 'secret' }
+  const target = { ...wanted, token, tokens: tokensOf[wanted.access.kind] }
   const results = await runSuite(target, run, (result) => console.error(line(result)))
   console.log(wanted.json ? jsonReport(results) : summary(results))
   return results.some(({ outcome }) => outcome === 'failed') ? 1 : 0

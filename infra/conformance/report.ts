@@ -10,13 +10,17 @@ export function line(result: Result): string {
     case 'passed':
       return `${head} ${result.ms} ms`
     case 'skipped':
-      return `${head} skipped: not without the ${needed[result.needs]}`
+      return `${head} skipped: it needs ${needed[result.needs]}`
     case 'failed':
       return `${head} ${result.ms} ms\n    expected ${result.expected}\n    saw ${result.seen}`
   }
 }
 
-const needed = { secret: 'token secret', durable: 'option --durable' } as const
+const needed = {
+  secret: 'the secret of access tokens',
+  people: 'tokens for several people',
+  durable: '--durable',
+} as const
 
 export function summary(results: readonly Result[]): string {
   const count = (outcome: Result['outcome']) =>

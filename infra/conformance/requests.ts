@@ -23,3 +23,19 @@ export const wellFormed: { readonly [N in RequestName]: Readonly<Record<string, 
   mailbox: { deviceKey: short },
   collect: { deviceKey: short, ref: short },
 }
+
+/** Requests that are about the group of a meeting that has been entered. */
+export const meetingRequests = [
+  'create',
+  'wait',
+  'resume',
+  'attach',
+  'propose',
+  'commit',
+  'tree',
+  'groupInfo',
+  'report',
+  'giveBack',
+] as const satisfies readonly RequestName[]
+
+export const requestNames = Object.keys(wellFormed) as readonly RequestName[]

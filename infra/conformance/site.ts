@@ -8,9 +8,10 @@ import { admitted, type MeetingPlace, TestMember } from '../../keyserver/test/su
 export interface Target {
   /** Its instances: connections are spread over them. */
   readonly urls: readonly string[]
-  readonly token: (request: TokenRequest) => Promise<string>
-  /** Whether `token` may be asked for other grants and lifetimes than the usual ones. */
-  readonly mints: boolean
+  /** @param at when it is minted, in milliseconds since the Unix epoch */
+  readonly token: (request: TokenRequest, at?: number) => Promise<string>
+  /** Which tokens `token` gives: a fixed one, usual ones for everybody, or whatever is asked for. */
+  readonly tokens: 'fixed' | 'usual' | 'any'
   /** Whether acknowledged entries survive a crash, where that is known. */
   readonly durable: boolean | undefined
   readonly graceMs: number
@@ -26,8 +27,9 @@ type Auth = Record<string, unknown>
 export class Site implements MeetingPlace {
   readonly clock = { now: () => Date.now() }
   readonly target: Target
-  /** A meeting that nothing else uses. */
+  /** A meeting that nothing else uses, and people who are in no other check. */
   readonly meetingId: string
+  readonly #suffix = randomUUID().slice(0, 8)
   /** How long this check may wait for anything, in milliseconds. */
   readonly patienceMs: number
   readonly #clients: TestClient[] = []
@@ -66,20 +68,25 @@ export class Site implements MeetingPlace {
     return client
   }
 
-  /** A connection that has entered this site's meeting. */
-  async entered(identity = 'somebody'): Promise<TestClient> {
-    const client = await this.connect(identity)
-    const entered = await client.enter(this.meetingId)
+  /** The identity of somebody in this check: what they may ask for is counted for each by itself. */
+  identity(name: string): string {
+    return `${name}-${this.#suffix}`
+  }
+
+  /** A connection that has entered this site's meeting, or another. */
+  async entered(name = 'somebody', meetingId = this.meetingId): Promise<TestClient> {
+    const client = await this.connect(this.identity(name), meetingId)
+    const entered = await client.enter(meetingId)
     if (!entered.ok) throw new Error(`enter: ${entered.code} ${entered.message}`)
     return client
   }
 
-  arrive(identity: string, meetingId = this.meetingId): Promise<TestMember> {
-    return TestMember.arrive(this, identity, meetingId)
+  arrive(name: string, meetingId = this.meetingId): Promise<TestMember> {
+    return TestMember.arrive(this, this.identity(name), meetingId)
   }
 
-  found(identity: string, meetingId = this.meetingId): Promise<TestMember> {
-    return TestMember.found(this, identity, meetingId)
+  found(name: string, meetingId = this.meetingId): Promise<TestMember> {
+    return TestMember.found(this, this.identity(name), meetingId)
   }
 
   /** A meeting of two, in one epoch and attached. */
@@ -94,8 +101,8 @@ export class Site implements MeetingPlace {
   }
 
   /** One more member, added by the first of those who are there. */
-  admit(members: readonly TestMember[], identity: string): Promise<TestMember> {
-    return admitted(this, members, identity)
+  admit(members: readonly TestMember[], name: string): Promise<TestMember> {
+    return admitted(this, members, this.identity(name))
   }
 
   close(): void {

@@ -79,8 +79,15 @@ async function runCheck(target: Target, check: Check): Promise<Result> {
   }
 }
 
-function provides({ mints, durable }: Target, need: Need): boolean {
-  return need === 'secret' ? mints : durable !== undefined
+function provides({ tokens, durable }: Target, need: Need): boolean {
+  switch (need) {
+    case 'secret':
+      return tokens === 'any'
+    case 'people':
+      return tokens !== 'fixed'
+    case 'durable':
+      return durable !== undefined
+  }
 }
 
 async function atMost(ms: number, work: Promise<void>): Promise<void> {

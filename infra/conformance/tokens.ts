@@ -2,7 +2,7 @@ import { HmacAccessKey, mintToken, parseServerUrl, type TokenRequest } from '@co
 import type { Arguments } from './arguments.ts'
 import { ConformanceError } from './conformanceError.ts'
 
-type Tokens = (request: TokenRequest) => Promise<string>
+type Tokens = (request: TokenRequest, at?: number) => Promise<string>
 
 /** Where the connections' tokens come from. */
 export function tokensFor({ access, urls }: Pick<Arguments, 'access' | 'urls'>): Tokens {
@@ -13,8 +13,8 @@ export function tokensFor({ access, urls }: Pick<Arguments, 'access' | 'urls'>):
       return async () => access.token
     case 'secret': {
       const key = new HmacAccessKey(access.secret)
-      const clock = { now: () => Date.now(), setTimer: noTimer }
-      return (request) => mintToken(request, key, clock)
+      return (request, at = Date.now()) =>
+        mintToken(request, key, { now: () => at, setTimer: noTimer })
     }
   }
 }

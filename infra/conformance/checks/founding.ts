@@ -10,7 +10,7 @@ async function refused(site: Site, what: string, founding: Founding): Promise<vo
   const client = await site.entered('alice')
   const reply = await client.request('create', founding)
   has(what, reply, { ok: false, code: 'message-invalid' })
-  const after = await (await site.connect('bob')).enter(site.meetingId)
+  const after = await (await site.connect(site.identity('bob'))).enter(site.meetingId)
   has(`the meeting after ${what}`, after, { ok: true, group: null })
 }
 

@@ -2,22 +2,11 @@ import { maxKeyPackageBytes, maxMessageBytes, type RequestName } from '@conclave
 import { eventually } from '../../../keyserver/test/support/eventually.ts'
 import type { TestClient } from '../../../keyserver/test/support/testClient.ts'
 import { type Check, has, holds, same } from '../check.ts'
-import { wellFormed } from '../requests.ts'
+import { requestNames, wellFormed } from '../requests.ts'
 import type { Site } from '../site.ts'
 
 const malformed = { ok: false, code: 'request-malformed' }
 const unknownGroup = { ok: false, code: 'group-unknown' }
-
-const groupRequests: readonly RequestName[] = [
-  'enter',
-  'create',
-  'wait',
-  'resume',
-  'attach',
-  'propose',
-  'commit',
-  'tree',
-]
 
 /** Another connection to the same keyserver is served as if nothing had happened. */
 async function isServed(client: TestClient): Promise<void> {
@@ -35,7 +24,7 @@ export const hostileInput: readonly Check[] = [
     promise: 'a request with anything else than one object is refused as malformed',
     section: 'Refusals',
     run: async (site) => {
-      for (const name of groupRequests) {
+      for (const name of requestNames) {
         const client = await site.entered()
         for (const payload of [null, 7, 'x', true, [], new Uint8Array(3), {}]) {
           has(
@@ -56,7 +45,7 @@ export const hostileInput: readonly Check[] = [
     promise: 'a request without one of its fields, or with a wrong one, is refused as malformed',
     section: 'Refusals',
     run: async (site) => {
-      for (const name of groupRequests) {
+      for (const name of requestNames) {
         const client = await site.entered()
         for (const field of Object.keys(wellFormed[name])) {
           const { [field]: _, ...incomplete } = wellFormed[name]
@@ -117,6 +106,8 @@ export const hostileInput: readonly Check[] = [
         ['commit', 'welcome', maxMessageBytes],
         ['commit', 'groupInfo', maxMessageBytes],
         ['tree', 'treeHash', 256],
+        ['report', 'signature', 256],
+        ['giveBack', 'groupInfo', maxMessageBytes],
       ]
       const client = await site.entered()
       for (const [name, field, limit] of bounds) {
@@ -149,7 +140,8 @@ export const hostileInput: readonly Check[] = [
     promise: 'who asks without pause is refused and in the end cut, and nobody else is',
     section: 'Refusals',
     run: async (site) => {
-      const [good, bad] = [await site.entered(), await site.entered()]
+      const good = await site.entered('somebody', site.newMeeting())
+      const bad = await site.entered('flooder')
       const codes = new Set<unknown>()
       for (let sent = 0; sent < 2000; sent++) {
         bad.send('resume', wellFormed.resume).then(

@@ -49,7 +49,7 @@ export const presence: readonly Check[] = [
       const [alice, bob] = await site.pair()
       bob.client.disconnect()
       await isTold(site, alice, [0])
-      const again = await site.connect('bob')
+      const again = await site.connect(site.identity('bob'))
       const entered = await again.enter(site.meetingId)
       if (!entered.ok) throw new Error(entered.code)
       Object.assign(bob, { client: again, entered })

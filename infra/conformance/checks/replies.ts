@@ -46,7 +46,7 @@ export const replies: readonly Check[] = [
       const [alice, bob] = await site.pair()
       for (const { client } of [alice, bob]) client.socket.onAny(noticed)
       const { groupId } = alice
-      const client = await site.connect('alice')
+      const client = await site.connect(site.identity('alice'))
       client.socket.onAny(noticed)
       const { meetingId } = site
       await raw('enter', { ...wellFormed.enter, meetingId })

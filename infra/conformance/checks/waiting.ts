@@ -207,6 +207,7 @@ export const waiting: readonly Check[] = [
     id: 'wait.full',
     promise: 'a full waiting list takes nobody else',
     section: 'Refusals',
+    needs: 'people',
     run: async (site) => {
       const alice = await site.found('alice')
       const { groupId } = alice

@@ -9,8 +9,8 @@ export const accessSecret = 'the secret of keyservers under test'
 const clock = systemClock
 const key = new HmacAccessKey(accessSecret)
 
-export function token(request: TokenRequest): Promise<string> {
-  return mintToken(request, key, clock)
+export function token(request: TokenRequest, at = clock.now()): Promise<string> {
+  return mintToken(request, key, { ...clock, now: () => at })
 }
 
 /** A short grace period, and lists that are soon full. */
@@ -19,7 +19,7 @@ const waitingJoiners = 8
 
 /** A keyserver that takes tokens of `accessSecret`. */
 export async function keyserver(options: Partial<KeyserverOptions> = {}): Promise<TestServer> {
-  const access = resolveAccess({
+  const access = await resolveAccess({
     secret: accessSecret,
     host: '127.0.0.1',
     clock,
@@ -30,5 +30,5 @@ export async function keyserver(options: Partial<KeyserverOptions> = {}): Promis
 }
 
 export function targetAt(urls: readonly string[], patienceMs: number): Target {
-  return { urls, token, mints: true, durable: false, graceMs, waitingJoiners, patienceMs }
+  return { urls, token, tokens: 'any', durable: false, graceMs, waitingJoiners, patienceMs }
 }

@@ -3,11 +3,15 @@ import { type Bytes, decode, encode, utf8 } from '@conclave/core/codec'
 import { type Signer, signWithLabel, webCrypto } from '@conclave/core/crypto/secret'
 import {
   CommitEnvelope,
+  type EntryStatusName,
+  entryStatusLabel,
+  entryStatusTbs,
   type GroupSummary,
   type LogEntry,
   presenceLabel,
   presenceTbs,
   type ReplyTo,
+  readVoid,
 } from '@conclave/core/delivery'
 import {
   conclaveCapabilities,
@@ -17,12 +21,13 @@ import {
   memberLabel,
   memberTbs,
 } from '@conclave/core/meeting'
-import { createKeyPackage, type KeyPackageBundle } from '@conclave/core/mls/bootstrap'
+import { createKeyPackage, type KeyPackageBundle, type OwnLeaf } from '@conclave/core/mls/bootstrap'
 import { Group, type GroupEnvironment, type PendingCommit } from '@conclave/core/mls/group'
 import {
   type CommitContent,
   ExternalSender,
   FramedContentTbs,
+  type GroupInfo,
   type KeyPackage,
   type LeafIndex,
   MlsMessage,
@@ -41,10 +46,12 @@ if (suite === undefined) throw new Error('suite 1 is missing')
 const {
   mls10: version,
   welcome: welcomeFormat,
+  groupInfo: groupInfoFormat,
   keyPackage: keyPackageFormat,
 } = {
   mls10: 1,
   welcome: 3,
+  groupInfo: 4,
   keyPackage: 5,
 } as const
 
@@ -76,7 +83,7 @@ export class TestMember {
   /** The newest entry that has been taken in. */
   seen = 0
   #group: Group | undefined
-  #signer: Signer | undefined
+  #own: OwnLeaf | undefined
   readonly #environment: GroupEnvironment
 
   private constructor(
@@ -277,8 +284,8 @@ export class TestMember {
     const changed = change(content)
     const context = this.group.groupContext
     const tbs = encode(FramedContentTbs, { version, wireFormat: 1, content: changed, context })
-    if (this.#signer === undefined) throw new Error('nobody to sign')
-    const signature = await signWithLabel(this.#signer, 'FramedContentTBS', tbs)
+    if (this.#own === undefined) throw new Error('nobody to sign')
+    const signature = await signWithLabel(this.#own.signer, 'FramedContentTBS', tbs)
     const auth = { ...publicMessage.auth, signature }
     return { ...rest, message: publicMessageOf({ ...publicMessage, content: changed, auth }) }
   }
@@ -310,17 +317,60 @@ export class TestMember {
     return await this.commit(joiners.map(({ keyPackage }) => add(keyPackageOf(keyPackage))))
   }
 
+  /**
+   * A commit by which this person enters the group that was there on entering without being added;
+   * who had a leaf in it takes that one's place. It is not sent yet.
+   */
+  async prepareExternalCommit(): Promise<{ pending: PendingCommit; upload: Upload }> {
+    const { groupId } = this.summary
+    const begun = await this.client.ask('groupInfo', { groupId })
+    const groupInfo = groupInfoOf(begun.groupInfo)
+    const { treeHash } = groupInfo.groupContext
+    const { ratchetTree } = await this.client.ask('tree', { groupId, treeHash })
+    const { entries, head } = await this.client.ask('resume', { groupId, after: begun.seq })
+    const own = this.#own
+    const pending = await Group.joinExternally(this.#environment, {
+      groupInfo,
+      ratchetTree: decode(RatchetTree, ratchetTree),
+      own: this.#group === undefined || own === undefined ? await this.#ownLeaf() : own,
+      ...(this.#group !== undefined && { replaces: this.#group.leafIndex }),
+      selfRemoves: entries.flatMap(({ message }) => selfRemoveIn(message) ?? []),
+      authenticatedData: this.envelope(head),
+      groupInfoOptions: { externalPub: true },
+    })
+    const { message } = pending
+    const upload = { groupId, after: head, message, groupInfo: pending.groupInfo, welcome: null }
+    return { pending, upload }
+  }
+
+  /** Enters without being added. */
+  async joinExternally(): Promise<number> {
+    const { pending, upload } = await this.prepareExternalCommit()
+    const { seq } = await this.client.ask('commit', upload)
+    this.#group = Group.enter(pending)
+    this.seen = seq
+    return seq
+  }
+
+  /** Says how the commit `seq` fared, with the key of the epoch that this member is in. */
+  async report({ seq, message }: LogEntry, status: EntryStatusName): Promise<ReplyTo<'report'>> {
+    const { groupId, leafIndex } = this
+    const entryHash = this.group.public.crypto.hash(message)
+    const content = entryStatusTbs({ groupId, seq, entryHash, leafIndex, status })
+    const signature = await this.group.sign(entryStatusLabel, content)
+    return await this.client.request('report', { groupId, seq, leafIndex, status, signature })
+  }
+
   async leaveGroup(): Promise<number> {
     const message = await this.group.proposeSelfRemove()
     const { seq } = await this.client.ask('propose', { groupId: this.groupId, message })
     return seq
   }
 
-  async #ownLeaf() {
+  async #ownLeaf(): Promise<OwnLeaf> {
     if (suite === undefined) throw new Error('suite 1 is missing')
     const [signer, device] = await Promise.all([suite.generateSigner(), suite.generateSigner()])
-    this.#signer = signer
-    return {
+    this.#own = {
       signer,
       credential: { credentialType: 1, identity: utf8(this.identity) } as const,
       capabilities: {
@@ -332,6 +382,7 @@ export class TestMember {
       },
       extensions: [await this.#memberExtension(signer, device)],
     }
+    return this.#own
   }
 
   async #memberExtension(signer: Signer, device: Signer) {
@@ -355,6 +406,22 @@ export function commitIn(encoded: Bytes): { publicMessage: PublicMessage; conten
   const { publicMessage } = message
   if (publicMessage.content.contentType !== 3) throw new Error('not a commit')
   return { publicMessage, content: publicMessage.content }
+}
+
+/** The SelfRemove that an entry of the log is. */
+function selfRemoveIn(encoded: Bytes): PublicMessage | undefined {
+  if (readVoid(encoded) !== undefined) return undefined
+  const message = decode(MlsMessage, encoded)
+  if (message.wireFormat !== 1) return undefined
+  const { content } = message.publicMessage
+  const leaves = content.contentType === 2 && content.proposal.proposalType === 10
+  return leaves ? message.publicMessage : undefined
+}
+
+function groupInfoOf(encoded: Bytes): GroupInfo {
+  const message = decode(MlsMessage, encoded)
+  if (message.wireFormat !== groupInfoFormat) throw new Error('not a GroupInfo')
+  return message.groupInfo
 }
 
 export function publicMessageOf(publicMessage: PublicMessage): Bytes {

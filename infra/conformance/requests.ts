@@ -21,7 +21,7 @@ export const wellFormed: { readonly [N in RequestName]: Readonly<Record<string, 
   stock: { deviceKey: short },
   claim: { identity: 'nobody' },
   mailbox: { deviceKey: short },
-  collect: { deviceKey: short, ref: short },
+  collect: { deviceKey: short, groupId, ref: short },
 }
 
 /** Requests that are about the group of a meeting that has been entered. */

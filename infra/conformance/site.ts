@@ -81,6 +81,13 @@ export class Site implements MeetingPlace {
     return client
   }
 
+  /** A connection of somebody who may claim others' KeyPackages. */
+  async inviter(name: string): Promise<TestClient> {
+    const [identity, meeting] = [this.identity(name), this.meetingId]
+    const grants = { join: true, invite: true }
+    return await this.connectWith({ token: await this.target.token({ identity, meeting, grants }) })
+  }
+
   arrive(name: string, meetingId = this.meetingId): Promise<TestMember> {
     return TestMember.arrive(this, this.identity(name), meetingId)
   }

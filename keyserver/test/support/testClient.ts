@@ -11,6 +11,8 @@ import {
   type ServerToClientEvents,
   unpackEntries,
   unpackJoiners,
+  unpackKeyPackages,
+  unpackMail,
 } from '@conclave/core/delivery'
 import { io, type Socket } from 'socket.io-client'
 import { defaultPatienceMs, eventually } from './eventually.ts'
@@ -102,12 +104,16 @@ export class TestClient {
 
 /** Lists travel packed. */
 function unpacked(reply: object): object {
-  const { entries, missed, waiting }: Record<string, unknown> = { ...reply }
+  const { entries, missed, waiting, keyPackages, mail }: Record<string, unknown> = { ...reply }
   return {
     ...reply,
     ...(entries instanceof Uint8Array && { entries: unpackEntries(plainBytes(entries)) }),
     ...(missed instanceof Uint8Array && { missed: unpackEntries(plainBytes(missed)) }),
     ...(waiting instanceof Uint8Array && { waiting: unpackJoiners(plainBytes(waiting)) }),
+    ...(keyPackages instanceof Uint8Array && {
+      keyPackages: unpackKeyPackages(plainBytes(keyPackages)),
+    }),
+    ...(mail instanceof Uint8Array && { mail: unpackMail(plainBytes(mail)) }),
   }
 }
 

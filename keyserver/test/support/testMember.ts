@@ -14,6 +14,7 @@ import {
   readVoid,
 } from '@conclave/core/delivery'
 import {
+  anyMeeting,
   conclaveCapabilities,
   foundingExtensions,
   meetingPolicy,
@@ -84,6 +85,7 @@ export class TestMember {
   seen = 0
   #group: Group | undefined
   #own: OwnLeaf | undefined
+  #device: Signer | undefined
   readonly #environment: GroupEnvironment
 
   private constructor(
@@ -227,6 +229,23 @@ export class TestMember {
     return { bundle, encoded: this.keyPackageOf(bundle) }
   }
 
+  /** A KeyPackage for the directory: good in any meeting, for a day. */
+  async publishable(
+    options: { readonly lastResort?: boolean } = {},
+  ): Promise<{ bundle: KeyPackageBundle; encoded: Bytes }> {
+    if (suite === undefined) throw new Error('suite 1 is missing')
+    const { notBefore } = this.#lifetime()
+    const lifetime = { notBefore, notAfter: notBefore + 86_400n }
+    const own = await this.#ownLeaf(anyMeeting)
+    const bundle = await createKeyPackage(suite, own, lifetime, options)
+    return { bundle, encoded: this.keyPackageOf(bundle) }
+  }
+
+  /** The persistent key of the device that certifies this person's leaves. */
+  async deviceKey(): Promise<Bytes> {
+    return (await this.#deviceSigner()).publicKey
+  }
+
   keyPackageOf({ keyPackage }: KeyPackageBundle): Bytes {
     return encode(MlsMessage, { version, wireFormat: keyPackageFormat, keyPackage })
   }
@@ -243,10 +262,13 @@ export class TestMember {
     return this.entered.group
   }
 
-  /** Joins by the Welcome for `bundle`. */
-  async join(bundle: KeyPackageBundle): Promise<void> {
-    const notice = await this.client.notice('welcome')
-    const message = decode(MlsMessage, notice.welcome)
+  /** Joins by the Welcome for `bundle`: the one that is noticed, or one from the mailbox. */
+  async join(
+    bundle: KeyPackageBundle,
+    mail?: { readonly welcome: Bytes; readonly seq: number },
+  ): Promise<void> {
+    const { welcome, seq } = mail ?? (await this.client.notice('welcome'))
+    const message = decode(MlsMessage, welcome)
     if (message.wireFormat !== welcomeFormat) throw new Error('not a Welcome')
     this.#group = await Group.join(this.#environment, {
       welcome: message.welcome,
@@ -256,7 +278,7 @@ export class TestMember {
         return decode(RatchetTree, ratchetTree)
       },
     })
-    this.seen = notice.seq
+    this.seen = seq
   }
 
   /** A commit that is not sent yet. */
@@ -367,9 +389,9 @@ export class TestMember {
     return seq
   }
 
-  async #ownLeaf(): Promise<OwnLeaf> {
+  async #ownLeaf(certifiedFor = this.meetingId): Promise<OwnLeaf> {
     if (suite === undefined) throw new Error('suite 1 is missing')
-    const [signer, device] = await Promise.all([suite.generateSigner(), suite.generateSigner()])
+    const [signer, device] = await Promise.all([suite.generateSigner(), this.#deviceSigner()])
     this.#own = {
       signer,
       credential: { credentialType: 1, identity: utf8(this.identity) } as const,
@@ -380,13 +402,19 @@ export class TestMember {
         proposals: [...conclaveCapabilities.proposalTypes],
         credentials: [1],
       },
-      extensions: [await this.#memberExtension(signer, device)],
+      extensions: [await this.#memberExtension(signer, device, certifiedFor)],
     }
     return this.#own
   }
 
-  async #memberExtension(signer: Signer, device: Signer) {
-    const content = memberTbs(this.meetingId, signer.publicKey)
+  async #deviceSigner(): Promise<Signer> {
+    this.#device ??= await suite?.generateSigner()
+    if (this.#device === undefined) throw new Error('suite 1 is missing')
+    return this.#device
+  }
+
+  async #memberExtension(signer: Signer, device: Signer, certifiedFor: string) {
+    const content = memberTbs(certifiedFor, signer.publicKey)
     return memberExtension({
       deviceKey: device.publicKey,
       deviceSignature: await signWithLabel(device, memberLabel, content),

@@ -71,18 +71,8 @@ function readVariable(command: Command, option: Option, value: string): void {
 function meetingCommand(): Command {
   return new Command('conclave-meeting')
     .description('Serves a small end-to-end encrypted meeting: keyserver, SFU and page on one port')
-    .addOption(
-      new Option('--host <address>', 'address to listen on')
-        .env('CONCLAVE_MEETING_HOST')
-        .argParser(readName)
-        .default('127.0.0.1'),
-    )
-    .addOption(
-      new Option('--port <port>', 'port to listen on; 0 takes a free one')
-        .env('CONCLAVE_MEETING_PORT')
-        .argParser(readPort)
-        .default(3000),
-    )
+    .addOption(hostOption().env('CONCLAVE_MEETING_HOST'))
+    .addOption(portOption().env('CONCLAVE_MEETING_PORT'))
     .addOption(
       new Option('--media-address <address>', 'where browsers send media, if not to --host')
         .env('CONCLAVE_MEETING_MEDIA_ADDRESS')
@@ -115,6 +105,18 @@ open the page as https://…/#token=<token>, through a proxy that speaks TLS.`,
     .allowExcessArguments(false)
     .exitOverride()
     .configureOutput({ writeErr: () => {} })
+}
+
+export function hostOption(): Option {
+  return new Option('--host <address>', 'address to listen on')
+    .argParser(readName)
+    .default('127.0.0.1')
+}
+
+export function portOption(): Option {
+  return new Option('--port <port>', 'port to listen on; 0 takes a free one')
+    .argParser(readPort)
+    .default(3000)
 }
 
 function readName(value: string): string {

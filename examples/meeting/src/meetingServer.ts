@@ -1,6 +1,5 @@
 import { once } from 'node:events'
-import { createServer, type Server, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { createServer, type ServerResponse } from 'node:http'
 import { resolveAccess } from '@conclave/core/access'
 import { nodePublicCrypto } from '@conclave/core/crypto/public/node'
 import {
@@ -16,6 +15,7 @@ import { createSfu, type Sfu, SfuError } from '@conclave/sfu'
 import type { Logger } from 'pino'
 import { localUrl, mediaAddressOf } from './addresses.ts'
 import type { Configuration } from './configuration.ts'
+import { listen } from './listen.ts'
 import { MeetingServerError } from './meetingServerError.ts'
 import { servePage } from './pageHandler.ts'
 
@@ -111,34 +111,6 @@ export async function startMeetingServer(options: MeetingServerOptions): Promise
   }
   const { keyserver, sfu } = running
   return { url, port, keyserver, sfu, close }
-}
-
-async function listen(
-  httpServer: Server,
-  { host, port }: Pick<Configuration, 'host' | 'port'>,
-): Promise<number> {
-  try {
-    httpServer.listen(port, host)
-    await once(httpServer, 'listening')
-  } catch (cause) {
-    const code = cause instanceof Error && 'code' in cause ? String(cause.code) : String(cause)
-    if (code === 'EADDRINUSE') {
-      throw new MeetingServerError('port-in-use', `port ${port} of ${host} is in use`, {
-        cause,
-        remedy:
-          'Stop what listens there, or choose another with --port; --port 0 takes a free one.',
-      })
-    }
-    throw new MeetingServerError(
-      'listen-failed',
-      `cannot listen on ${host}, port ${port}: ${code}`,
-      {
-        cause,
-        remedy: 'Choose others with --host and --port.',
-      },
-    )
-  }
-  return (httpServer.address() as AddressInfo).port
 }
 
 function answerHealth(response: ServerResponse, { keyserver, sfu }: Running): void {

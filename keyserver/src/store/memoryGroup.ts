@@ -238,8 +238,9 @@ export class MemoryGroup {
   }
 
   presence({ now, graceMs }: { readonly now: number; readonly graceMs: number }): PresenceView {
-    for (const [instance, until] of this.#leases) {
-      if (until > now) continue
+    const over = [...this.#leases].filter(([, until]) => until <= now)
+    // A leaf's last connection decides, so the instance that was there longest comes last.
+    for (const [instance, until] of over.sort(([, a], [, b]) => a - b)) {
       this.#leases.delete(instance)
       for (const attachment of [...this.#attached.values()]) {
         if (attachment.instance === instance) this.detach(attachment.connection, until + graceMs)

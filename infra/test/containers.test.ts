@@ -5,7 +5,7 @@ import { createServer, type RequestListener, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import { afterAll, afterEach, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, describe, expect, it, vi } from 'vitest'
 import { parse } from 'yaml'
 import { type Compose, readDeployment } from '../checks/compose.mjs'
 import { findProgram, redisServer } from '../entry/programs.mjs'
@@ -33,6 +33,9 @@ interface Program {
   readonly process: ChildProcess
   readonly output: () => string
 }
+
+// Three builds and their files, on a loaded machine: a ceiling, not an expectation.
+vi.setConfig({ testTimeout: 180_000, hookTimeout: 180_000 })
 
 const folder = mkdtempSync(join(tmpdir(), 'conclave-containers-'))
 const programs: Program[] = []
@@ -98,6 +101,13 @@ describe('an image, built and started as its Dockerfile and the compose file say
       }
       expect(await stop(program, 'SIGTERM')).toEqual([0, null])
       expect(check(healthy, {}, image.folder).status).toBe(1)
+
+      // Nothing else of this checkout is within its reach.
+      rmSync(join(image.folder, 'core', 'dist'), { recursive: true })
+      const broken = start([...image.command, '--port', port], image.folder, {})
+      await expect(untilHealthy(broken, () => check(healthy, {}, image.folder))).rejects.toThrow(
+        'ERR_MODULE_NOT_FOUND',
+      )
     },
   )
 })

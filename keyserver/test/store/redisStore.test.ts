@@ -1,12 +1,15 @@
-import { pino } from 'pino'
 import { afterAll, beforeAll, describe } from 'vitest'
-import { systemClock } from '../../src/edge/systemRuntime.ts'
-import { connectRedis } from '../../src/store/redis/connectRedis.ts'
 import { redisStore } from '../../src/store/redis/redisStore.ts'
+import { connectTo } from '../support/redis.ts'
+import { RedisCluster } from '../support/redisCluster.ts'
 import { RedisServer, redisMissing } from '../support/redisServer.ts'
 import { describeStore } from './storeContract.ts'
 
-const logger = pino({ level: 'silent' })
+let stores = 0
+async function openStore(urls: readonly string[], options: { readonly retainedBytes?: number }) {
+  stores += 1
+  return redisStore(await connectTo(urls), { ...options, prefix: `store-${stores}` })
+}
 
 describe.skipIf(redisMissing)('one Redis server', () => {
   let server: RedisServer
@@ -15,11 +18,15 @@ describe.skipIf(redisMissing)('one Redis server', () => {
   })
   afterAll(() => server.stop())
 
-  let stores = 0
-  describeStore('the Redis store', async (options) => {
-    const { url } = server
-    const redis = await connectRedis({ urls: [url], allowLossy: false, clock: systemClock, logger })
-    stores += 1
-    return redisStore(redis, { ...options, prefix: `store-${stores}` })
+  describeStore('the Redis store', (options) => openStore([server.url], options))
+})
+
+describe.skipIf(redisMissing)('three nodes of a Redis Cluster', () => {
+  let cluster: RedisCluster
+  beforeAll(async () => {
+    cluster = await RedisCluster.start()
   })
+  afterAll(() => cluster.stop())
+
+  describeStore('the Redis store', (options) => openStore(cluster.urls, options))
 })

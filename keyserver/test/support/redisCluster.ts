@@ -40,12 +40,8 @@ export class RedisCluster {
       const range = [String(first(i)), String(first(i + 1) - 1)]
       await node.command('CLUSTER', 'ADDSLOTSRANGE', ...range)
     }
-    for (const node of nodes) {
-      for (const other of nodes) {
-        if (other !== node) {
-          await node.command('CLUSTER', 'MEET', '127.0.0.1', String(other.port))
-        }
-      }
+    for (const { port } of nodes.slice(1)) {
+      await nodes[0]?.command('CLUSTER', 'MEET', '127.0.0.1', String(port))
     }
     for (const node of nodes) {
       await eventually('the cluster', async () => {

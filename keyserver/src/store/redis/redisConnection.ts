@@ -31,8 +31,16 @@ export interface RedisConnection {
     nameKey: (name: string) => string,
     args: readonly RedisArgument[],
   ): Promise<unknown>
-  /** @throws StoreError `store-unreachable` unless every server answers */
-  check(): Promise<void>
+  /**
+   * To the server, or to each of the cluster's masters.
+   * @throws StoreError
+   */
+  sendToEach(command: readonly string[]): Promise<readonly unknown[]>
+  /**
+   * Another client of the same servers, not connected yet, whose commands wait while they cannot be
+   * reached.
+   */
+  patientClient(): SingleRedis | ClusterRedis
   close(): Promise<void>
 }
 
@@ -42,6 +50,7 @@ export interface RedisServers {
   send(key: string, command: readonly (string | Buffer)[]): Promise<unknown>
   /** The server, or each of the cluster's masters. */
   masters(): Promise<readonly SingleRedis[]>
+  patientClient(): SingleRedis | ClusterRedis
 }
 
 const options = { typeMapping: { [RESP_TYPES.BLOB_STRING]: Buffer } }
@@ -51,6 +60,7 @@ export function singleServer(client: SingleRedis): RedisServers {
     client,
     send: (_, command) => client.sendCommand(command, options),
     masters: async () => [client],
+    patientClient: () => client.duplicate({ disableOfflineQueue: false }),
   }
 }
 
@@ -59,6 +69,11 @@ export function clusterServers(client: ClusterRedis): RedisServers {
     client,
     send: (key, command) => client.sendCommand(key, false, [...command], options),
     masters: () => Promise.all(client.masters.map((master) => client.nodeClient(master))),
+    patientClient: () =>
+      client.duplicate({
+        minimizeConnections: true,
+        defaults: { ...client._options.defaults, disableOfflineQueue: false },
+      }),
   }
 }
 
@@ -94,12 +109,14 @@ export function redisConnection(
         return await send(first, ['EVAL', script.text, ...rest])
       }
     },
-    async check() {
-      const ping = async () => {
-        for (const master of await servers.masters()) await master.sendCommand(['PING'])
+    async sendToEach(command) {
+      const sendEach = async () => {
+        const masters = await servers.masters()
+        return await Promise.all(masters.map((master) => master.sendCommand(command)))
       }
-      await answered(clock, timeoutMs, ping())
+      return await answered(clock, timeoutMs, sendEach())
     },
+    patientClient: servers.patientClient,
     async close() {
       try {
         await answered(clock, timeoutMs, client.close())

@@ -54,7 +54,9 @@ export function redisStore(
     durable: redis.durable,
     shared: true,
 
-    check: () => redis.check(),
+    async check() {
+      await redis.sendToEach(['PING'])
+    },
 
     async agree(name, proposed) {
       const key = `${prefix}:{agreed}:${name}`

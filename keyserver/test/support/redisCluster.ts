@@ -1,5 +1,5 @@
 import { eventually } from './eventually.ts'
-import { RedisServer } from './redisServer.ts'
+import { RedisServer, type RedisSettings } from './redisServer.ts'
 
 const slots = 16_384
 
@@ -11,8 +11,8 @@ export class RedisCluster {
     this.nodes = nodes
   }
 
-  static async start(size = 3): Promise<RedisCluster> {
-    const settings = { 'cluster-enabled': 'yes', 'cluster-node-timeout': '2000' }
+  static async start(size = 3, more: RedisSettings = {}): Promise<RedisCluster> {
+    const settings = { 'cluster-enabled': 'yes', 'cluster-node-timeout': '2000', ...more }
     const nodes = await Promise.all(Array.from({ length: size }, () => RedisServer.start(settings)))
     const cluster = new RedisCluster(nodes)
     try {

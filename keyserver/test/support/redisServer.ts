@@ -17,11 +17,9 @@ if (redisMissing) {
   console.warn('no redis-server: install the package redis-server, or name one in REDIS_SERVER_BIN')
 }
 
+/** As in redis.conf. */
 export interface RedisSettings {
-  readonly appendonly?: 'yes' | 'no'
-  readonly appendfsync?: 'always' | 'everysec'
-  readonly 'maxmemory-policy'?: string
-  readonly [name: string]: string | undefined
+  readonly [name: string]: string | readonly string[]
 }
 
 const durable: RedisSettings = {
@@ -29,6 +27,12 @@ const durable: RedisSettings = {
   appendfsync: 'always',
   'maxmemory-policy': 'noeviction',
 }
+
+/** Servers end with the tests, even where those are broken off. */
+const running = new Set<ChildProcess>()
+process.once('exit', () => {
+  for (const child of running) child.kill('SIGKILL')
+})
 
 /** A real redis-server on a free port, with a folder of its own. */
 export class RedisServer {
@@ -43,7 +47,7 @@ export class RedisServer {
     this.#settings = settings
   }
 
-  /** Durable unless told otherwise. @param settings as in redis.conf */
+  /** Durable unless told otherwise. */
   static async start(settings: RedisSettings = {}): Promise<RedisServer> {
     const folder = await mkdtemp(join(tmpdir(), 'conclave-redis-'))
     const server = new RedisServer(await freePort(), folder, { ...durable, ...settings })
@@ -99,9 +103,11 @@ export class RedisServer {
       dir: this.folder,
       save: '',
       ...this.#settings,
-    }).flatMap(([name, value]) => (value === undefined ? [] : [`--${name}`, value]))
+    }).flatMap(([name, value]) => [`--${name}`, ...[value].flat()])
     const child = spawn(executable, settings, { stdio: 'ignore' })
     this.#process = child
+    running.add(child)
+    child.once('exit', () => running.delete(child))
     await eventually('redis-server', async () => {
       if (child.exitCode !== null) throw new Error(`redis-server ended with ${child.exitCode}`)
       return await this.#answers()

@@ -2,11 +2,15 @@ import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
-/** One atomic step: a Lua file whose header names its keys. */
+/**
+ * One atomic step: a Lua file whose header names its keys. One that stores something new begins
+ * with `#!lua`: Redis then refuses it before its first command where memory is short.
+ */
 export interface LuaScript {
   readonly name: string
   /** Names of the keys, in their order. */
   readonly keys: readonly string[]
+  readonly included: readonly string[]
   readonly text: string
   /** By which a server that has seen the text knows it: SHA-1, hexadecimal. */
   readonly sha: string
@@ -33,7 +37,7 @@ export function readLuaScript(folder: string, name: string): LuaScript {
     })
   const text = include(source)
   const sha = createHash('sha1').update(text).digest('hex')
-  return { name, keys: luaHeader(source).keys, text, sha }
+  return { name, keys: luaHeader(source).keys, included: [...included], text, sha }
 }
 
 /** What a script's leading comment says: the names under KEYS, and of ARGV those before a comma. */
@@ -41,7 +45,7 @@ export function luaHeader(source: string): {
   readonly keys: readonly string[]
   readonly arguments: readonly string[]
 } {
-  const comment = /^(?:--.*\n)*/.exec(source)?.[0] ?? ''
+  const comment = /^(?:#!lua\n)?(?:--.*\n)*/.exec(source)?.[0] ?? ''
   const section = (title: string) => {
     const found = new RegExp(`^-- ${title} (.*\n(?:-- {3}.*\n)*)`, 'm').exec(comment)?.[1] ?? ''
     const [names = ''] = found.replaceAll(/\n--/g, ' ').split(/[,(]/)

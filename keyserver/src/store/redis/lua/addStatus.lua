@@ -1,3 +1,4 @@
+#!lua
 -- Remembers how a member fared with the commit at the log's end; a leaf's first word counts.
 -- KEYS group commits statuses
 -- ARGV groupId seq leaf status signature

@@ -1,3 +1,4 @@
+#!lua
 -- Puts a joiner on the list, unless it is full or the joiner has been added.
 -- KEYS group trees treesUntil treesSeq waiting waitingOwner waitingUntil waitingOrder welcomes
 --   welcomesUntil welcomesLeaf welcomesSeq refs

@@ -1,3 +1,4 @@
+#!lua
 -- Compares the epoch, appends and advances the epoch, with all that comes with a commit.
 -- KEYS group log sizes snapshots commits statuses trees treesUntil treesSeq waiting waitingOwner
 --   waitingUntil waitingOrder welcomes welcomesUntil welcomesLeaf welcomesSeq refs rates attached

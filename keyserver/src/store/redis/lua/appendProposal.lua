@@ -1,3 +1,4 @@
+#!lua
 -- Compares the epoch and appends.
 -- KEYS group log sizes statuses connected due leaving
 -- ARGV groupId epoch now message goes

@@ -1,3 +1,4 @@
+#!lua
 -- Compares the epoch and the log's end, and appends entries that the log had lost.
 -- KEYS group log sizes snapshots commits statuses trees treesUntil welcomes welcomesUntil
 --   welcomesLeaf welcomesSeq rates attached connected due leaving

@@ -1,3 +1,4 @@
+#!lua
 -- Compares the epoch and the log's end, appends, and takes back what the commit there had brought.
 -- KEYS group log sizes snapshots commits statuses trees treesUntil treesSeq welcomes welcomesUntil
 --   welcomesLeaf welcomesSeq rates attached connected due leaving

@@ -1,3 +1,4 @@
+#!lua
 -- Makes a connection speak for a leaf, and for no other any more.
 -- KEYS group attached connected leases due
 -- ARGV groupId connection instance leaf dueAt leaseUntil

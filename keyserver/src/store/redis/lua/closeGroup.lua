@@ -4,7 +4,7 @@
 --   connected leases due leaving
 -- ARGV groupId
 -- RESULT 'closed' | 'group-unknown'
-local group = KEYS[1]
+local group = unpack(KEYS)
 local groupId = unpack(ARGV)
 
 if redis.call('HGET', group, 'id') ~= groupId then return { 'group-unknown' } end

@@ -1,3 +1,4 @@
+#!lua
 -- Gives the meeting a group, unless it has one.
 -- KEYS group log sizes snapshots commits statuses trees treesUntil treesSeq waiting waitingOwner
 --   waitingUntil waitingOrder welcomes welcomesUntil welcomesLeaf welcomesSeq refs rates attached

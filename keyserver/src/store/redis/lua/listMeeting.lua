@@ -1,3 +1,4 @@
+#!lua
 -- Puts a meeting and its group on the list of meetings.
 -- KEYS meetings
 -- ARGV member keepFor

@@ -1,3 +1,4 @@
+#!lua
 -- A leaf is going until it is removed.
 -- KEYS group connected due leaving
 -- ARGV groupId leaf

@@ -31,6 +31,8 @@ export class Attendance {
   readonly #host: GroupHost
   readonly #notice: PacedNotice
   #told = ''
+  /** Checks that this instance has asked for and that are still to come. */
+  readonly #checks = new Set<number>()
 
   constructor(log: GroupLog, environment: MeetingEnvironment, host: GroupHost) {
     this.#log = log
@@ -66,11 +68,13 @@ export class Attendance {
 
   /** Has some instance look after the group then. */
   async checkAt(at: number): Promise<void> {
+    const { jobs, clock } = this.#environment
+    const now = clock.now()
+    for (const past of this.#checks) if (past <= now) this.#checks.delete(past)
+    if (this.#checks.has(at)) return
     const { meetingId, groupId } = this.#log.key
-    await this.#environment.jobs.schedule(
-      { kind: 'check-group', meetingId, groupId: toHex(groupId) },
-      at,
-    )
+    await jobs.schedule({ kind: 'check-group', meetingId, groupId: toHex(groupId) }, at)
+    if (at > now) this.#checks.add(at)
   }
 
   /** Does what is due in the group, and has it looked after again. */
@@ -81,10 +85,14 @@ export class Attendance {
     if (view.expiresAt <= now) return this.#host.end('ended')
     if (await this.#removeAbsent(view)) return
     this.#notice.request()
-    // Everybody's regular checks fall on the same moments, so that they are one.
-    const regular = (Math.floor(now / checkMs) + 1) * checkMs
-    await this.checkAt(Math.min(regular, view.expiresAt))
-    if (view.nextDue !== null && view.nextDue < regular) await this.checkAt(view.nextDue)
+    await this.checkRegularly()
+    if (view.expiresAt < nextRegular(now)) await this.checkAt(view.expiresAt)
+    if (view.nextDue !== null && view.nextDue < nextRegular(now)) await this.checkAt(view.nextDue)
+  }
+
+  /** Has the group looked after for as long as it is there, whatever becomes of the last check. */
+  async checkRegularly(): Promise<void> {
+    await this.checkAt(nextRegular(this.#environment.clock.now()))
   }
 
   /** Proposes to remove whoever is absent or leaving, in every epoch until it is done. */
@@ -157,4 +165,9 @@ export class Attendance {
     const notice = { groupId, leaves: view.present }
     this.#environment.audience.present(meetingId, notice, options)
   }
+}
+
+/** Everybody's regular checks fall on the same moments, so that they are one. */
+function nextRegular(now: number): number {
+  return (Math.floor(now / checkMs) + 1) * checkMs
 }

@@ -242,6 +242,7 @@ export class OpenGroup {
     const current = await store.currentGroup(this.#meetingId)
     if (current === null || !equalBytes(current.groupId, this.groupId)) return this.#host.gone()
     await this.attendance.renewLease()
+    await this.attendance.checkRegularly()
     const newest = (await this.log.catchUp()).at(-1)
     if (newest !== undefined) {
       const { seq, message } = newest

@@ -12,6 +12,7 @@ import {
 } from './jobs.ts'
 import { maxAttempts, placeOf, type QueueName, retryAfter } from './retries.ts'
 import { runJob } from './runJob.ts'
+import { keepSweeping } from './sweeping.ts'
 
 export interface BullJobsOptions extends JobOptions {
   /**
@@ -47,6 +48,8 @@ class BullJobs implements JobService {
   readonly #queues: Readonly<Record<QueueName, Queue<Job>>>
   #workers: readonly Worker<Job>[] = []
   #closing: Promise<void> | undefined
+  readonly #runs = new Set<Promise<void>>()
+  #stopSweeping = (): void => {}
   readonly #troubles = new Set<string>()
 
   constructor(options: BullJobsOptions) {
@@ -75,12 +78,11 @@ class BullJobs implements JobService {
   }
 
   async start(handlers: JobHandlers): Promise<void> {
-    const { meetings } = this.#queues
-    await this.#answered(meetings.waitUntilReady())
+    const { meetings, webhooks } = this.#queues
+    await this.#ready([meetings, webhooks])
     this.#workers = [this.#worker('meetings', handlers), this.#worker('webhooks', handlers)]
-    const kind = 'sweep-directory'
-    const every = { every: this.#options.sweepEveryMs }
-    await this.#answered(meetings.upsertJobScheduler(kind, every, { name: kind, data: { kind } }))
+    await this.#ready(this.#workers)
+    this.#stopSweeping = keepSweeping(this, this.#options)
   }
 
   async schedule(job: Job, at: number): Promise<void> {
@@ -107,9 +109,11 @@ class BullJobs implements JobService {
   }
 
   async #close(): Promise<void> {
-    const drained = Promise.all(this.#workers.map((worker) => worker.close()))
-    // What does not end, for want of Redis say, is taken up by another instance.
-    await this.#within(drainMs, drained).catch(this.#failed)
+    this.#stopSweeping()
+    const closed = Promise.all(this.#workers.map((worker) => worker.close()))
+    // What does not end in time, or whose end Redis does not hear of, another instance takes up.
+    await this.#within(drainMs, Promise.allSettled(this.#runs)).catch(this.#failed)
+    await this.#within(answerMs, closed).catch(this.#failed)
     await Promise.all(Object.values(this.#queues).map((queue) => queue.close()))
     this.#connection.destroy()
   }
@@ -133,11 +137,15 @@ class BullJobs implements JobService {
     const run = async (job: BullJob<Job>): Promise<void> => {
       const dueAt = job.timestamp + (job.opts.delay ?? 0)
       const about = { attempt: job.attemptsStarted, dueAt }
+      const running = runJob({ ...this.#options, handlers }, job.data, about)
+      this.#runs.add(running)
       try {
-        await runJob({ ...this.#options, handlers }, job.data, about)
+        await running
       } catch (error) {
         if (isAbandoned(error)) throw new UnrecoverableError(reasonOf(error))
         throw error
+      } finally {
+        this.#runs.delete(running)
       }
     }
     const worker = new Worker<Job>(name, run, {
@@ -149,10 +157,16 @@ class BullJobs implements JobService {
       // That an instance was killed says nothing against the job.
       maxStalledCount: maxAttempts[name],
       runRetryDelay: 1_000,
+      drainDelay: 2,
       settings: { backoffStrategy: (failures) => retryAfter(name, failures) ?? -1 },
     })
     worker.on('error', this.#failed)
     return worker
+  }
+
+  /** One whose first connection fails stays broken for good, so that is waited for. */
+  async #ready(parts: readonly { waitUntilReady(): Promise<unknown> }[]): Promise<void> {
+    await this.#answered(Promise.all(parts.map((part) => part.waitUntilReady())))
   }
 
   /** @throws StoreError `store-unreachable` */

@@ -9,6 +9,7 @@ import {
 } from './jobs.ts'
 import { placeOf, type QueueName, queueOf, retryAfter } from './retries.ts'
 import { runJob } from './runJob.ts'
+import { keepSweeping } from './sweeping.ts'
 
 /** The jobs of one process, on its clock's timers; what is not done when it ends is forgotten. */
 export function timerJobs(options: JobOptions): JobService {
@@ -48,7 +49,7 @@ class TimerJobs implements JobService {
   #waitingWebhooks = 0
   #handlers: JobHandlers | undefined
   #closed = false
-  #cancelSweep = () => {}
+  #stopSweeping = (): void => {}
 
   constructor(options: JobOptions) {
     this.#options = { ...defaultJobOptions, ...options }
@@ -67,7 +68,7 @@ class TimerJobs implements JobService {
 
   async start(handlers: JobHandlers): Promise<void> {
     this.#handlers = handlers
-    this.#sweep()
+    this.#stopSweeping = keepSweeping(this, this.#options)
   }
 
   async schedule(job: Job, at: number): Promise<void> {
@@ -76,17 +77,11 @@ class TimerJobs implements JobService {
 
   async close(): Promise<void> {
     this.#closed = true
-    this.#cancelSweep()
+    this.#stopSweeping()
     for (const entry of this.#waiting.values()) entry.cancel()
     this.#waiting.clear()
     for (const queue of Object.values(this.#queues)) queue.due.length = 0
     await Promise.all(this.#runs)
-  }
-
-  #sweep(): void {
-    const { clock, sweepEveryMs } = this.#options
-    this.#enter({ kind: 'sweep-directory' }, clock.now(), 0)
-    this.#cancelSweep = clock.setTimer(sweepEveryMs, () => this.#sweep())
   }
 
   #enter(job: Job, at: number, attempts: number): void {

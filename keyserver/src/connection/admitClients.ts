@@ -10,7 +10,7 @@ import type { DeliveryNamespace, DeliverySocket } from './deliverySocket.ts'
 type EngineConnection = DeliverySocket['conn']
 
 /** Connections that are refused and have not gone yet; what comes beyond is cut without a word. */
-const lingeringRefused = 256
+const lingeringRefused = 64
 
 /**
  * Lets clients into the namespace: those whose address, identity and the keyserver itself have room

@@ -126,7 +126,7 @@ test('what no request is called is counted under one name', async () => {
   const { observer, refused, cut } = recordingObserver()
   const client = await connect(await TestServer.start({ observer }))
   for (const name of ['destroy', 'constructor']) await client.send(name, {})
-  client.socket.emit('resume' as never)
+  client.socket.emit('tree', { groupId: deviceKey, treeHash: deviceKey }, undefined as never)
   await expect.poll(() => cut).toEqual(['malformed'])
   expect(refused.map(({ request }) => request)).toEqual(['unknown', 'unknown'])
 })

@@ -1,13 +1,11 @@
 import type { Clock } from '@conclave/core'
 import type { KeyserverLimits } from '../limits.ts'
 import { clientAddress } from './clientAddress.ts'
+import { Rates } from './rates.ts'
 import { TokenBucket } from './tokenBucket.ts'
 
 /** Gives back what was taken; called once. */
 export type Release = () => void
-
-/** Addresses and identities whose rates are remembered; the longest unheard are forgotten first. */
-const remembered = 1 << 16
 
 /**
  * How much one address, identity and meeting have of this process: connections at once, attempts
@@ -83,26 +81,5 @@ class Counts {
       if (left > 0) this.#counts.set(name, left)
       else this.#counts.delete(name)
     }
-  }
-}
-
-/** A rate for each name, in the order in which they were last heard of. */
-class Rates {
-  readonly #make: () => TokenBucket
-  readonly #buckets = new Map<string, TokenBucket>()
-
-  constructor(make: () => TokenBucket) {
-    this.#make = make
-  }
-
-  take(name: string): boolean {
-    const bucket = this.#buckets.get(name) ?? this.#make()
-    this.#buckets.delete(name)
-    this.#buckets.set(name, bucket)
-    if (this.#buckets.size > remembered) {
-      const [oldest] = this.#buckets.keys()
-      if (oldest !== undefined) this.#buckets.delete(oldest)
-    }
-    return bucket.take()
   }
 }

@@ -33,7 +33,7 @@ const wellFormed: { readonly [N in RequestName]: Record<string, unknown> } = {
   stock: { deviceKey: short },
   claim: { identity: 'bob' },
   mailbox: { deviceKey: short },
-  collect: { deviceKey: short, ref: short },
+  collect: { deviceKey: short, groupId, ref: short },
 }
 const names = Object.keys(wellFormed) as RequestName[]
 /** Requests to the directory, which need no meeting. */

@@ -5,6 +5,7 @@ import { Server, type Socket as ServerSocket } from 'socket.io'
 import { io, type Socket } from 'socket.io-client'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { cutSlowConsumer } from '../../src/connection/slowConsumer.ts'
+import { memoryDirectory } from '../../src/directory/memoryDirectory.ts'
 import { eventually } from '../support/eventually.ts'
 import { TestMember } from '../support/testMember.ts'
 import { TestServer } from '../support/testServer.ts'
@@ -102,19 +103,11 @@ describe('a client that stops reading', () => {
   test('is cut by the keyserver while its meeting goes on', async () => {
     const { observer, cut } = recordingObserver()
     const limits = { unsentBytes: mebibyte, requestBurst: 10_000, identityRequestBurst: 10_000 }
-    const keyPackages = new Uint8Array(mebibyte)
-    const unexpected = () => Promise.reject(new Error('not asked for'))
-    const server = await TestServer.start({
-      limits,
-      observer,
-      directory: {
-        publish: unexpected,
-        stock: unexpected,
-        claim: unexpected,
-        mailbox: () => Promise.resolve({ ok: true, mail: keyPackages }),
-        collect: unexpected,
-      },
-    })
+    const bytes = new Uint8Array(16)
+    const welcome = new Uint8Array(mebibyte)
+    const mail = [{ meetingId: 'standup', groupId: bytes, ref: bytes, welcome, seq: 1 }]
+    const directoryStore = { ...memoryDirectory(), mailbox: () => Promise.resolve(mail) }
+    const server = await TestServer.start({ limits, observer, directoryStore })
     const alice = await TestMember.found(server, 'alice')
     const bob = await TestMember.arrive(server, 'bob')
     const bundle = await bob.wait()

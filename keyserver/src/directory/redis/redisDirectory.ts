@@ -115,7 +115,9 @@ export function redisDirectory(
         now,
         packMail([mail]),
       ])
-      return numberOf(reply) === 1
+      const delivered = numberOf(reply) === 1
+      if (delivered) await noteDue(identity, expiresAt, now)
+      return delivered
     },
 
     async mailbox({ identity, deviceKey }, now) {

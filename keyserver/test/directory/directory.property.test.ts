@@ -20,7 +20,7 @@ import {
   start,
 } from './directoryOperations.ts'
 
-const operations = fc.array(operation, { minLength: 10, maxLength: 60 })
+const operations = fc.array(operation, { minLength: 20, maxLength: 100, size: 'max' })
 type Claimed = readonly {
   readonly ref: string
   readonly live: boolean
@@ -82,7 +82,7 @@ test('in memory, no KeyPackage is handed out twice and every limit holds', async
         steps.map((step) => [step]),
       )
     }),
-    { numRuns: 300 },
+    { numRuns: 100 },
   )
 })
 

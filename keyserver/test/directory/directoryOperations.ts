@@ -17,15 +17,16 @@ export const limits: DirectoryLimits = {
   mailPerDevice: 2,
   mailBytesPerDevice: 150,
 }
-export const rate = { claims: 4, perMs: 5 * minute }
+export const rate = { claims: 3, perMs: 10 * minute }
 
-const identities = ['bob', 'carol']
-const deviceNames = ['phone', 'laptop', 'tablet']
-export const devices: readonly DirectoryDevice[] = identities.flatMap((identity) =>
-  deviceNames.map((name) => ({ identity, deviceKey: utf8(`${identity} ${name}`) })),
-)
-const packages = 12
-const lastResorts = 3
+export const devices: readonly DirectoryDevice[] = [
+  ['bob', 'phone'],
+  ['bob', 'laptop'],
+  ['bob', 'tablet'],
+  ['carol', 'phone'],
+].map(([identity = '', name]) => ({ identity, deviceKey: utf8(`${identity} ${name}`) }))
+const packages = 6
+const lastResorts = 2
 
 /** A KeyPackage says itself whose it is and until when it is good. */
 function keyPackage(device: DirectoryDevice, number: number): PublishedKeyPackage {
@@ -58,7 +59,7 @@ export const operation = fc.oneof(
     weight: 6,
     arbitrary: fc.record({
       kind: fc.constant('claim'),
-      identity: fc.constantFrom(...identities, 'nobody'),
+      identity: fc.constantFrom('bob', 'bob', 'carol', 'nobody'),
       claimer: fc.constantFrom('alice', 'mallory'),
     }),
   },

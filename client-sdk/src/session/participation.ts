@@ -89,7 +89,7 @@ export class Participation {
    */
   async follow(entered: Pick<Entered, 'nonce' | 'minor'>): Promise<void> {
     this.#entered = entered
-    await this.#catchUp()
+    await this.#catchUp({ comparing: (entered.minor ?? 0) >= 1 })
     if (this.#closed) return
     await this.#attach(entered.nonce)
     const { pending } = this.#membership
@@ -171,14 +171,23 @@ export class Participation {
     if (!attached.ok) throw refusal(attached)
   }
 
-  /** Pages through the log until nothing is missing, on either side. */
-  async #catchUp(): Promise<void> {
+  /**
+   * Pages through the log until nothing is missing, on either side. `comparing` begins with the
+   * newest entry that we know, to see that it is still the same.
+   */
+  async #catchUp({ comparing = false } = {}): Promise<void> {
+    let overlap = comparing && this.#kept.first !== undefined ? 1 : 0
     let recoveries = 0
     while (!this.#closed) {
       const { last } = this.#follower
       const { groupId } = this.group
-      const reply = await this.#link.request('resume', { groupId, after: last })
-      if (reply.ok ? reply.head < last : reply.code === 'seq-out-of-range') {
+      const reply = await this.#link.request('resume', { groupId, after: last - overlap })
+      const outOfRange = !reply.ok && reply.code === 'seq-out-of-range'
+      // The log may have been trimmed right up to where we are.
+      const trimmed = outOfRange && overlap > 0
+      overlap = 0
+      if (trimmed) continue
+      if (reply.ok ? reply.head < last : outOfRange) {
         recoveries += 1
         if (recoveries > recoveryAttempts) throw rolledBack()
         await this.#giveBack()

@@ -409,6 +409,10 @@ export class Port implements DeliveryTransport {
     this.#delivery = delivery
   }
 
+  get connected(): boolean {
+    return this.#connected
+  }
+
   count(name: RequestName): number {
     return this.requests.filter((request) => request.name === name).length
   }

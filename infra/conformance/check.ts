@@ -81,11 +81,15 @@ function shown(value: unknown): string {
 }
 
 const shownBytes = 12
+const shownCharacters = 60
 
 function brief(value: unknown): unknown {
   if (value instanceof Uint8Array) {
     const hex = Buffer.from(value.subarray(0, shownBytes)).toString('hex')
     return value.length > shownBytes ? `${hex}… (${value.length} bytes)` : hex
+  }
+  if (typeof value === 'string' && value.length > shownCharacters) {
+    return `${value.slice(0, shownCharacters)}…`
   }
   if (Array.isArray(value)) return value.map(brief)
   if (typeof value !== 'object' || value === null || value instanceof Error) return value

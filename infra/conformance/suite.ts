@@ -1,6 +1,9 @@
 import { type Check, type Need, NotConforming } from './check.ts'
 import { committing } from './checks/committing.ts'
 import { connecting } from './checks/connecting.ts'
+import { directory } from './checks/directory.ts'
+import { entryStatuses } from './checks/entryStatuses.ts'
+import { externalCommits } from './checks/externalCommits.ts'
 import { founding } from './checks/founding.ts'
 import { hostileInput } from './checks/hostileInput.ts'
 import { presence } from './checks/presence.ts'
@@ -20,6 +23,9 @@ export const checks: readonly Check[] = [
   ...committing,
   ...removals,
   ...presence,
+  ...externalCommits,
+  ...entryStatuses,
+  ...directory,
   ...hostileInput,
   ...replies,
 ]

@@ -55,9 +55,22 @@ export const directory: readonly Check[] = [
         claimed.push(...reply.keyPackages.map(toHex))
       }
       same('what was handed out', claimed, [encoded, lastResort, lastResort].map(toHex))
-      const deviceKey = await bob.deviceKey()
-      const notice = await bob.client.notice('stockLow')
-      same('what the device is told', notice, { deviceKey, remaining: 0, lastResort: true })
+    },
+  },
+  {
+    id: 'directory.low',
+    promise: 'whose KeyPackages are running out is told on every connection, in a meeting or not',
+    section,
+    needs: 'secret',
+    run: async (site) => {
+      const bob = await site.arrive('bob')
+      const elsewhere = await site.connect(bob.identity)
+      await publish(bob, 1)
+      await (await site.inviter('alice')).ask('claim', { identity: bob.identity })
+      const low = { deviceKey: await bob.deviceKey(), remaining: 0, lastResort: false }
+      for (const client of [bob.client, elsewhere]) {
+        same('the notice', await client.notice('stockLow'), low)
+      }
     },
   },
   {

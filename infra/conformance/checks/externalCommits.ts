@@ -35,9 +35,8 @@ export const externalCommits: readonly Check[] = [
       for (const { group } of [bob, carol]) {
         same('the epoch secret', group.epochAuthenticator, alice.group.epochAuthenticator)
       }
-      await Promise.all(
-        [alice, carol].map(async (member) => member.receiveUpTo(await bob.commit())),
-      )
+      const next = await bob.commit()
+      await Promise.all([alice.receiveUpTo(next), carol.receiveUpTo(next)])
     },
   },
   {

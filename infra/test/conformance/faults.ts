@@ -1,5 +1,26 @@
-import { type Bytes, plainBytes, toHex } from '@conclave/core/codec'
-import { packEntries, packJoiners, unpackEntries } from '@conclave/core/delivery'
+import { packEntries, packJoiners } from '@conclave/core/delivery'
+import {
+  accepting,
+  appended,
+  firstWelcome,
+  forgetting,
+  foundingGroupInfo,
+  foundingTree,
+  leakingEntries,
+  lostBy,
+  oneCommitAtATime,
+  repacked,
+  repeating,
+  replying,
+  seqOf,
+  showingTheRefused,
+  silentTo,
+  skipping,
+  telling,
+  wholeWelcomes,
+  withCode,
+  withDetail,
+} from './faultyBehaviour.ts'
 import type { Fault, Fields } from './relay.ts'
 
 /** A keyserver that is wrong in one way, and which of the checks that look there must say so. */
@@ -11,147 +32,6 @@ export interface PlantedFault {
   readonly looking: readonly string[]
   /** Those of them that fail; the others pass. */
   readonly fail: readonly string[]
-}
-
-const bytesOf = (value: unknown): Bytes => plainBytes(value as Uint8Array)
-const entriesOf = (value: unknown) => unpackEntries(bytesOf(value))
-
-/** Says yes to what the keyserver has refused. */
-function accepting(
-  name: string,
-  refused: (reply: Fields, request: Fields) => boolean,
-  instead: Fields,
-): Fault {
-  return {
-    answer: async (asked, forward) => {
-      const reply = await forward()
-      const lie = asked.name === name && reply['ok'] === false && refused(reply, asked.request)
-      return lie ? { ok: true, ...instead } : reply
-    },
-  }
-}
-
-const withCode = (code: string) => (reply: Fields) => reply['code'] === code
-const withDetail = (detail: string) => (reply: Fields) => reply['detail'] === detail
-const lostBy = (fits: (entries: number) => boolean) => (reply: Fields) =>
-  reply['code'] === 'epoch-mismatch' && fits(entriesOf(reply['missed']).length)
-
-const appended = { seq: 1, durable: false }
-
-/** Answers the second of two equal requests as if it had never seen the first. */
-function forgetting(name: string, field: string, answer: Fields): Fault {
-  const seen = new Set<string>()
-  return {
-    answer: async (asked, forward) => {
-      if (asked.name !== name) return await forward()
-      const message = toHex(bytesOf(asked.request[field]))
-      if (seen.has(message)) return answer
-      seen.add(message)
-      return await forward()
-    },
-  }
-}
-
-/** Changes replies of one kind. */
-function replying(name: string, change: (reply: Fields, request: Fields) => Fields): Fault {
-  return {
-    answer: async (asked, forward) => {
-      const reply = await forward()
-      return asked.name === name ? change(reply, asked.request) : reply
-    },
-  }
-}
-
-/** Changes notices of one kind, or leaves them out. */
-function telling(kind: string, change: (notice: Fields) => Fields | undefined): Fault {
-  return {
-    notice: ({ name, notice }) => {
-      const told = name === kind ? change(notice) : notice
-      return told === undefined ? [] : [{ name, notice: told }]
-    },
-  }
-}
-
-const seqOf = (notice: Fields) => (notice['entry'] as { seq: number }).seq
-const skipping = (seq: number) => (seq > 2 ? seq + 1 : seq)
-
-function repacked(
-  reply: Fields,
-  change: (entries: ReturnType<typeof entriesOf>) => ReturnType<typeof entriesOf>,
-): Fields {
-  if (reply['entries'] === undefined) return reply
-  return { ...reply, entries: packEntries(change(entriesOf(reply['entries']))) }
-}
-
-function leakingEntries(): Fault {
-  return {
-    answer: async ({ name, request, line }, forward) => {
-      if (name === 'enter') line.memory.set('meeting', request['meetingId'])
-      return await forward()
-    },
-    notice: ({ name, notice, line }) => {
-      if (name !== 'entry') return [{ name, notice }]
-      for (const other of line.others()) {
-        const elsewhere = other.memory.get('meeting') !== line.memory.get('meeting')
-        if (elsewhere) other.client.emit(name, notice)
-      }
-      return [{ name, notice }]
-    },
-  }
-}
-
-function wholeWelcomes(): Fault {
-  let whole: unknown
-  return {
-    answer: async ({ name, request }, forward) => {
-      if (name === 'commit' && request['welcome'] !== null) whole = request['welcome']
-      return await forward()
-    },
-    ...telling('welcome', (notice) => ({ ...notice, welcome: whole })),
-  }
-}
-
-function firstWelcome(): Fault {
-  let first: Fields | undefined
-  return telling('welcome', (notice) => {
-    first ??= notice
-    return first
-  })
-}
-
-function foundingTree(): Fault {
-  let founded: unknown
-  return {
-    answer: async ({ name, request }, forward) => {
-      if (name === 'create') founded = request['ratchetTree']
-      const reply = await forward()
-      return name === 'tree' && reply['ok'] === true ? { ok: true, ratchetTree: founded } : reply
-    },
-  }
-}
-
-/** Refuses a message, and shows it to everybody all the same. */
-function showingTheRefused(): Fault {
-  return {
-    answer: async ({ name, request, line }, forward) => {
-      const reply = await forward()
-      const { groupId, message } = request
-      if (name === 'commit' && reply['ok'] === false) {
-        const notice = { groupId, entry: { seq: 99, message } }
-        for (const other of line.others()) other.client.emit('entry', notice)
-      }
-      return reply
-    },
-  }
-}
-
-function silentTo(code: string): Fault {
-  return {
-    answer: async (_, forward) => {
-      const reply = await forward()
-      return reply['code'] === code ? await new Promise(() => {}) : reply
-    },
-  }
 }
 
 const ofTheLog = ['resume.pages', 'resume.same', 'resume.once', 'resume.notices', 'resume.range']
@@ -196,8 +76,8 @@ export const faults: readonly PlantedFault[] = [
   {
     name: 'never answers what is malformed',
     plant: () => silentTo('request-malformed'),
-    looking: ['malformed', 'fields.unknown'],
-    fail: ['malformed.payload', 'malformed.field', 'malformed.name'],
+    looking: ['malformed.payload', 'malformed.name', 'fields.unknown'],
+    fail: ['malformed.payload', 'malformed.name'],
   },
   {
     name: 'takes fields of any size',
@@ -386,8 +266,8 @@ export const faults: readonly PlantedFault[] = [
   {
     name: 'never notices that somebody has gone',
     plant: () => ({ keepsTheDead: true }),
-    looking: ['removal.absent', 'removal.unattached', 'present.told', 'wait.withdrawn'],
-    fail: ['removal.absent', 'present.told', 'wait.withdrawn'],
+    looking: ['removal.absent', 'removal.unattached', 'wait.withdrawn', 'wait.newest'],
+    fail: ['removal.absent', 'wait.withdrawn'],
   },
   {
     name: 'never tells that a group has ended',
@@ -400,5 +280,73 @@ export const faults: readonly PlantedFault[] = [
     plant: () => accepting('attach', withCode('presence-invalid'), {}),
     looking: ['attach', 'present.told'],
     fail: ['attach.proven'],
+  },
+  {
+    name: 'has newcomers start from another epoch',
+    plant: foundingGroupInfo,
+    looking: ['external'],
+    fail: [
+      'external.groupInfo',
+      'external.join',
+      'external.resync',
+      'external.race',
+      'external.removals',
+    ],
+  },
+  {
+    name: 'has members wait for newcomers, whatever they remove',
+    plant: oneCommitAtATime,
+    looking: ['external'],
+    fail: ['external.removals'],
+  },
+  {
+    name: 'undoes a commit on a lone report',
+    plant: () =>
+      replying('report', (reply) =>
+        reply['ok'] === true ? { ok: true, outcome: 'voided' } : reply,
+      ),
+    looking: ['status'],
+    fail: ['status.lone', 'status.void'],
+  },
+  {
+    name: 'never undoes a commit',
+    plant: () =>
+      replying('report', (reply) =>
+        reply['outcome'] === 'voided' ? { ...reply, outcome: 'collecting' } : reply,
+      ),
+    looking: ['status'],
+    fail: ['status.void'],
+  },
+  {
+    name: 'asks nobody else how a commit fared',
+    plant: () => telling('statusWanted', () => undefined),
+    looking: ['status'],
+    fail: ['status.lone'],
+  },
+  {
+    name: 'believes words that nobody has signed',
+    plant: () => accepting('report', withCode('status-invalid'), { outcome: 'collecting' }),
+    looking: ['status'],
+    fail: ['status.signed'],
+  },
+  {
+    name: 'takes back whatever it is given',
+    plant: () => accepting('giveBack', withCode('entries-inapplicable'), { head: 1 }),
+    looking: ['giveBack'],
+    fail: ['giveBack.checked'],
+  },
+  {
+    name: 'hands a KeyPackage out twice',
+    plant: () => repeating('claim', 'identity'),
+    looking: ['directory'],
+    fail: ['directory.once', 'directory.last-resort'],
+  },
+  {
+    name: 'keeps the mail that was collected',
+    plant: () => ({
+      answer: async ({ name }, forward) => (name === 'collect' ? { ok: true } : await forward()),
+    }),
+    looking: ['directory'],
+    fail: ['directory.mailbox'],
   },
 ]

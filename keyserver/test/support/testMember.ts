@@ -85,7 +85,7 @@ export class TestMember {
   seen = 0
   #group: Group | undefined
   #own: OwnLeaf | undefined
-  #device: Signer | undefined
+  #device: Promise<Signer> | undefined
   readonly #environment: GroupEnvironment
 
   private constructor(
@@ -407,9 +407,9 @@ export class TestMember {
     return this.#own
   }
 
-  async #deviceSigner(): Promise<Signer> {
-    this.#device ??= await suite?.generateSigner()
-    if (this.#device === undefined) throw new Error('suite 1 is missing')
+  #deviceSigner(): Promise<Signer> {
+    if (suite === undefined) throw new Error('suite 1 is missing')
+    this.#device ??= suite.generateSigner()
     return this.#device
   }
 

@@ -16,18 +16,19 @@ export interface Check {
   readonly run: (site: Site) => Promise<void>
 }
 
+/** Headings of PROTOCOL.md. */
 export type Section =
   | 'Connection'
+  | 'Versions'
   | 'Requests'
   | 'Notices'
   | 'Order'
   | 'What is checked'
   | 'Presence'
+  | 'Commits that cannot be applied (1.1)'
+  | 'Entries that the log has lost (1.1)'
+  | 'KeyPackage directory (1.1)'
   | 'Refusals'
-  | 'External commits'
-  | 'Commits that nobody can apply'
-  | 'Giving entries back'
-  | 'KeyPackage directory'
 
 export type Need =
   /** The secret that tokens are signed with. */

@@ -279,4 +279,17 @@ export const committing: readonly Check[] = [
       await refused('another’s Welcome', 'welcome-incomplete', members, wrong)
     },
   },
+  {
+    id: 'commit.rate',
+    promise: 'a leaf commits at most 40 times in ten seconds',
+    section: 'What is checked',
+    run: async (site) => {
+      const alice = await site.found('alice')
+      for (let commit = 0; commit < 40; commit++) await alice.commit()
+      const { upload } = await alice.prepareCommit()
+      const refusal = { ok: false, code: 'rate-limited', detail: 'commit-too-often' }
+      has('one more', await commitOf(alice, upload), refusal)
+      same('the head', (await alice.resume()).head, 40)
+    },
+  },
 ]

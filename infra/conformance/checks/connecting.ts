@@ -113,7 +113,7 @@ export const connecting: readonly Check[] = [
   {
     id: 'enter.version',
     promise: 'a major version that the keyserver does not speak is refused',
-    section: 'Connection',
+    section: 'Versions',
     run: async (site) => {
       const client = await site.connect(site.identity('alice'))
       for (const protocol of [0, protocolVersion + 1, 99]) {
@@ -126,7 +126,7 @@ export const connecting: readonly Check[] = [
   {
     id: 'enter.minor-0',
     promise: 'a client of minor version 0, which names none, is served as before',
-    section: 'Connection',
+    section: 'Versions',
     run: async (site) => {
       const alice = await site.arrive('alice')
       const client = await site.connect(site.identity('alice'))
@@ -145,7 +145,7 @@ export const connecting: readonly Check[] = [
   {
     id: 'enter.minor',
     promise: 'the keyserver names its minor version, also to a client of a later one',
-    section: 'Connection',
+    section: 'Versions',
     run: async (site) => {
       for (const minor of [protocolMinor, protocolMinor + 98]) {
         const client = await site.connect(site.identity('alice'))

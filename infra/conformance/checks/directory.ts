@@ -3,7 +3,7 @@ import { packKeyPackages } from '@conclave/core/delivery'
 import { add, keyPackageOf, type TestMember } from '../../../keyserver/test/support/testMember.ts'
 import { type Check, has, same } from '../check.ts'
 
-const section = 'KeyPackage directory'
+const section = 'KeyPackage directory (1.1)'
 
 /** KeyPackages of one device, the first to be handed out first. */
 async function publish(member: TestMember, count: number): Promise<readonly string[]> {
@@ -59,13 +59,15 @@ export const directory: readonly Check[] = [
   },
   {
     id: 'directory.low',
-    promise: 'whose KeyPackages are running out is told on every connection, in a meeting or not',
+    promise:
+      'whose KeyPackages are running out is told on every connection that uses the directory',
     section,
     needs: 'secret',
     run: async (site) => {
       const bob = await site.arrive('bob')
       const elsewhere = await site.connect(bob.identity)
       await publish(bob, 1)
+      await elsewhere.ask('stock', { deviceKey: await bob.deviceKey() })
       await (await site.inviter('alice')).ask('claim', { identity: bob.identity })
       const low = { deviceKey: await bob.deviceKey(), remaining: 0, lastResort: false }
       for (const client of [bob.client, elsewhere]) {

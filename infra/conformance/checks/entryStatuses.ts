@@ -17,7 +17,7 @@ export const entryStatuses: readonly Check[] = [
     id: 'status.lone',
     promise:
       'a lone false report changes nothing: all are asked, and one who could apply the commit settles it',
-    section: 'Commits that nobody can apply',
+    section: 'Commits that cannot be applied (1.1)',
     run: async (site) => {
       const [alice, bob, carol] = await site.trio()
       const { groupId } = alice
@@ -41,7 +41,7 @@ export const entryStatuses: readonly Check[] = [
     id: 'status.void',
     promise:
       'a commit that everyone connected but its committer has failed on is undone, by an entry with their words',
-    section: 'Commits that nobody can apply',
+    section: 'Commits that cannot be applied (1.1)',
     run: async (site) => {
       const [alice, bob, carol] = await site.trio()
       const { groupId, epoch } = bob
@@ -65,7 +65,7 @@ export const entryStatuses: readonly Check[] = [
   {
     id: 'status.signed',
     promise: 'a word that its leaf did not sign, or on another entry than the last, is refused',
-    section: 'Commits that nobody can apply',
+    section: 'Commits that cannot be applied (1.1)',
     run: async (site) => {
       const [alice, bob, carol] = await site.trio()
       const { groupId } = alice
@@ -85,7 +85,7 @@ export const entryStatuses: readonly Check[] = [
   {
     id: 'giveBack.checked',
     promise: 'what does not go on from the log’s end is not taken back',
-    section: 'Giving entries back',
+    section: 'Entries that the log has lost (1.1)',
     run: async (site) => {
       const [alice, bob] = await site.pair()
       const { groupId } = alice

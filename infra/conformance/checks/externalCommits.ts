@@ -6,7 +6,7 @@ export const externalCommits: readonly Check[] = [
   {
     id: 'external.groupInfo',
     promise: 'the newest epoch’s GroupInfo is served, with the entry that began it',
-    section: 'External commits',
+    section: 'Requests',
     run: async (site) => {
       const [alice] = await site.pair()
       const seq = await alice.commit()
@@ -25,7 +25,7 @@ export const externalCommits: readonly Check[] = [
   {
     id: 'external.join',
     promise: 'a newcomer enters by an external commit, and all members agree',
-    section: 'External commits',
+    section: 'Requests',
     run: async (site) => {
       const [alice, bob] = await site.pair()
       const carol = await site.arrive('carol')
@@ -42,7 +42,7 @@ export const externalCommits: readonly Check[] = [
   {
     id: 'external.resync',
     promise: 'who has lost its state takes the place of its own leaf by an external commit',
-    section: 'External commits',
+    section: 'Requests',
     run: async (site) => {
       const [alice, bob] = await site.pair()
       const { leafIndex } = bob
@@ -60,7 +60,7 @@ export const externalCommits: readonly Check[] = [
   {
     id: 'external.race',
     promise: 'of a member’s commit and external ones exactly one ends the epoch',
-    section: 'External commits',
+    section: 'Order',
     run: async (site) => {
       const [alice, bob] = await site.pair()
       const newcomers = await Promise.all(['carol', 'dave'].map((name) => site.arrive(name)))
@@ -82,7 +82,7 @@ export const externalCommits: readonly Check[] = [
   {
     id: 'external.removals',
     promise: 'an external commit waits for members to commit the removals that are pending',
-    section: 'External commits',
+    section: 'What is checked',
     waitsForGrace: true,
     run: async (site) => {
       const [alice, bob] = await site.pair()

@@ -1,4 +1,4 @@
-import { packEntries, packJoiners } from '@conclave/core/delivery'
+import { packEntries, packJoiners, packKeyPackages } from '@conclave/core/delivery'
 import {
   accepting,
   appended,
@@ -348,5 +348,18 @@ export const faults: readonly PlantedFault[] = [
     }),
     looking: ['directory'],
     fail: ['directory.mailbox'],
+  },
+  {
+    name: 'lets a leaf commit as often as it likes',
+    plant: () => accepting('commit', withDetail('commit-too-often'), appended),
+    looking: ['commit.rate', 'commit.early'],
+    fail: ['commit.rate'],
+  },
+  {
+    name: 'lets everybody claim',
+    plant: () =>
+      accepting('claim', withCode('not-permitted'), { keyPackages: packKeyPackages([]) }),
+    looking: ['directory.grant', 'directory.once'],
+    fail: ['directory.grant'],
   },
 ]

@@ -1,9 +1,5 @@
 import { HmacAccessKey, mintToken, resolveAccess, type TokenRequest } from '@conclave/core/access'
-import { nodePublicCrypto } from '@conclave/core/crypto/public/node'
 import { type KeyserverOptions, systemClock, systemRandom } from '@conclave/keyserver'
-import { pino } from 'pino'
-import { createDirectory } from '../../../keyserver/src/directory/createDirectory.ts'
-import { memoryDirectory } from '../../../keyserver/src/directory/memoryDirectory.ts'
 import { TestServer } from '../../../keyserver/test/support/testServer.ts'
 import type { Target } from '../../conformance/site.ts'
 
@@ -30,20 +26,7 @@ export async function keyserver(options: Partial<KeyserverOptions> = {}): Promis
     randomBytes: systemRandom,
   })
   const limits = { waitingJoiners, ...options.limits }
-  const directory = createDirectory({
-    store: memoryDirectory(),
-    crypto: nodePublicCrypto(),
-    clock,
-    logger: pino({ level: 'silent' }),
-    notify: () => {},
-  })
-  const served = {
-    ...directory.handlers,
-    observer: directory.observer,
-    sweep: async () => void (await directory.sweep()),
-    close: () => directory.close(),
-  }
-  return await TestServer.start({ graceMs, directory: served, ...options, access, limits })
+  return await TestServer.start({ graceMs, ...options, access, limits })
 }
 
 export function targetAt(urls: readonly string[], patienceMs: number): Target {

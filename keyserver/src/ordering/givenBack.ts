@@ -4,7 +4,7 @@ import type { PublicGroup } from '@conclave/core/mls/public'
 import { ContentType, type LeafIndex, RatchetTree } from '@conclave/core/wire'
 import type { LogRecord, ReturnedAppend } from '../store/store.ts'
 import { FollowedGroup } from './followedGroup.ts'
-import type { GroupLogOptions } from './groupLog.ts'
+import type { GroupLogOptions } from './groupLogOptions.ts'
 import { contentTypeOf } from './messages.ts'
 import { OrderingError } from './orderingError.ts'
 

@@ -1,12 +1,11 @@
 import { type Bytes, encode, equalBytes } from '@conclave/core/codec'
-import type { PublicCrypto } from '@conclave/core/crypto/public'
 import {
   type LogEntry,
   maxEntriesPerPage,
   maxPageBytes,
   packEntries,
 } from '@conclave/core/delivery'
-import type { GroupPolicy, PublicGroup } from '@conclave/core/mls/public'
+import type { PublicGroup } from '@conclave/core/mls/public'
 import { type LeafIndex, RatchetTree } from '@conclave/core/wire'
 import { commitRateMs, snapshotCommits, treeMs, usedRefMs, welcomeMs } from '../limits.ts'
 import type {
@@ -14,7 +13,6 @@ import type {
   GroupKey,
   LogRecord,
   ReturnedAppend,
-  Store,
   WaitingEntry,
   WelcomePart,
 } from '../store/store.ts'
@@ -25,6 +23,7 @@ import {
   type VerifiedProposal,
 } from './followedGroup.ts'
 import { verifyGivenBack } from './givenBack.ts'
+import type { GroupLogOptions } from './groupLogOptions.ts'
 import {
   type CommitMessage,
   type ProposalMessage,
@@ -34,19 +33,6 @@ import {
   readRatchetTree,
 } from './messages.ts'
 import { OrderingError, type PackedRefusal, refuse, refuseFor } from './orderingError.ts'
-
-export interface GroupLogOptions {
-  readonly store: Store
-  readonly crypto: PublicCrypto
-  readonly policy: GroupPolicy
-  readonly now: () => number
-  /** How long a leaf may be without a connection, in milliseconds. */
-  readonly graceMs: number
-  /** How long a meeting may last, in milliseconds. */
-  readonly meetingMs: number
-  /** Commits of one leaf in ten seconds. */
-  readonly commitsPerLeaf: number
-}
 
 /** `fresh` is undefined where the very same message had been appended before. */
 export interface Ordered<Fresh> {

@@ -210,13 +210,18 @@ function serve(
   },
 ): void {
   const logger = shared.logger.child({ connection: socket.id })
+  const { claims } = socket.data
+  const { identity } = claims
   const connection = new Connection({
     ...shared,
     logger,
     id: socket.id,
-    claims: socket.data.claims,
-    entered: (meetingId) => void socket.join(meetingRoom(meetingId)),
-    directoryUsed: () => void socket.join(identityRoom(socket.data.claims.identity)),
+    claims,
+    entered: (meetingId, minor) => {
+      const versioned = minor === 0 ? firstMinorRoom : identityRoom(identity)
+      void socket.join([meetingRoom(meetingId), versioned])
+    },
+    directoryUsed: () => void socket.join(identityRoom(identity)),
     disconnect: () => socket.disconnect(true),
   })
   cutSlowConsumer(socket.conn, shared.limits.unsentBytes, () => {
@@ -237,7 +242,9 @@ function serve(
 /** Rooms of socket.io, one for all who have entered a meeting and one for those who follow its log. */
 const meetingRoom = (meetingId: string): string => `meeting:${meetingId}`
 const followersRoom = (meetingId: string): string => `followers:${meetingId}`
-/** Whoever has asked the directory something. */
+/** Clients of minor version 0, who are not told what came later. */
+const firstMinorRoom = 'minor:0'
+/** Connections of an identity that know of the directory. */
 const identityRoom = (identity: string): string => `identity:${identity}`
 
 /** @param shared whether other instances have sockets of the same meetings */
@@ -271,7 +278,7 @@ function audienceOf(clients: DeliveryNamespace, shared: boolean): Audience {
       followers(meetingId, reach).emit('present', notice)
     },
     statusWanted: (meetingId, notice) => {
-      followers(meetingId).emit('statusWanted', notice)
+      followers(meetingId).except(firstMinorRoom).emit('statusWanted', notice)
     },
     welcome: (connection, notice) => {
       clients.to(connection).emit('welcome', notice)

@@ -37,8 +37,8 @@ export interface ConnectionOptions {
   readonly clock: Clock
   readonly random: RandomBytes
   readonly logger: Logger
-  /** Called when the connection has entered a meeting, before it is told. */
-  readonly entered: (meetingId: string) => void
+  /** Called when the connection has entered a meeting, before it is told; `minor` is the client's. */
+  readonly entered: (meetingId: string, minor: number) => void
   /** Called before the first request to the directory: such a client is of minor version 1. */
   readonly directoryUsed: () => void
   readonly disconnect: () => void
@@ -174,7 +174,7 @@ export class Connection {
   async #enter(payload: unknown, answer: Answer): Promise<void> {
     const parsed = parseRequest('enter', payload)
     if (!parsed.ok) return answer(parsed)
-    const { protocol, meetingId } = parsed.request
+    const { protocol, minor = 0, meetingId } = parsed.request
     if (protocol !== protocolVersion) {
       return answer(refuse('protocol-unsupported', `this is protocol ${protocolVersion}`))
     }
@@ -193,11 +193,11 @@ export class Connection {
     const entered = { meetingId, meeting, participant, release }
     // From here on, before the answer, requests that follow this one find the meeting.
     this.#entered = entered
-    this.#options.entered(meetingId)
-    await this.#inLane('enter', entered, answer, async () => ({
-      ...(await meeting.enter(participant)),
-      minor: protocolMinor,
-    }))
+    this.#options.entered(meetingId, minor)
+    await this.#inLane('enter', entered, answer, async () => {
+      const reply = await meeting.enter(participant)
+      return reply.ok ? { ...reply, minor: protocolMinor } : reply
+    })
   }
 
   async #askDirectory<N extends DirectoryRequestName>(

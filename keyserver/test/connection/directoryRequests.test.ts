@@ -1,6 +1,6 @@
 import type { Grants } from '@conclave/core/access'
 import { utf8 } from '@conclave/core/codec'
-import { packKeyPackages, protocolMinor } from '@conclave/core/delivery'
+import { packKeyPackages } from '@conclave/core/delivery'
 import { describe, expect, test } from 'vitest'
 import type { DirectoryDevice, DirectoryStore } from '../../src/directory/directory.ts'
 import type { DirectoryRequestName } from '../../src/directory/handlers.ts'
@@ -86,23 +86,6 @@ describe('a request to the directory', () => {
     expect(server.log.join('')).not.toContain('hush')
     broken = false
     expect(await client.send('stock', requests.stock)).toMatchObject({ ok: true })
-  })
-})
-
-describe('the minor version', () => {
-  test.each([{}, { minor: 0 }, { minor: 1 }, { minor: 99 }])(
-    'of a client that says %j is taken, and the keyserver’s told',
-    async (version) => {
-      const client = await connect(await TestServer.start())
-      const request = { protocol: 1, meetingId: 'standup', ...version }
-      expect(await client.send('enter', request)).toMatchObject({ ok: true, minor: protocolMinor })
-    },
-  )
-
-  test.each([-1, 0.5, '1', null])('is not %j', async (minor) => {
-    const client = await connect(await TestServer.start())
-    const request = { protocol: 1, meetingId: 'standup', minor }
-    expect(await client.send('enter', request)).toMatchObject({ code: 'request-malformed' })
   })
 })
 

@@ -58,6 +58,10 @@ describe.each(algorithms)('a backend with a key for %s', (algorithm) => {
         .setProtectedHeader({ alg: 'HS256' })
         .sign(new TextEncoder().encode(text))
       await expect(verifier.verify(forged)).rejects.toMatchObject({ code: 'token-signature' })
+      // Whoever let the token choose would have accepted it.
+      await expect(verifying(new HmacAccessKey(text)).verify(forged)).resolves.toMatchObject({
+        identity: 'mallory',
+      })
     }
   })
 
@@ -118,6 +122,17 @@ describe('a key id', () => {
       .sign(new TextEncoder().encode(publicPem))
     await expect(verifier.verify(crossed)).rejects.toMatchObject({ code: 'token-signature' })
   })
+})
+
+test('a secret takes no other HMAC', async () => {
+  const secret = 's'.repeat(64)
+  const verifier = verifying(new HmacAccessKey(secret))
+  for (const alg of ['HS384', 'HS512']) {
+    const token = await new SignJWT(payload)
+      .setProtectedHeader({ alg })
+      .sign(new TextEncoder().encode(secret))
+    await expect(verifier.verify(token)).rejects.toMatchObject({ code: 'token-signature' })
+  }
 })
 
 test('an RSA key takes no other algorithm of RSA', async () => {

@@ -1,15 +1,17 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
+import { directoryScripts } from '../../src/directory/redis/directoryScripts.ts'
 import { luaHeader } from '../../src/store/redis/luaScript.ts'
 import { storeScripts } from '../../src/store/redis/storeScripts.ts'
 
-const folder = new URL('../../src/store/redis/lua/', import.meta.url)
-const namesIn = (path: string) =>
-  readdirSync(new URL(path, folder))
+const sources = new URL('../../src/', import.meta.url)
+const namesIn = (folder: string) =>
+  readdirSync(new URL(folder, sources))
     .filter((file) => file.endsWith('.lua'))
     .map((file) => file.slice(0, -'.lua'.length))
     .sort()
-const sourceOf = (name: string) => readFileSync(new URL(`${name}.lua`, folder), 'utf8')
+const sourceOf = (folder: string, name: string) =>
+  readFileSync(new URL(`${folder}/${name}.lua`, sources), 'utf8')
 
 /** Names that a script gives to its keys or arguments. */
 function unpacked(source: string, table: 'KEYS' | 'ARGV'): readonly string[] {
@@ -42,29 +44,32 @@ function faultsOf(source: string, text: string): readonly string[] {
   return faults
 }
 
-describe('the scripts of the Redis store', () => {
+describe.each([
+  ['store/redis/lua', storeScripts],
+  ['directory/redis/lua', directoryScripts],
+])('the scripts in %s', (folder, scripts) => {
   test('are all the files there are', () => {
-    expect(Object.keys(storeScripts)).toEqual(namesIn('.'))
-    const included = Object.values(storeScripts).flatMap((script) => script.included)
-    expect([...new Set(included)].sort()).toEqual(namesIn('include'))
+    expect(Object.keys(scripts)).toEqual(namesIn(folder))
+    const included = Object.values(scripts).flatMap((script) => script.included)
+    expect([...new Set(included)].sort()).toEqual(namesIn(`${folder}/include`))
   })
 
-  test.each(Object.values(storeScripts))('$name has a header that matches its use', (script) => {
+  test.each(Object.values(scripts))('$name has a header that matches its use', (script) => {
     expect(script.keys.length).toBeGreaterThan(0)
     expect(script.text).not.toContain('@include')
-    expect(faultsOf(sourceOf(script.name), script.text)).toEqual([])
+    expect(faultsOf(sourceOf(folder, script.name), script.text)).toEqual([])
   })
+})
 
-  test.each([
-    ['other keys', /(KEYS group )attached/, '$1leases'],
-    ['leases is not used', /^(-- KEYS|local group)(.*)\bdue\b/gm, '$1$2leases'],
-    ['no description', /^.*\n/, ''],
-    ['no result', /RESULT/, 'Result'],
-    ['other arguments', /ARGV groupId/, 'ARGV'],
-  ])('a header with a fault is found out: %s', (fault, from, to) => {
-    const source = sourceOf('detach')
-    const faulty = source.replace(from, to)
-    expect(faulty).not.toBe(source)
-    expect(faultsOf(faulty, storeScripts.detach.text.replace(from, to))).toContain(fault)
-  })
+test.each([
+  ['other keys', /(KEYS group )attached/, '$1leases'],
+  ['leases is not used', /^(-- KEYS|local group)(.*)\bdue\b/gm, '$1$2leases'],
+  ['no description', /^.*\n/, ''],
+  ['no result', /RESULT/, 'Result'],
+  ['other arguments', /ARGV groupId/, 'ARGV'],
+])('a header with a fault is found out: %s', (fault, from, to) => {
+  const source = sourceOf('store/redis/lua', 'detach')
+  const faulty = source.replace(from, to)
+  expect(faulty).not.toBe(source)
+  expect(faultsOf(faulty, storeScripts.detach.text.replace(from, to))).toContain(fault)
 })

@@ -1,6 +1,5 @@
 import { type Bytes, fromHex, fromUtf8, toHex, utf8 } from '@conclave/core/codec'
 import { type KeyPackageStock, type Mail, packMail, unpackMail } from '@conclave/core/delivery'
-import { readLuaScript } from '../../store/redis/luaScript.ts'
 import type { RedisArgument, RedisConnection } from '../../store/redis/redisConnection.ts'
 import {
   bytesOf,
@@ -11,20 +10,7 @@ import {
   tuplesOf,
 } from '../../store/redis/replies.ts'
 import { claimedMs, type DirectoryStore, type PublishedKeyPackage } from '../directory.ts'
-
-const scriptNames = [
-  'claim',
-  'collect',
-  'deliver',
-  'forget',
-  'mailbox',
-  'noteDue',
-  'publish',
-  'stock',
-  'sweep',
-  'takeDue',
-] as const
-type ScriptName = (typeof scriptNames)[number]
+import { directoryScripts } from './directoryScripts.ts'
 
 /** Identities that are swept in one go. */
 const sweepBatch = 100
@@ -48,18 +34,11 @@ export function redisDirectory(
     const tag = encodeIdentity(identity)
     return (name) => `${prefix}:directory:{${tag}}:${name}`
   }
-  const scripts = new Map(
-    scriptNames.map((name) => [name, readLuaScript('directory/redis/lua', name)] as const),
-  )
   const run = (
-    name: ScriptName,
+    name: keyof typeof directoryScripts,
     nameKey: (key: string) => string,
     args: readonly RedisArgument[],
-  ): Promise<unknown> => {
-    const script = scripts.get(name)
-    if (script === undefined) throw new RangeError(`no script ${name}`)
-    return connection.run(script, nameKey, args)
-  }
+  ): Promise<unknown> => connection.run(directoryScripts[name], nameKey, args)
   const noteDue = (identity: string, at: number, now: number) =>
     run('noteDue', dueKey, [encodeIdentity(identity), at, at - now + overdueMs])
 

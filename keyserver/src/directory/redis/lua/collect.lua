@@ -1,10 +1,10 @@
 -- Deletes a Welcome that its device has.
 -- KEYS expiry order content
--- ARGV device group ref
+-- ARGV deviceName group ref
 -- RESULT nothing
 local expiry, order, content = unpack(KEYS)
-local name, group, ref = unpack(ARGV)
+local deviceName, group, ref = unpack(ARGV)
 --- @include drop
 
-drop(table.concat({ 'm', name, group, ref }, ' '))
+drop(table.concat({ 'm', deviceName, group, ref }, ' '))
 return false

@@ -1,15 +1,15 @@
 -- The Welcomes that wait for a device, oldest first.
 -- KEYS expiry order content claimed awaited
--- ARGV device now
+-- ARGV deviceName now
 -- RESULT mail of each
 local expiry, order, content, claimed, awaited = unpack(KEYS)
-local name, now = unpack(ARGV)
+local deviceName, now = unpack(ARGV)
 --- @include forgetExpired
 --- @include devicesOf
 
 forgetExpired(now)
 local result = {}
-for i, item in ipairs(deviceIn(devicesOf(), name).mail) do
+for i, item in ipairs(deviceIn(devicesOf(), deviceName).mail) do
   result[i] = redis.call('HGET', content, item)
 end
 return result

@@ -108,7 +108,7 @@ export function createDirectory(options: DirectoryOptions): Directory {
     observer: mail.observer,
     sweep: () => store.sweep(clock.now()),
     async close() {
-      mail.close()
+      await mail.close()
       await store.close()
     },
   }
@@ -134,7 +134,7 @@ interface Publication {
   readonly lastResort: PublishedKeyPackage | null
 }
 
-/** One after the other, up to the first that is not good: each costs four signature checks. */
+/** One after the other, up to the first that is not good: each costs three signature checks. */
 async function verifyPublication(
   keyPackages: readonly Bytes[],
   lastResort: readonly Bytes[],

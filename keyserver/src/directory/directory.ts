@@ -44,7 +44,7 @@ export interface ClaimedKeyPackage extends PublishedKeyPackage {
  * How long after `expiresAt` a claimed KeyPackage is remembered, in milliseconds: a commit that uses
  * it may come as late as receivers accept (mls/public's `checkLifetime`).
  */
-export const claimedMs = 15 * 60_000
+export const claimedMs = 30 * 60_000
 
 /**
  * KeyPackages of people who may be away, and the Welcomes that wait for them (RFC 9750 §5.1). Every

@@ -5,7 +5,7 @@ import type { Claimer, DirectoryLimits } from './directory.ts'
 export interface DirectoryServiceLimits extends DirectoryLimits {
   /** Claims of one person's KeyPackages by the same other. */
   readonly claims: Claimer['rate']
-  /** Requests of one identity, whose every KeyPackage takes four signature checks. */
+  /** Requests of one identity, whose every KeyPackage takes three signature checks. */
   readonly publishesPerMinute: number
 }
 

@@ -11,8 +11,8 @@ const retryMs = [1, 2, 4, 8, 15, 30, 60, 60, 60, 60].map((seconds) => seconds * 
 
 export interface Postman {
   readonly observer: KeyserverObserver
-  /** Gives up what could not be delivered yet. */
-  close(): void
+  /** Lets what is under way end, and tries nothing again. */
+  close(): Promise<void>
 }
 
 /** Takes the Welcomes of each commit to the mailboxes of those who had been claimed. */
@@ -28,6 +28,7 @@ export function postman({
   readonly limits: DirectoryLimits
 }): Postman {
   const pauses = new Set<() => void>()
+  const rounds = new Set<Promise<void>>()
   let closed = false
   const pause = (ms: number): Promise<void> =>
     new Promise((resolve) => {
@@ -74,17 +75,21 @@ export function postman({
             if (member !== undefined) await deliver(group, seq, member, part)
           }
         }
-        deliverAll().catch((error: unknown) => {
-          const { meetingId: meeting, epoch } = group
-          // A StoreError's cause may quote what was to be stored.
-          const why = error instanceof StoreError ? { code: error.code } : { err: error }
-          logger.error({ meeting, epoch, ...why }, 'Welcomes were not delivered')
-        })
+        const round = deliverAll()
+          .catch((error: unknown) => {
+            const { meetingId: meeting, epoch } = group
+            // A StoreError's cause may quote what was to be stored.
+            const why = error instanceof StoreError ? { code: error.code } : { err: error }
+            logger.error({ meeting, epoch, ...why }, 'Welcomes were not delivered')
+          })
+          .finally(() => rounds.delete(round))
+        rounds.add(round)
       },
     },
-    close() {
+    async close() {
       closed = true
       for (const end of pauses) end()
+      await Promise.all(rounds)
     },
   }
 }

@@ -1,9 +1,9 @@
 import { createNodeRedisClient, type IRedisClient } from 'bullmq'
 
 /** A client of the package `redis`: of one server, or of a Cluster. */
-export interface RedisConnection {
+export interface RedisClient {
   readonly isOpen: boolean
-  duplicate(): RedisConnection
+  duplicate(): RedisClient
   on(event: string, listener: (error: unknown) => void): unknown
   emit(event: string): unknown
   connect(): Promise<unknown>
@@ -17,7 +17,7 @@ export interface BullConnection {
 
 /** A connection of BullMQ's own, made like `like`, which stays as it is. */
 export function bullConnection(
-  like: RedisConnection,
+  like: RedisClient,
   events: { readonly ready: () => void; readonly failed: (error: unknown) => void },
 ): BullConnection {
   const connection = readyWhenConnected(like.duplicate())
@@ -36,7 +36,7 @@ export function bullConnection(
  * BullMQ waits for the event `ready`, which a Cluster's client does not have: it is ready as soon as
  * it is connected. The same goes for its duplicates, as BullMQ makes one to wait for jobs.
  */
-function readyWhenConnected(connection: RedisConnection): RedisConnection {
+function readyWhenConnected(connection: RedisClient): RedisClient {
   if (!('masters' in connection)) return connection
   const duplicate = connection.duplicate.bind(connection)
   connection.on('connect', () => connection.emit('ready'))

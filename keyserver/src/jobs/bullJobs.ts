@@ -1,6 +1,6 @@
 import { type Job as BullJob, Queue, UnrecoverableError, Worker } from 'bullmq'
 import { StoreError } from '../store/storeError.ts'
-import { type BullConnection, bullConnection, type RedisConnection } from './bullConnection.ts'
+import { type BullConnection, bullConnection, type RedisClient } from './bullConnection.ts'
 import { isAbandoned, JobError } from './jobError.ts'
 import {
   type DeadLetter,
@@ -16,10 +16,10 @@ import { keepSweeping } from './sweeping.ts'
 
 export interface BullJobsOptions extends JobOptions {
   /**
-   * A client of one server or of a Cluster, whose duplicates are used. It may not give up reading
-   * sooner than after 10 s (`socketTimeout`), as waiting for jobs is a read.
+   * A client of one server or of a Cluster, whose duplicates are used. Waiting for jobs is a read of
+   * up to 10 s, which its `socketTimeout` may not cut short: 15 s and a `pingInterval` of 2 s do well.
    */
-  readonly redis: RedisConnection
+  readonly redis: RedisClient
   /** Of all keys, with a hash tag, so that a Cluster keeps them in one slot. */
   readonly prefix?: string
 }

@@ -122,6 +122,17 @@ describe.skipIf(redisMissing)('jobs of several instances', () => {
     })
   })
 
+  test('a Redis that hangs costs a code, not a wait, and what it took is done when it goes on', async () => {
+    const own = await redisForTest()
+    const one = await instance(harnessOn(clientOf(own)))
+    own.freeze()
+    await expect(one.jobs.schedule(checkGroup(), 0)).rejects.toMatchObject({
+      code: 'store-unreachable',
+    })
+    own.thaw()
+    await eventually('the job', () => countOf([one], 'check-group aa') > 0)
+  })
+
   test('closing ends without Redis', async () => {
     const own = await redisForTest()
     const one = await instance(harnessOn(clientOf(own)))

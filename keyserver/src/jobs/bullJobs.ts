@@ -17,7 +17,7 @@ import { keepSweeping } from './sweeping.ts'
 export interface BullJobsOptions extends JobOptions {
   /**
    * A client of one server or of a Cluster, whose duplicates are used. Waiting for jobs is a read of
-   * up to 10 s, which its `socketTimeout` may not cut short: 15 s and a `pingInterval` of 2 s do well.
+   * up to 2 s, which its `socketTimeout` may not cut short.
    */
   readonly redis: RedisClient
   /** Of all keys, with a hash tag, so that a Cluster keeps them in one slot. */
@@ -41,6 +41,19 @@ const jobDefaults = {
   keepLogs: 0,
   stackTraceLimit: 0,
 } as const
+
+/** How long a read waits for a job, in seconds. */
+const blockSeconds = 2
+
+/**
+ * BullMQ would wait for 10 s where a job is due later: too long for a connection that is replaced
+ * when it is silent, and for a job whose marker was lost with a Redis that crashed.
+ */
+class ShortWaitingWorker extends Worker<Job> {
+  override get maximumBlockTimeout(): number {
+    return blockSeconds
+  }
+}
 
 class BullJobs implements JobService {
   readonly #options: Required<BullJobsOptions>
@@ -148,7 +161,7 @@ class BullJobs implements JobService {
         this.#runs.delete(running)
       }
     }
-    const worker = new Worker<Job>(name, run, {
+    const worker = new ShortWaitingWorker(name, run, {
       connection: this.#connection.client,
       prefix: this.#options.prefix,
       concurrency: this.#options.concurrency,
@@ -157,7 +170,7 @@ class BullJobs implements JobService {
       // That an instance was killed says nothing against the job.
       maxStalledCount: maxAttempts[name],
       runRetryDelay: 1_000,
-      drainDelay: 2,
+      drainDelay: blockSeconds,
       settings: { backoffStrategy: (failures) => retryAfter(name, failures) ?? -1 },
     })
     worker.on('error', this.#failed)

@@ -27,7 +27,7 @@ afterAll(async () => {
   await cluster?.stop()
 })
 
-const settings = { pingInterval: 2_000, socket: { socketTimeout: 15_000 } }
+const settings = { pingInterval: 2_000, socket: { socketTimeout: 6_000 } }
 const clientOf = ({ url }: RedisServer) => createClient({ url, ...settings })
 const clientOfCluster = () =>
   createCluster({ rootNodes: cluster.urls.map((url) => ({ url })), defaults: settings })
@@ -131,6 +131,13 @@ describe.skipIf(redisMissing)('jobs of several instances', () => {
     })
     own.thaw()
     await eventually('the job', () => countOf([one], 'check-group aa') > 0)
+  })
+
+  test('waiting for what is due later keeps its connection', async () => {
+    const one = await instance(harnessOn(clientOf(server)))
+    await one.jobs.schedule(checkGroup(), systemClock.now() + 7_500)
+    await eventually('the job', () => countOf([one], 'check-group aa') > 0)
+    expect(one.log).toEqual([])
   })
 
   test('closing ends without Redis', async () => {

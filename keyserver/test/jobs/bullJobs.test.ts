@@ -135,7 +135,7 @@ describe.skipIf(redisMissing)('jobs of several instances', () => {
 
   test('waiting for what is due later keeps its connection', async () => {
     const one = await instance(harnessOn(clientOf(server)))
-    await one.jobs.schedule(checkGroup(), systemClock.now() + 7_500)
+    await one.jobs.schedule(checkGroup(), systemClock.now() + 9_500)
     await eventually('the job', () => countOf([one], 'check-group aa') > 0)
     expect(one.log).toEqual([])
   })

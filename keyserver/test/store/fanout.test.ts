@@ -56,6 +56,7 @@ describe.skipIf(redisMissing)('fan-out through Redis', () => {
     const [one, two] = [await startServer([redis.url]), await startServer([redis.url])]
     await redis.kill()
     one.server.emit('entry', 'meanwhile')
+    await hears(one.heard, 'meanwhile')
     await redis.restart()
     one.server.emit('entry', 'after')
     await hears(two.heard, 'after')

@@ -215,6 +215,26 @@ describe.skipIf(redisMissing)('the Redis store', () => {
     await expect(store.readSnapshot(key)).rejects.toMatchObject(corrupted)
   })
 
+  test('gives a page of large entries in parts', async () => {
+    const server = await redisForTest()
+    const store = redisStore(await connectForTest([server.url]))
+    await store.createGroup(founding())
+    const message = new Uint8Array(1_500_000)
+    for (const text of ['a', 'b', 'c', 'd']) {
+      await store.appendProposal(key, { ...proposal(0, text), message })
+    }
+    const read = async (after: number) => {
+      const page = await store.readLog(key, after, 100)
+      return page?.entries.map(({ seq }) => seq)
+    }
+    expect(await read(0)).toEqual([1, 2])
+    expect(await read(2)).toEqual([3, 4])
+    const one = new Uint8Array(5_000_000)
+    await store.appendProposal(key, { ...proposal(0, 'e'), message: one })
+    expect(await read(3)).toEqual([4])
+    expect(await read(4)).toEqual([5])
+  })
+
   test('keeps nothing of a group beyond an hour after its time', async () => {
     const server = await redisForTest()
     const store = redisStore(await connectForTest([server.url]))

@@ -19,16 +19,17 @@ const pauseMs = 100
 const attempts = 50
 /** Entries of the stream; whoever is further behind has lost some and resumes from the log. */
 const maxEntries = 10_000
-/** Messages that may wait for Redis at once; further ones are lost to the other instances. */
-const maxWaiting = 10_000
+/** What may wait for Redis at once, in bytes; what is beyond is lost to the other instances. */
+const maxWaitingBytes = 64 << 20
 
 /**
  * Fan-out through a Redis stream, with socket.io's adapter. What is sent while Redis cannot be
- * reached is sent when it is back, in the order of attempts at best: receivers number what they get.
+ * reached is sent when it is back, perhaps in another order: receivers go by their log's numbers.
  *
  * The adapter gets a client of ours in place of the real one, because its own loops do not survive
  * a restart of Redis: failed reads are repeated without a pause, nobody handles a publication that
- * fails, and what is sent before the first message has been read is skipped when a read fails.
+ * fails, what comes before the first message has been read is skipped when a read fails, and even
+ * an instance's own sockets hear nothing without Redis.
  *
  * @throws StoreError `store-unreachable`
  */
@@ -46,17 +47,21 @@ export async function redisFanout(
   const clients = [redis.patientClient(), redis.patientClient(), redis.patientClient()] as const
   const [publisher, reader, subscriber] = clients
   let closed = false
-  let waiting = 0
+  let waitingBytes = 0
 
   const pause = () => new Promise<void>((resolve) => clock.setTimer(pauseMs, resolve))
 
   /** Until it has worked, within reason; a failure is the message's loss and nobody else's. */
-  const persist = async <T>(what: string, step: () => Promise<T>): Promise<T | undefined> => {
-    if (waiting >= maxWaiting) {
+  const persist = async <T>(
+    what: string,
+    bytes: number,
+    step: () => Promise<T>,
+  ): Promise<T | undefined> => {
+    if (waitingBytes + bytes > maxWaitingBytes) {
       logger.warn({ what }, 'fan-out: too much waits for Redis')
       return undefined
     }
-    waiting += 1
+    waitingBytes += bytes
     try {
       for (let attempt = 1; !closed; attempt++) {
         try {
@@ -73,7 +78,7 @@ export async function redisFanout(
       }
       return undefined
     } finally {
-      waiting -= 1
+      waitingBytes -= bytes
     }
   }
 
@@ -106,11 +111,15 @@ export async function redisFanout(
     duplicate: () => client,
     disconnect: close,
 
-    xAdd: (stream: string, id: string, message: Record<string, string>, options: object) =>
-      persist('broadcast', () => publisher.xAdd(stream, id, message, options)),
+    /** Does not keep this instance's own sockets waiting, who get it when this has returned. */
+    async xAdd(stream: string, id: string, message: Record<string, string>, options: object) {
+      const bytes = message['data']?.length ?? 0
+      void persist('broadcast', bytes, () => publisher.xAdd(stream, id, message, options))
+      return ''
+    },
 
     publish: (channel: string, message: Uint8Array) =>
-      persist('publish', () => redis.send(channel, ['PUBLISH', channel, message])),
+      persist('publish', message.length, () => redis.send(channel, ['PUBLISH', channel, message])),
 
     /** Goes on from what was read last, whatever the adapter says. */
     async xRead(): Promise<readonly { readonly messages: readonly Entry[] }[] | null> {
@@ -128,7 +137,7 @@ export async function redisFanout(
     },
 
     subscribe: (channels: string[], listener: (message: Uint8Array) => void) =>
-      persist('subscribe', () => subscriber.subscribe(channels, listener, true)),
+      persist('subscribe', 0, () => subscriber.subscribe(channels, listener, true)),
 
     /** PUBSUB NUMSUB: over all nodes. */
     async sendCommand(command: readonly string[]) {

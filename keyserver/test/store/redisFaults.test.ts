@@ -156,8 +156,24 @@ describe.skipIf(redisMissing)('the Redis store', () => {
   test('cannot be opened where there is no Redis, and says so', async () => {
     const server = await redisForTest()
     await server.kill()
-    await expect(connectTo([server.url])).rejects.toMatchObject(unreachable)
+    const refused = { ...unreachable, message: expect.stringContaining('ECONNREFUSED') }
+    await expect(connectTo([server.url])).rejects.toMatchObject(refused)
     await expect(connectTo([server.url, server.url])).rejects.toMatchObject(unreachable)
+  })
+
+  test('cannot be opened with a wrong password, and does not tell it', async () => {
+    const server = await redisForTest()
+    await server.command('ACL', 'SETUSER', 'app', 'on', '>secret', '~*', '&*', '+@all')
+    const opened = connectTo([`redis://app:mistyped@127.0.0.1:${server.port}`])
+    await expect(opened).rejects.toMatchObject({
+      ...unreachable,
+      message: expect.stringContaining('WRONGPASS'),
+    })
+    await expect(opened).rejects.not.toMatchObject({
+      message: expect.stringContaining('mistyped'),
+    })
+    const redis = await connectForTest([`redis://app:secret@127.0.0.1:${server.port}`])
+    expect(redis.durable).toBe(true)
   })
 
   test('of a cluster works on with the nodes that are there, and with all when they are back', async () => {

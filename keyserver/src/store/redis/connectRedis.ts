@@ -40,15 +40,18 @@ export async function connectRedis(options: RedisOptions): Promise<RedisConnecti
   const { clock, allowLossy, logger } = options
   const servers = createServers(options)
   const { client } = servers
-  let reachable = true
-  client.on('error', (error: unknown) => {
-    if (reachable) logger.warn({ reason: reasonOf(error) }, 'Redis is not reachable')
-    reachable = false
-  })
-  client.on('ready', () => {
-    if (!reachable) logger.info('Redis is reachable again')
-    reachable = true
-  })
+  let trouble: unknown
+  const whenFailing = (error: unknown) => {
+    if (trouble === undefined) logger.warn({ reason: reasonOf(error) }, 'Redis is not reachable')
+    trouble = error
+  }
+  const whenReady = () => {
+    if (trouble !== undefined) logger.info('Redis is reachable again')
+    trouble = undefined
+  }
+  // A cluster tells of its nodes by names of their own.
+  client.on('error', whenFailing).on('node-error', whenFailing)
+  client.on('ready', whenReady).on('node-ready', whenReady)
   try {
     await answered(clock, commandTimeoutMs, connect(client))
     const lossy = await answered(clock, commandTimeoutMs, findLossySetting(servers))
@@ -58,7 +61,7 @@ export async function connectRedis(options: RedisOptions): Promise<RedisConnecti
     return redisConnection(servers, { durable, clock, timeoutMs: commandTimeoutMs })
   } catch (error) {
     client.destroy()
-    throw error
+    throw trouble === undefined ? error : noConnection(trouble)
   }
 }
 
@@ -73,24 +76,32 @@ const connectionSettings = {
 }
 
 function createServers({ urls }: RedisOptions): RedisServers {
-  const settings = {
-    disableOfflineQueue: true,
+  const settings = (patient: boolean) => ({
+    disableOfflineQueue: !patient,
     commandsQueueMaxLength: queuedCommands,
     pingInterval: pingMs,
     socket: connectionSettings,
-  }
+  })
   const [url = ''] = urls
-  if (urls.length === 1) return singleServer(createClient({ ...settings, url }))
+  if (urls.length === 1) {
+    return singleServer((patient) => createClient({ ...settings(patient), url }))
+  }
   const rootNodes = urls.map((url) => ({ url }))
-  return clusterServers(createCluster({ rootNodes, defaults: { ...settings, ...sharedBy(url) } }))
+  return clusterServers((patient) =>
+    createCluster({
+      rootNodes,
+      minimizeConnections: patient,
+      defaults: { ...settings(patient), ...sharedBy(url) },
+    }),
+  )
 }
 
 /** Nodes that are discovered later are connected to with the first URL's user and TLS. */
 function sharedBy(url: string) {
   const { protocol, username, password } = new URL(url)
   return {
-    username: decodeURIComponent(username),
-    password: decodeURIComponent(password),
+    ...(username !== '' && { username: decodeURIComponent(username) }),
+    ...(password !== '' && { password: decodeURIComponent(password) }),
     ...(protocol === 'rediss:' && { socket: { ...connectionSettings, tls: true as const } }),
   }
 }
@@ -126,6 +137,13 @@ function notDurable(found: string): StoreError {
   const wanted = required.map((setting) => setting.join(' ')).join(', ')
   return new StoreError('store-not-durable', `Redis has ${found}, not all of: ${wanted}`, {
     remedy: 'change the settings of Redis, or allow it to lose entries by --allow-lossy',
+  })
+}
+
+function noConnection(cause: unknown): StoreError {
+  return new StoreError('store-unreachable', `cannot connect to Redis: ${reasonOf(cause)}`, {
+    cause,
+    remedy: 'see that Redis runs, and that its URL, user and password are right',
   })
 }
 

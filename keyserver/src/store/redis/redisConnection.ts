@@ -55,25 +55,25 @@ export interface RedisServers {
 
 const options = { typeMapping: { [RESP_TYPES.BLOB_STRING]: Buffer } }
 
-export function singleServer(client: SingleRedis): RedisServers {
+/** @param create patient: its commands wait while Redis cannot be reached, and do not fail */
+export function singleServer(create: (patient: boolean) => SingleRedis): RedisServers {
+  const client = create(false)
   return {
     client,
     send: (_, command) => client.sendCommand(command, options),
     masters: async () => [client],
-    patientClient: () => client.duplicate({ disableOfflineQueue: false }),
+    patientClient: () => create(true),
   }
 }
 
-export function clusterServers(client: ClusterRedis): RedisServers {
+/** @param create as for a single server */
+export function clusterServers(create: (patient: boolean) => ClusterRedis): RedisServers {
+  const client = create(false)
   return {
     client,
     send: (key, command) => client.sendCommand(key, false, [...command], options),
     masters: () => Promise.all(client.masters.map((master) => client.nodeClient(master))),
-    patientClient: () =>
-      client.duplicate({
-        minimizeConnections: true,
-        defaults: { ...client._options.defaults, disableOfflineQueue: false },
-      }),
+    patientClient: () => create(true),
   }
 }
 

@@ -1,33 +1,42 @@
 #!/usr/bin/env node
+import { readFileSync } from 'node:fs'
 import process from 'node:process'
-import { ConclaveError } from '@conclave/core'
-import { AccessError } from '@conclave/core/access'
-import { CommanderError } from 'commander'
 import { pino } from 'pino'
-import { accessSecretVariable, readConfiguration } from './configuration.ts'
+import type { Configuration } from './configuration.ts'
+import { runProgram } from './program.ts'
 import { serve } from './serve.ts'
 
-// From the start, so that a signal during the start is not lost.
-const asked = new Promise<void>((resolve) => {
-  process.once('SIGINT', () => resolve())
-  process.once('SIGTERM', () => resolve())
-})
+/** Resolves when the process is asked to stop; asked again, it stops at once. */
+function askedToStop(): Promise<void> {
+  return new Promise((resolve) => {
+    let asked = false
+    const stop = (): void => {
+      if (asked) process.exit(1)
+      asked = true
+      resolve()
+    }
+    process.on('SIGINT', stop)
+    process.on('SIGTERM', stop)
+  })
+}
 
-try {
-  const configuration = readConfiguration(process.argv.slice(2), process.env)
+async function serveUntilAsked(configuration: Configuration): Promise<void> {
+  // From the start, so that a signal during the start is not lost.
+  const asked = askedToStop()
   const running = await serve(configuration, pino({ level: configuration.logLevel }))
   await asked
-  await running.close()
-  process.exit(0)
-} catch (error) {
-  if (error instanceof CommanderError) process.exit(error.exitCode)
-  process.stderr.write(`${explain(error)}\n`)
-  process.exit(1)
+  await running.drain()
 }
 
-function explain(error: unknown): string {
-  if (!(error instanceof ConclaveError)) return String(error)
-  const where = error instanceof AccessError ? `${accessSecretVariable}: ` : ''
-  const remedy = error.remedy === undefined ? '' : `\n${error.remedy}`
-  return `${where}${error.message}${remedy}`
-}
+const manifest = new URL('../../package.json', import.meta.url)
+const { version }: { readonly version: string } = JSON.parse(readFileSync(manifest, 'utf8'))
+
+process.exitCode = await runProgram(process.argv.slice(2), {
+  environment: process.env,
+  print: (text) => process.stdout.write(`${text}\n`),
+  complain: (text) => process.stderr.write(text),
+  serve: serveUntilAsked,
+  version,
+})
+// Nothing that is left open, a client of Redis say, may keep the process.
+process.exit()

@@ -1,6 +1,19 @@
+import { readFileSync } from 'node:fs'
 import { ConclaveError } from '@conclave/core'
-import { Command, CommanderError, Option } from 'commander'
-import { z } from 'zod'
+import {
+  AccessError,
+  type AccessKeyTexts,
+  isLoopbackHost,
+  readAccessKeys,
+} from '@conclave/core/access'
+import type { Bytes } from '@conclave/core/codec'
+import { Command, CommanderError } from 'commander'
+import type { KeyserverLimits } from '../limits.ts'
+import { WebhookError } from '../webhooks/webhookError.ts'
+import { readRemovalKey } from './removalKey.ts'
+import { secretVariables, settingsByName, settingsSchema } from './settings.ts'
+import { systemClock } from './systemRuntime.ts'
+import { webhookSender } from './webhookSender.ts'
 
 /** How a standalone keyserver runs. */
 export interface Configuration {
@@ -8,106 +21,254 @@ export interface Configuration {
   readonly port: number
   /** HTTP path of socket.io. */
   readonly path: string
+  /** Undefined without TLS of its own. PEM. */
+  readonly tls: { readonly cert: string; readonly key: string } | undefined
+  /** How many proxies in front of it are believed what they say in `X-Forwarded-For`. */
+  readonly trustedProxies: number
+  /** Undefined keeps everything in memory; several URLs are nodes of one cluster. */
+  readonly redis: { readonly urls: readonly string[]; readonly allowLossy: boolean } | undefined
+  /** PKCS #8 key that signs Remove proposals; undefined: one is generated. */
+  readonly removalKey: Bytes | undefined
+  /** What tokens are checked with; nothing at all means development on loopback. */
+  readonly access: AccessKeyTexts
   readonly graceMs: number
+  readonly maxMeetingMs: number
+  readonly limits: Partial<KeyserverLimits>
+  readonly webhook: { readonly url: string; readonly secret: string } | undefined
+  /** Where metrics have a port of their own. */
+  readonly metrics: { readonly host: string; readonly port: number } | undefined
+  readonly drainMs: number
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent'
-  /** Shared with the app's backend and the SFU; undefined means development on loopback. */
-  readonly accessSecret: string | undefined
 }
 
 export class ConfigurationError extends ConclaveError<'configuration-invalid'> {
   override readonly name = 'ConfigurationError'
 }
 
-export const accessSecretVariable = 'CONCLAVE_ACCESS_SECRET'
+export type Environment = Readonly<Record<string, string | undefined>>
 
-const schema = z.object({
-  host: z.string().min(1, 'an address to listen on'),
-  port: z.coerce.number('a port').int('a port').min(0, 'a port').max(65_535, 'a port'),
-  path: z.string().regex(/^(\/[\w.~-]+)*\/socket\.io$/, 'a path that ends in /socket.io'),
-  graceMs: z.coerce.number('milliseconds').int('milliseconds').min(100, 'at least 100').max(3.6e6),
-  logLevel: z.enum(['debug', 'info', 'warn', 'error', 'silent']),
-})
+/** Adds the flags of a standalone keyserver, with their defaults. */
+export function addSettings(command: Command): Command {
+  for (const { option } of settingsByName.values()) command.addOption(option)
+  return command.option('--check', 'print the configuration that results, without secrets, and end')
+}
 
 /**
- * Reads the configuration of the command `conclave-keyserver`: flags first, then the environment,
- * then defaults. The access secret comes from the environment alone, since flags show in the list
- * of processes.
+ * Reads the configuration of `conclave-keyserver`: flags first, then the environment, then
+ * defaults. A variable that is empty counts as absent.
  *
  * @throws ConfigurationError `configuration-invalid`, whose message names the flag or variable
  * @throws CommanderError `commander.helpDisplayed` once help has been written
  */
 export function readConfiguration(
   args: readonly string[],
-  environment: Readonly<Record<string, string | undefined>>,
+  environment: Environment,
 ): Configuration {
-  const command = keyserverCommand()
-  for (const option of command.options) {
-    const value = option.envVar === undefined ? undefined : environment[option.envVar]
-    if (value !== undefined && value !== '') {
-      command.setOptionValueWithSource(option.attributeName(), value, 'env')
-    }
-  }
+  const command = addSettings(new Command('conclave-keyserver'))
+    .allowExcessArguments(false)
+    .exitOverride()
+    .configureOutput({ writeErr: () => {} })
   try {
     command.parse(args, { from: 'user' })
   } catch (error) {
     if (!(error instanceof CommanderError) || error.exitCode === 0) throw error
     throw invalid(error.message)
   }
-  const parsed = schema.safeParse(command.opts())
+  return configurationOf(command, environment)
+}
+
+/** What the flags of a parsed command and the environment say. @throws ConfigurationError */
+export function configurationOf(command: Command, environment: Environment): Configuration {
+  const given: Record<string, unknown> = {}
+  const sources = new Map<string, string>()
+  for (const [name, { option, variable }] of settingsByName) {
+    const value = environment[variable]
+    if (command.getOptionValueSource(name) === 'cli') sources.set(name, option.long ?? name)
+    else if (value !== undefined && value !== '') sources.set(name, variable)
+    given[name] = sources.get(name) === variable ? value : command.getOptionValue(name)
+  }
+  const sourceOf = (name: string) => sources.get(name) ?? settingsByName.get(name)?.variable ?? name
+  const secrets = readSecrets(environment)
+  if (given['redis'] === undefined) given['redis'] = secrets.redisUrl
+  else if (sources.get('redis') === '--redis') refusePassword(String(given['redis']))
+
+  const parsed = settingsSchema.safeParse(given)
   if (!parsed.success) {
     const [issue] = parsed.error.issues
-    throw invalid(`${sourceOf(command, String(issue?.path[0]))}: expected ${issue?.message}`)
+    throw invalid(`${sourceOf(String(issue?.path[0]))}: expected ${issue?.message}`)
   }
-  return { ...parsed.data, accessSecret: environment[accessSecretVariable] || undefined }
+  const settings = parsed.data
+  const file = (name: 'tlsCert' | 'tlsKey' | 'removalKey' | 'publicKeys') => {
+    const path = settings[name]
+    return path === undefined ? undefined : readText(path, sourceOf(name))
+  }
+  const { host, redis, jwks, webhookUrl, metricsPort } = settings
+  const isPath = jwks !== undefined && !/^[a-z]+:/i.test(jwks)
+  const keySet = isPath ? readText(jwks, sourceOf('jwks')) : jwks
+  return {
+    host,
+    port: settings.port,
+    path: settings.path,
+    tls: tlsOf(file('tlsCert'), file('tlsKey'), host, settings.behindTlsProxy),
+    trustedProxies: settings.trustedProxies,
+    redis: redis && { urls: redis, allowLossy: settings.allowLossy },
+    removalKey: removalKeyOf(file('removalKey'), sourceOf('removalKey')),
+    access: {
+      secret: secrets.secret,
+      secrets: checkedKeys('secrets', secrets.secrets, secretVariables.secrets),
+      publicKeys: checkedKeys('publicKeys', file('publicKeys'), sourceOf('publicKeys')),
+      jwks: checkedKeys('jwks', keySet, sourceOf('jwks')),
+    },
+    graceMs: settings.graceMs,
+    maxMeetingMs: settings.maxMeetingHours * 3_600_000,
+    limits: {
+      groups: settings.maxMeetings,
+      connections: settings.maxConnections,
+      connectionsPerAddress: settings.maxConnectionsPerAddress,
+      connectionsPerIdentity: settings.maxConnectionsPerIdentity,
+      connectionsPerMeeting: settings.maxConnectionsPerMeeting,
+      connectionAttemptsPerMinute: settings.connectionAttempts,
+    },
+    webhook:
+      webhookUrl === undefined
+        ? undefined
+        : webhookOf(webhookUrl, secrets.webhookSecret, sourceOf('webhookUrl')),
+    metrics:
+      metricsPort === undefined ? undefined : { host: settings.metricsHost, port: metricsPort },
+    drainMs: settings.drainMs,
+    logLevel: settings.logLevel,
+  }
 }
 
-function invalid(message: string): ConfigurationError {
-  return new ConfigurationError('configuration-invalid', message, {
-    remedy: 'conclave-keyserver --help',
-  })
+/** The configuration as it may be shown: what is secret is named, not told. */
+export function redacted(configuration: Configuration): object {
+  const { tls, redis, removalKey, access, webhook, ...rest } = configuration
+  const told = (secret: string | undefined) => (secret === undefined ? null : '[redacted]')
+  return {
+    ...rest,
+    tls: tls === undefined ? null : { key: '[redacted]' },
+    redis: redis === undefined ? null : { ...redis, urls: redis.urls.map(withoutPassword) },
+    removalKey: removalKey === undefined ? null : '[redacted]',
+    access: {
+      secret: told(access.secret),
+      secrets: told(access.secrets),
+      publicKeys: access.publicKeys ?? null,
+      jwks: access.jwks ?? null,
+    },
+    webhook: webhook === undefined ? null : { url: webhook.url, secret: '[redacted]' },
+    metrics: configuration.metrics ?? null,
+  }
 }
 
-/** The flag or variable that an option's value was given by. */
-function sourceOf(command: Command, name: string): string {
-  const option = command.options.find((candidate) => candidate.attributeName() === name)
-  const given = command.getOptionValueSource(name) === 'env' ? option?.envVar : option?.long
-  return given ?? name
+function invalid(message: string, remedy = 'conclave-keyserver --help'): ConfigurationError {
+  return new ConfigurationError('configuration-invalid', message, { remedy })
 }
 
-function keyserverCommand(): Command {
-  return new Command('conclave-keyserver')
-    .description('Orders the handshake messages of end-to-end encrypted meetings; holds no key')
-    .addOption(
-      new Option('--host <address>', 'address to listen on')
-        .env('CONCLAVE_KEYSERVER_HOST')
-        .default('127.0.0.1'),
+function readText(path: string, source: string): string {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch (cause) {
+    const code = cause instanceof Error && 'code' in cause ? String(cause.code) : String(cause)
+    throw invalid(`${source}: cannot read ${path}: ${code}`)
+  }
+}
+
+export type Secrets = { readonly [name in keyof typeof secretVariables]: string | undefined }
+
+/** @throws ConfigurationError where one is given twice, or its file cannot be read */
+export function readSecrets(environment: Environment): Secrets {
+  const read = (variable: string): string | undefined => {
+    const value = environment[variable] || undefined
+    const path = environment[`${variable}_FILE`] || undefined
+    if (path === undefined) return value
+    if (value !== undefined) throw invalid(`${variable} and ${variable}_FILE are both given`)
+    // A file that a person has written ends with a line end.
+    return readText(path, `${variable}_FILE`).trim() || undefined
+  }
+  return {
+    secret: read(secretVariables.secret),
+    secrets: read(secretVariables.secrets),
+    webhookSecret: read(secretVariables.webhookSecret),
+    redisUrl: read(secretVariables.redisUrl),
+  }
+}
+
+/** Tokens pass this port: beyond this machine it is TLS, or the operator's word that a proxy does it. */
+function tlsOf(
+  cert: string | undefined,
+  key: string | undefined,
+  host: string,
+  behindProxy: boolean,
+): Configuration['tls'] {
+  if (cert !== undefined && key !== undefined) return { cert, key }
+  if (cert !== undefined || key !== undefined) {
+    throw invalid(
+      '--tls-cert and --tls-key: one is missing',
+      'TLS needs both, or CONCLAVE_KEYSERVER_TLS_CERT and CONCLAVE_KEYSERVER_TLS_KEY',
     )
-    .addOption(
-      new Option('--port <port>', 'port to listen on')
-        .env('CONCLAVE_KEYSERVER_PORT')
-        .default('4444'),
+  }
+  if (behindProxy || isLoopbackHost(host)) return undefined
+  throw invalid(
+    `--host: without TLS the keyserver listens on loopback only, not on "${host}"`,
+    'Give --tls-cert and --tls-key, or --behind-tls-proxy where a proxy in front ends TLS.',
+  )
+}
+
+function removalKeyOf(pem: string | undefined, source: string): Bytes | undefined {
+  if (pem === undefined) return undefined
+  const key = readRemovalKey(pem)
+  if (key !== undefined) return key
+  throw invalid(
+    `${source}: expected a PEM file with an Ed25519 private key`,
+    'Make one with: openssl genpkey -algorithm ed25519',
+  )
+}
+
+function webhookOf(
+  url: string,
+  secret: string | undefined,
+  source: string,
+): Configuration['webhook'] {
+  if (secret === undefined) {
+    throw invalid(
+      `${secretVariables.webhookSecret}: webhooks are signed, and need a secret`,
+      'Make one with: echo "whsec_$(openssl rand -base64 32)"',
     )
-    .addOption(
-      new Option('--path <path>', 'HTTP path of socket.io')
-        .env('CONCLAVE_KEYSERVER_PATH')
-        .default('/socket.io'),
-    )
-    .addOption(
-      new Option('--grace-ms <ms>', 'how long a member may be gone before it is removed')
-        .env('CONCLAVE_KEYSERVER_GRACE_MS')
-        .default('10000'),
-    )
-    .addOption(
-      new Option('--log-level <level>', 'debug, info, warn, error or silent')
-        .env('CONCLAVE_KEYSERVER_LOG_LEVEL')
-        .default('info'),
-    )
-    .addHelpText(
-      'after',
-      `\n${accessSecretVariable}: what access tokens are signed with, at least 32 bytes.` +
-        '\nWithout it the keyserver serves this machine alone and mints tokens at POST /dev/token.',
-    )
-    .allowExcessArguments(false)
-    .exitOverride()
-    .configureOutput({ writeErr: () => {} })
+  }
+  try {
+    webhookSender({ url, secret, fetch, clock: systemClock })
+    return { url, secret }
+  } catch (error) {
+    if (!(error instanceof WebhookError)) throw error
+    const where = error.code === 'webhook-url-refused' ? source : secretVariables.webhookSecret
+    throw invalid(`${where}: ${error.message}`, error.remedy)
+  }
+}
+
+function checkedKeys(
+  kind: keyof AccessKeyTexts,
+  text: string | undefined,
+  source: string,
+): string | undefined {
+  try {
+    readAccessKeys({ [kind]: text }, fetch)
+    return text
+  } catch (error) {
+    if (!(error instanceof AccessError)) throw error
+    throw invalid(`${source}: ${error.message}`, error.remedy)
+  }
+}
+
+function refusePassword(urls: string): void {
+  if (!/\/\/[^/@]*@/.test(urls)) return
+  throw invalid(
+    '--redis: a password in a flag shows in the list of processes',
+    'Put the URL into REDIS_URL, or into a file that REDIS_URL_FILE names.',
+  )
+}
+
+function withoutPassword(address: string): string {
+  const url = new URL(address)
+  if (url.password !== '') url.password = 'redacted'
+  return url.href
 }

@@ -1,16 +1,62 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { type Access, isLoopbackHost } from '@conclave/core/access'
+import { getRequestListener } from '@hono/node-server'
 import { z } from 'zod'
 import type { Keyserver } from '../keyserver.ts'
+import type { KeyserverMetrics } from '../metrics/keyserverMetrics.ts'
+import type { Readiness } from './readiness.ts'
 
 /** Answers a request, or says by `false` that it is not for this handler. */
 export type HttpHandler = (request: IncomingMessage, response: ServerResponse) => boolean
 
+/** `GET /healthz`: the process lives, whatever its store does. */
 export function handleHealth(keyserver: () => Keyserver | undefined): HttpHandler {
   return (request, response) => {
     if (request.method !== 'GET' || pathOf(request) !== '/healthz') return false
     const health = keyserver()?.health()
     answer(response, health === undefined ? 503 : 200, health ?? { status: 'starting' })
+    return true
+  }
+}
+
+/** `GET /readyz`: clients may be sent here; else 503 with the reason as `code`. */
+export function handleReadiness(readiness: Pick<Readiness, 'problem'>): HttpHandler {
+  return (request, response) => {
+    if (request.method !== 'GET' || pathOf(request) !== '/readyz') return false
+    readiness.problem().then(
+      (problem) => {
+        if (problem === undefined) answer(response, 200, { status: 'ready' })
+        else refuse(response, 503, problem)
+      },
+      () => refuse(response, 500, 'internal'),
+    )
+    return true
+  }
+}
+
+/** The backend API, which answers all below its base path. */
+export function handleApi(
+  answerRequest: Parameters<typeof getRequestListener>[0],
+  basePath: string,
+): HttpHandler {
+  const listen = getRequestListener(answerRequest)
+  return (request, response) => {
+    if (!pathOf(request).startsWith(`${basePath}/v1/`)) return false
+    listen(request, response).catch(() => response.destroy())
+    return true
+  }
+}
+
+/** `GET /metrics`: the text format of Prometheus. */
+export function handleMetrics(
+  metrics: Pick<KeyserverMetrics, 'contentType' | 'render'>,
+): HttpHandler {
+  return (request, response) => {
+    if (request.method !== 'GET' || pathOf(request) !== '/metrics') return false
+    metrics.render().then(
+      (text) => response.writeHead(200, { 'content-type': metrics.contentType }).end(text),
+      () => refuse(response, 500, 'internal'),
+    )
     return true
   }
 }

@@ -11,6 +11,7 @@ import { admitClients } from './connection/admitClients.ts'
 import { ConnectRefusal } from './connection/authenticate.ts'
 import { Connection } from './connection/connection.ts'
 import type { DeliveryNamespace, DeliverySocket } from './connection/deliverySocket.ts'
+import { disconnectInTurn } from './connection/disconnectInTurn.ts'
 import { cutSlowConsumer } from './connection/slowConsumer.ts'
 import { createDirectory } from './directory/createDirectory.ts'
 import type { DirectoryStore } from './directory/directory.ts'
@@ -71,8 +72,13 @@ export interface Keyserver {
   readonly started: Promise<void>
   readonly administration: Administration
   health(): KeyserverHealth
-  /** Tells every client, then closes connections and store. */
-  close(): Promise<void>
+  /**
+   * Tells every client, then closes connections, jobs, directory and store.
+   *
+   * @param options `spreadMs`: where other instances go on, connections are cut over so long, so
+   *   that their clients do not all come there at once
+   */
+  close(options?: { readonly spreadMs?: number }): Promise<void>
 }
 
 export const defaultPath = '/socket.io'
@@ -159,10 +165,11 @@ export function createKeyserver(options: KeyserverOptions): Keyserver {
       connections: clients.sockets.size,
       meetings: meetings.size,
     }),
-    async close() {
+    async close({ spreadMs = 0 } = {}) {
       if (!store.shared) await meetings.close('shutdown')
       const sockets = [...clients.sockets.values()]
       const gone = sockets.map(({ conn }) => closed(conn))
+      if (store.shared && spreadMs > 0) await disconnectInTurn(sockets, spreadMs, clock)
       clients.local.disconnectSockets(true)
       await atMost(partingMs, Promise.all(gone), clock)
       // Other instances hear from the store who has gone from here.

@@ -1,4 +1,4 @@
-import { concatBytes, emptyBytes, encode, utf8 } from '@conclave/core/codec'
+import { type Bytes, emptyBytes, encode, utf8 } from '@conclave/core/codec'
 import { signContent } from '@conclave/core/crypto/public'
 import {
   ContentType,
@@ -44,19 +44,28 @@ export async function commonRemovalSigner(
   subtle: SubtleCrypto,
   store: Pick<Store, 'agree'>,
 ): Promise<RemovalSigner> {
-  const { publicKey, privateKey } = await generatePair(subtle, true)
-  const exported = await Promise.all([
-    subtle.exportKey('raw', publicKey),
-    subtle.exportKey('pkcs8', privateKey),
-  ])
-  const [raw, pkcs8] = exported.map((key) => new Uint8Array(key))
-  if (raw === undefined || pkcs8 === undefined) throw new TypeError('a key was not exported')
-  const agreed = await store.agree('removal-key', concatBytes(raw, pkcs8))
-  const agreedRaw = agreed.slice(0, raw.length)
-  const agreedPkcs8 = agreed.slice(raw.length)
+  const { privateKey } = await generatePair(subtle, true)
+  const proposed = new Uint8Array(await subtle.exportKey('pkcs8', privateKey))
+  return await importRemovalSigner(subtle, await store.agree('removal-key', proposed))
+}
+
+/**
+ * A signer with a key that was made elsewhere.
+ * @param pkcs8 an Ed25519 private key
+ */
+export async function importRemovalSigner(
+  subtle: SubtleCrypto,
+  pkcs8: Bytes,
+): Promise<RemovalSigner> {
+  // WebCrypto tells the public half of an extractable key alone; the one that signs is none.
+  const extractable = await subtle.importKey('pkcs8', pkcs8, algorithm, true, ['sign'])
+  const { kty, crv, x } = await subtle.exportKey('jwk', extractable)
+  if (kty === undefined || crv === undefined || x === undefined) {
+    throw new TypeError('an Ed25519 private key has its public half')
+  }
   return signerWith(subtle, {
-    publicKey: await subtle.importKey('raw', agreedRaw, algorithm, true, ['verify']),
-    privateKey: await subtle.importKey('pkcs8', agreedPkcs8, algorithm, false, ['sign']),
+    publicKey: await subtle.importKey('jwk', { kty, crv, x }, algorithm, true, ['verify']),
+    privateKey: await subtle.importKey('pkcs8', pkcs8, algorithm, false, ['sign']),
   })
 }
 

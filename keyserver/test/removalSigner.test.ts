@@ -1,3 +1,4 @@
+import { generateKeyPairSync } from 'node:crypto'
 import { encode, utf8 } from '@conclave/core/codec'
 import { verifyWithLabel, webPublicCrypto } from '@conclave/core/crypto/public'
 import {
@@ -9,6 +10,7 @@ import {
 } from '@conclave/core/wire'
 import { generateRemovalSigner } from '@conclave/keyserver'
 import { describe, expect, test } from 'vitest'
+import { importRemovalSigner } from '../src/removalSigner.ts'
 
 const { subtle } = globalThis.crypto
 const suite = webPublicCrypto(subtle).publicSuite(1)
@@ -47,5 +49,21 @@ describe('the keyserver’s signature', () => {
     expect(JSON.stringify(signer)).not.toContain('private')
     const other = await generateRemovalSigner(subtle)
     expect(other.externalSender.signatureKey).not.toEqual(signer.externalSender.signatureKey)
+  })
+
+  test('stands under the key that the operator gave', async () => {
+    if (suite === undefined) throw new Error('suite 1 is missing')
+    const { privateKey, publicKey } = generateKeyPairSync('ed25519')
+    const pkcs8 = new Uint8Array(privateKey.export({ format: 'der', type: 'pkcs8' }))
+    const signer = await importRemovalSigner(subtle, pkcs8)
+    const { signatureKey } = signer.externalSender
+    expect(Buffer.from(signatureKey).toString('base64url')).toBe(
+      publicKey.export({ format: 'jwk' }).x,
+    )
+    const { content, auth } = await signer.signRemoval(context, 3 as LeafIndex)
+    const signed = encode(FramedContentTbs, { version: 1, wireFormat: 1, content, context })
+    expect(
+      await verifyWithLabel(suite, signatureKey, 'FramedContentTBS', signed, auth.signature),
+    ).toBe(true)
   })
 })

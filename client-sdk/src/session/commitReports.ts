@@ -6,6 +6,8 @@ import { isTransient, refusal } from './sessionError.ts'
 
 /** How long a commit that failed here may stay without an outcome, in milliseconds. */
 const outcomeMs = 10_000
+/** The pause before it is asked for again, in milliseconds. */
+const repeatMs = 1_000
 
 export interface ReportsHost {
   /** Runs a step after all that have been begun. */
@@ -30,6 +32,7 @@ export class CommitReports {
   /** The entry that we have reported on this connection. */
   #reported: number | undefined
   #cancelCeiling: (() => void) | undefined
+  #cancelRepeat: (() => void) | undefined
 
   constructor(
     membership: Membership,
@@ -68,6 +71,8 @@ export class CommitReports {
   settled(): void {
     this.#cancelCeiling?.()
     this.#cancelCeiling = undefined
+    this.#cancelRepeat?.()
+    this.#cancelRepeat = undefined
   }
 
   async wanted(seq: number): Promise<void> {
@@ -89,11 +94,21 @@ export class CommitReports {
 
   async #answered(seq: number, reply: ReplyTo<'report'>): Promise<void> {
     if (this.#membership.failed?.seq !== seq) return
-    if (reply.ok && reply.outcome === 'collecting') return
+    if (reply.ok && reply.outcome === 'collecting') return this.#repeatLater(seq)
     if (!reply.ok && isTransient(refusal(reply))) throw refusal(reply)
     // The log has what became of it, also where others have decided before our word came.
     if (!reply.ok || reply.outcome === 'voided') await this.#host.catchUp()
     this.#giveUpOn(seq)
+  }
+
+  /** That somebody else could apply the commit, only an answer tells. */
+  #repeatLater(seq: number): void {
+    this.#cancelRepeat?.()
+    this.#cancelRepeat = this.#clock.setTimer(repeatMs, () => {
+      this.#cancelRepeat = undefined
+      this.#reported = undefined
+      this.#host.run(() => this.#report(seq))
+    })
   }
 
   #giveUpOn(seq: number): void {

@@ -16,7 +16,7 @@ import { type Entered, uploadedGroupInfo } from './enterMeeting.ts'
 import { KeptEntries } from './keptEntries.ts'
 import { LogFollower } from './logFollower.ts'
 import { Membership } from './membership.ts'
-import { refusal, SessionError } from './sessionError.ts'
+import { isTransient, recoveringDetail, refusal, SessionError } from './sessionError.ts'
 
 /** Epochs that may end while `sayGoodbye` tells the group. */
 const goodbyeAttempts = 5
@@ -24,8 +24,8 @@ const goodbyeAttempts = 5
 const gapAttempts = 3
 /** The pause before it is asked again, in milliseconds. */
 const gapPauseMs = 1_000
-/** How often a log that ends before what we have seen is asked or given what it lacks. */
-const recoveryAttempts = 2
+/** How often, a second apart, a log that ends before what we have seen is asked for the rest. */
+const recoveryRounds = 10
 
 /** What our part in a group asks of the session. */
 export interface ParticipationHost {
@@ -54,6 +54,7 @@ export class Participation {
   #sent: PendingCommit | undefined
   #present: ReadonlySet<number> = new Set()
   #gapsAskedFor = 0
+  #unrecovered = 0
   #cancelAsking: (() => void) | undefined
   #closed = false
 
@@ -177,7 +178,8 @@ export class Participation {
    */
   async #catchUp({ comparing = false } = {}): Promise<void> {
     let overlap = comparing && this.#kept.first !== undefined ? 1 : 0
-    let recoveries = 0
+    let recovering = false
+    let refused: SessionError | undefined
     while (!this.#closed) {
       const { last } = this.#follower
       const { groupId } = this.group
@@ -188,9 +190,9 @@ export class Participation {
       overlap = 0
       if (trimmed) continue
       if (reply.ok ? reply.head < last : outOfRange) {
-        recoveries += 1
-        if (recoveries > recoveryAttempts) throw rolledBack()
-        await this.#giveBack()
+        if (recovering) throw this.#notRecovered(refused)
+        recovering = true
+        refused = await this.#giveBack()
         continue
       }
       if (!reply.ok) {
@@ -200,7 +202,7 @@ export class Participation {
       this.waitingChanged(reply.waiting)
       this.presentChanged(reply.present)
       await this.#take(reply.entries)
-      if (this.#follower.last >= reply.head) return this.#caughtUp(recoveries > 0)
+      if (this.#follower.last >= reply.head) return this.#caughtUp(recovering)
       if (this.#follower.last === last) throw violated('the log lacks its next entry')
     }
   }
@@ -209,6 +211,7 @@ export class Participation {
   async #caughtUp(recovered: boolean): Promise<void> {
     this.#cancelAsking?.()
     this.#cancelAsking = undefined
+    this.#unrecovered = 0
     if (this.#closed) return
     if (this.#follower.hasGap && this.#gapsAskedFor < gapAttempts) {
       this.#gapsAskedFor += 1
@@ -225,30 +228,34 @@ export class Participation {
 
   /**
    * The keyserver's log ends before what we have seen: gives it what it has lost, unless another
-   * member has been first.
-   * @throws SessionError `log-rolled-back` where it cannot be made whole
+   * member has been first, which a refusal may mean and the log will show. Whoever has not enough
+   * of it can only hope for others.
+   * @throws SessionError `log-rolled-back` where the log goes on otherwise than we know
    */
-  async #giveBack(): Promise<void> {
+  async #giveBack(): Promise<SessionError | undefined> {
     const { groupId } = this.group
     const { first } = this.#kept
     const able = (this.#entered?.minor ?? 0) >= 1 && this.#membership.failed === undefined
-    if (!able || first === undefined) throw rolledBack()
+    if (!able) throw rolledBack()
+    if (first === undefined) return undefined
     const reply = await this.#link.request('resume', { groupId, after: first - 1 })
-    if (this.#closed) return
-    if (!reply.ok) {
-      if (reply.code === 'group-unknown') return
-      throw reply.code === 'seq-out-of-range' ? rolledBack() : refusal(reply)
-    }
+    if (this.#closed) return undefined
+    if (!reply.ok) return refusal(reply)
     await this.#take(reply.entries)
     const lost = this.#kept.after(reply.head)
-    if (lost.length === 0 || this.#closed) return
+    if (lost.length === 0 || this.#closed) return undefined
     const groupInfo = await this.group.groupInfo(uploadedGroupInfo)
     const entries = packEntries(lost)
     const returned = { groupId, after: reply.head, entries, groupInfo }
     const answer = await this.#link.request('giveBack', returned)
-    // Inapplicable where another member has been faster: the log says whether it was so.
-    if (answer.ok || answer.code === 'entries-inapplicable') return
-    if (answer.code !== 'group-unknown') throw refusal(answer)
+    return answer.ok ? undefined : refusal(answer)
+  }
+
+  /** The error of a log that still lacks its end: for the time being, or for good. */
+  #notRecovered(refused: SessionError | undefined): SessionError {
+    if (refused !== undefined && isTransient(refused)) return refused
+    this.#unrecovered += 1
+    return this.#unrecovered < recoveryRounds ? recovering() : rolledBack()
   }
 
   async #take(entries: readonly LogEntry[]): Promise<void> {
@@ -360,6 +367,13 @@ export function closedByKeyserver(): SessionError {
 
 function violated(what: string): SessionError {
   return new SessionError('keyserver-protocol-violated', what)
+}
+
+/** Others may have what the log lacks. */
+function recovering(): SessionError {
+  return new SessionError('log-rolled-back', 'the log has lost what we have seen of it', {
+    detail: recoveringDetail,
+  })
 }
 
 function rolledBack(): SessionError {

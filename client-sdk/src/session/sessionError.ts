@@ -18,7 +18,10 @@ export type SessionErrorCode =
   | 'meeting-closed'
   /** The log holds a commit that does not apply to our state; whoever hits this joins again. */
   | 'log-inapplicable'
-  /** The keyserver's log has no continuation of what we have seen. */
+  /**
+   * The keyserver's log has no continuation of what we have seen. As a problem with the detail
+   * `recovering`: other members may still give it what it has lost.
+   */
   | 'log-rolled-back'
   /** The session is over: it was left, or ended by an event that the application has got. */
   | 'session-ended'
@@ -55,11 +58,13 @@ const transientCodes: readonly (string | undefined)[] = [
   'not-entered',
 ] satisfies RefusalCode[]
 
-/** Whether the keyserver refused for now only. */
+/** The detail of `log-rolled-back` while members may still give back what was lost. */
+export const recoveringDetail = 'recovering'
+
+/** Whether trying again later may help: the keyserver refused for now only, or is to be made whole. */
 export function isTransient(error: ConclaveError): boolean {
-  return (
-    error instanceof SessionError &&
-    error.code === 'keyserver-refused' &&
-    transientCodes.includes(error.detail)
-  )
+  if (!(error instanceof SessionError)) return false
+  return error.code === 'log-rolled-back'
+    ? error.detail === recoveringDetail
+    : error.code === 'keyserver-refused' && transientCodes.includes(error.detail)
 }

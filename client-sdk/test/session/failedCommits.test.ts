@@ -150,9 +150,13 @@ describe('a commit that somebody can apply', () => {
     const { room, clients } = await meeting()
     const [alice, bob, carol, dave] = clients
     blind(bob)
+    const before = room.clock.now()
     const erin = await room.join('erin')
     await room.until(() => bob.witness.ended.length === 1)
     expect(failure(bob)).toEqual(undecryptable)
+    // At first nobody else had said anything; it has asked again.
+    expect(bob.port.count('report')).toBe(2)
+    expect(room.clock.now() - before).toBeLessThan(3_000)
     await room.agreed([alice, carol, dave, erin], [...names, 'erin'])
     const given = [alice, carol, dave].map(({ port }) => port.count('report'))
     expect(given).toEqual([0, 1, 1])

@@ -100,6 +100,33 @@ describe('a keyserver that has lost the end of the log', () => {
     await room.agreed([...clients, frank], [...all, 'frank'])
   })
 
+  it('is not left by who came too late to give it anything, for as long as others may', async () => {
+    const { room, clients, all } = await meeting()
+    const newest = room.delivery.ports.at(-1)
+    await loses(room, 2)
+    newest?.connect()
+    await room.pass(5_000)
+    expect(newest?.closed).toBe(false)
+    expect(newest?.count('giveBack')).toBe(0)
+    gather(room)
+    const frank = await room.join('frank')
+    await room.agreed([...clients, frank], [...all, 'frank'])
+    expect(newest?.closed).toBe(false)
+  })
+
+  it('is not said to have, where the log has been trimmed right up to where we are', async () => {
+    const { room, clients, all } = await meeting()
+    const [alice] = clients
+    const head = headOf(room)
+    alice.port.drop()
+    alice.port.tamper.resume = async ({ after }, honest) =>
+      after < head ? refuse('seq-out-of-range') : honest()
+    alice.port.connect()
+    const frank = await room.join('frank')
+    await room.agreed([...clients, frank], [...all, 'frank'])
+    expect(given(alice)).toBe(0)
+  })
+
   it('knows again who is there', async () => {
     const { room, clients } = await meeting()
     const [alice] = clients
@@ -159,7 +186,7 @@ describe('a keyserver that does not take what it lacks', () => {
     alice.port.connect()
     await room.until(() => alice.witness.ended.length === 1)
     expect(alice.witness.ended[0]).toMatchObject(rolledBack)
-    expect(given(alice)).toBe(2)
+    expect(given(alice)).toBe(10)
   })
 
   it.each(['entries-inapplicable', 'ok'] as const)('and says %s, ends it', async (answer) => {
@@ -171,7 +198,7 @@ describe('a keyserver that does not take what it lacks', () => {
     alice.port.connect()
     await room.until(() => alice.witness.ended.length === 1)
     expect(alice.witness.ended[0]).toMatchObject(rolledBack)
-    expect(given(alice)).toBe(2)
+    expect(given(alice)).toBe(10)
   })
 
   it('for now is asked again later', async () => {

@@ -5,6 +5,7 @@ import { webPublicCrypto } from '@conclave/core/crypto/public'
 import {
   createKeyserver,
   generateRemovalSigner,
+  type KeyserverOptions,
   memoryStore,
   systemClock,
   systemRandom,
@@ -23,8 +24,8 @@ export interface TestServer {
   witness(meeting: SecureMeeting): Witness
   /** Members of the meeting's group, present or not, and connections. */
   readonly connections: number
-  /** Another keyserver that takes this one's tokens and knows nothing of its meetings. */
-  successor(): Promise<TestServer>
+  /** Another keyserver that takes this one's tokens and knows of its meetings what its store has. */
+  successor(settings?: Settings): Promise<TestServer>
   /** Tells every client, and ends. */
   close(): Promise<void>
 }
@@ -33,9 +34,11 @@ export const meetingId = 'standup'
 
 type Access = Extract<Awaited<ReturnType<typeof resolveAccess>>, { mode: 'development' }>
 
-/** A real keyserver with the in-memory store on a free port, for the duration of a test. */
+type Settings = Partial<Pick<KeyserverOptions, 'graceMs' | 'store' | 'removalSigner'>>
+
+/** A real keyserver on a free port, in memory where no store is given, for the duration of a test. */
 export async function startKeyserver(
-  options: { readonly graceMs?: number; readonly access?: Access } = {},
+  options: Settings & { readonly access?: Access } = {},
 ): Promise<TestServer> {
   const { access = await developmentAccess(), ...settings } = options
   const httpServer = createServer()
@@ -90,7 +93,7 @@ export async function startKeyserver(
       if (witness === undefined) throw new Error('joined elsewhere')
       return witness
     },
-    successor: () => startKeyserver({ ...options, access }),
+    successor: (changes = {}) => startKeyserver({ ...options, access, ...changes }),
   }
 }
 

@@ -4,12 +4,13 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { describe, expect, test } from 'vitest'
+import { redisMissing } from '../../keyserver/test/support/redisServer.ts'
 import { chosen, readArguments } from '../conformance/arguments.ts'
 import { line } from '../conformance/report.ts'
 import { checks, runSuite } from '../conformance/suite.ts'
 import { tokensFor } from '../conformance/tokens.ts'
 import { repository } from '../entry/repository.mjs'
-import { accessSecret, keyserver, targetAt } from './conformance/keyservers.ts'
+import { accessSecret, keyserver, redisKeyservers, targetAt } from './conformance/keyservers.ts'
 import { relay } from './conformance/relay.ts'
 
 describe('a good keyserver', () => {
@@ -21,6 +22,16 @@ describe('a good keyserver', () => {
     const results = await runSuite(targetAt([url], patienceMs), checks)
     expect(results.filter(({ outcome }) => outcome !== 'passed').map(line)).toEqual([])
   })
+
+  test.skipIf(redisMissing)(
+    'passes every check when two instances over one Redis share its clients',
+    async () => {
+      const urls = (await redisKeyservers(2)).map(({ url }) => url)
+      const target = { ...targetAt(urls, patienceMs), durable: true }
+      const results = await runSuite(target, checks)
+      expect(results.filter(({ outcome }) => outcome !== 'passed').map(line)).toEqual([])
+    },
+  )
 
   test('passes every check through a relay that changes nothing', async () => {
     const { url } = await keyserver()

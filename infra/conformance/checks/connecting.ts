@@ -78,6 +78,7 @@ export const connecting: readonly Check[] = [
     id: 'token.meeting',
     promise: 'a token for one meeting enters no other',
     section: 'Connection',
+    needs: 'people',
     run: async (site) => {
       const client = await site.connect(site.identity('alice'))
       const elsewhere = await client.enter(site.newMeeting())

@@ -79,6 +79,7 @@ export const directory: readonly Check[] = [
     id: 'directory.checked',
     promise: 'what no committer could use, or is not the publisher’s own, is refused and not kept',
     section,
+    needs: 'people',
     run: async (site) => {
       const bob = await site.arrive('bob')
       const carol = await site.arrive('carol')
@@ -112,6 +113,7 @@ export const directory: readonly Check[] = [
     id: 'directory.grant',
     promise: 'only who may invite claims the KeyPackages of others',
     section,
+    needs: 'people',
     run: async (site) => {
       const alice = await site.arrive('alice')
       const bob = await site.arrive('bob')

@@ -139,6 +139,7 @@ export const hostileInput: readonly Check[] = [
     id: 'flood.refused',
     promise: 'who asks without pause is refused and in the end cut, and nobody else is',
     section: 'Refusals',
+    needs: 'people',
     run: async (site) => {
       const good = await site.entered('somebody', site.newMeeting())
       const bad = await site.entered('flooder')

@@ -1,5 +1,19 @@
 import { HmacAccessKey, mintToken, resolveAccess, type TokenRequest } from '@conclave/core/access'
-import { type KeyserverOptions, systemClock, systemRandom } from '@conclave/keyserver'
+import {
+  commonRemovalSigner,
+  type KeyserverOptions,
+  systemClock,
+  systemRandom,
+} from '@conclave/keyserver'
+import { onTestFinished } from 'vitest'
+import { redisDirectory } from '../../../keyserver/src/directory/redis/redisDirectory.ts'
+import { redisFanout } from '../../../keyserver/src/store/redis/fanout.ts'
+import { redisStore } from '../../../keyserver/src/store/redis/redisStore.ts'
+import {
+  connectForTest,
+  redisForTest,
+  silentLogger,
+} from '../../../keyserver/test/support/redis.ts'
 import { TestServer } from '../../../keyserver/test/support/testServer.ts'
 import type { Target } from '../../conformance/site.ts'
 
@@ -27,6 +41,23 @@ export async function keyserver(options: Partial<KeyserverOptions> = {}): Promis
   })
   const limits = { waitingJoiners, ...options.limits }
   return await TestServer.start({ graceMs, ...options, access, limits })
+}
+
+/** Instances of one keyserver over one Redis that is as durable as production asks for. */
+export async function redisKeyservers(count: number): Promise<readonly TestServer[]> {
+  const { url } = await redisForTest()
+  const instances: TestServer[] = []
+  for (let instance = 0; instance < count; instance++) {
+    const redis = await connectForTest([url])
+    const store = redisStore(redis)
+    const fanout = await redisFanout(redis, { clock, logger: silentLogger })
+    onTestFinished(() => fanout.close())
+    const removalSigner = await commonRemovalSigner(globalThis.crypto.subtle, store)
+    const directoryStore = redisDirectory(redis)
+    const { adapter } = fanout
+    instances.push(await keyserver({ store, removalSigner, directoryStore, adapter }))
+  }
+  return instances
 }
 
 export function targetAt(urls: readonly string[], patienceMs: number): Target {

@@ -225,6 +225,8 @@ function serve(
     id: socket.id,
     claims,
     entered: (meetingId, minor) => {
+      // Rooms of a socket that is gone would never be left.
+      if (!socket.connected) return
       const versioned = minor === 0 ? firstMinorRoom : identityRoom(identity)
       void socket.join([meetingRoom(meetingId), versioned])
     },

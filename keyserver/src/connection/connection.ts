@@ -193,10 +193,15 @@ export class Connection {
     const entered = { meetingId, meeting, participant, release }
     // From here on, before the answer, requests that follow this one find the meeting.
     this.#entered = entered
-    this.#options.entered(meetingId, minor)
-    await this.#inLane('enter', entered, answer, async () => {
+    const answerEnter: Answer = (reply) => {
+      // Nothing has been entered, and it can be tried again.
+      if (!reply.ok && this.#entered === entered) this.exit()
+      answer(reply)
+    }
+    await this.#inLane('enter', entered, answerEnter, async () => {
       const reply = await meeting.enter(participant)
-      return reply.ok ? { ...reply, minor: protocolMinor } : reply
+      this.#options.entered(meetingId, minor)
+      return { ...reply, minor: protocolMinor }
     })
   }
 

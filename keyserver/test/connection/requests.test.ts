@@ -8,6 +8,7 @@ import {
 import { memoryStore } from '@conclave/keyserver'
 import { describe, expect, test } from 'vitest'
 import { VirtualClock } from '../../../core/test/virtualClock.ts'
+import { StoreError } from '../../src/store/storeError.ts'
 import { eventually } from '../support/eventually.ts'
 import type { TestClient } from '../support/testClient.ts'
 import { TestMember } from '../support/testMember.ts'
@@ -270,7 +271,7 @@ describe('too many requests', () => {
 describe('a fault of the keyserver', () => {
   test('is answered, logged without the payload, and holds up nobody', async () => {
     const store = memoryStore()
-    let broken = true
+    let broken = false
     const at = await TestServer.start({
       store: {
         ...store,
@@ -281,7 +282,8 @@ describe('a fault of the keyserver', () => {
       },
     })
     const client = await at.connect('alice', 'standup')
-    expect(await standup(client)).toMatchObject({ ok: false, code: 'internal' })
+    expect(await standup(client)).toMatchObject({ ok: true })
+    broken = true
     const secret = utf8('nobody is to read this')
     expect(await client.send('propose', { groupId, message: secret })).toMatchObject({
       code: 'internal',
@@ -294,5 +296,24 @@ describe('a fault of the keyserver', () => {
     expect(log).not.toContain('nobody is to read this')
     expect(log).not.toContain(Buffer.from(secret).toString('base64'))
     expect(log).not.toContain(await at.token('alice', 'standup'))
+  })
+
+  test('on entering leaves the connection free to try again', async () => {
+    const store = memoryStore()
+    let unreachable = true
+    const at = await TestServer.start({
+      store: {
+        ...store,
+        currentGroup: async (meetingId) => {
+          if (unreachable) throw new StoreError('store-unreachable', 'the network is down')
+          return await store.currentGroup(meetingId)
+        },
+      },
+    })
+    const client = await at.connectWith({ token: await at.token('alice', '*') })
+    expect(await standup(client)).toMatchObject({ ok: false, code: 'unavailable' })
+    expect(at.keyserver.health().meetings).toBe(0)
+    unreachable = false
+    expect(await client.enter('retro')).toMatchObject({ ok: true, group: null })
   })
 })

@@ -30,6 +30,8 @@ export class Attendance {
   readonly #environment: MeetingEnvironment
   readonly #host: GroupHost
   readonly #notice: PacedNotice
+  /** Not the instance's alone: connections that it had before, and could not detach, stay gone. */
+  readonly #lease: string
   #told = ''
   /** Checks that this instance has asked for and that are still to come. */
   readonly #checks = new Set<number>()
@@ -38,17 +40,18 @@ export class Attendance {
     this.#log = log
     this.#environment = environment
     this.#host = host
+    this.#lease = `${environment.instance}.${environment.clock.now()}`
     this.#notice = new PacedNotice(environment.clock, listNoticeIntervalMs, () =>
       host.later(() => this.#tell()),
     )
   }
 
   async attach({ id }: Participant, leaf: number): Promise<void> {
-    const { store, clock, graceMs, instance } = this.#environment
+    const { store, clock, graceMs } = this.#environment
     const now = clock.now()
     const leaseUntil = store.shared ? now + leaseMs : Number.POSITIVE_INFINITY
     const times = { dueAt: now + graceMs, leaseUntil }
-    const attachment = { connection: id, instance, leaf }
+    const attachment = { connection: id, instance: this.#lease, leaf }
     if (await store.attach(this.#log.key, attachment, times)) this.#notice.request()
   }
 
@@ -103,8 +106,8 @@ export class Attendance {
 
   /** Keeps the connections of this instance from being given up. */
   async renewLease(): Promise<void> {
-    const { store, clock, instance } = this.#environment
-    await store.renewLease(this.#log.key, instance, clock.now() + leaseMs)
+    const { store, clock } = this.#environment
+    await store.renewLease(this.#log.key, this.#lease, clock.now() + leaseMs)
   }
 
   /** Tells the connections of this instance, in case that nobody else did. */

@@ -35,6 +35,8 @@ export class OpenGroup {
   readonly #environment: MeetingEnvironment
   readonly #host: GroupHost
   readonly #epochWaiters = new Set<() => void>()
+  /** Connections that are gone, of which the store does not know yet. */
+  readonly #left = new Set<Participant>()
   #cancelRefresh: (() => void) | undefined
   #givenBackAt = Number.NEGATIVE_INFINITY
 
@@ -174,8 +176,8 @@ export class OpenGroup {
 
   /** The connection is gone: its leaf has the grace period, its KeyPackage waits no longer. */
   async leave(participant: Participant): Promise<void> {
-    await this.attendance.detach(participant)
-    await this.waitingRoom.leave(participant)
+    this.#left.add(participant)
+    await this.#forgetWhoLeft()
   }
 
   /**
@@ -241,6 +243,7 @@ export class OpenGroup {
     const { store, audience } = this.#environment
     const current = await store.currentGroup(this.#meetingId)
     if (current === null || !equalBytes(current.groupId, this.groupId)) return this.#host.gone()
+    await this.#forgetWhoLeft()
     await this.attendance.renewLease()
     await this.attendance.checkRegularly()
     const newest = (await this.log.catchUp()).at(-1)
@@ -253,6 +256,15 @@ export class OpenGroup {
     await this.waitingRoom.lookForWelcomes()
     await this.waitingRoom.tellHere()
     await this.attendance.tellHere()
+  }
+
+  /** Whoever leaves while the store cannot be reached would stay for as long as this instance. */
+  async #forgetWhoLeft(): Promise<void> {
+    for (const participant of this.#left) {
+      await this.attendance.detach(participant)
+      await this.waitingRoom.leave(participant)
+      this.#left.delete(participant)
+    }
   }
 
   #wakeEpochWaiters(): void {

@@ -96,9 +96,9 @@ export class WaitingRoom {
   /** The connection is gone, and its KeyPackage waits no longer. */
   async leave({ id }: Participant): Promise<void> {
     const ref = this.#refs.get(id)
-    this.#refs.delete(id)
     if (ref === undefined) return
     const withdrawn = await this.#environment.store.withdrawWaiting(this.#log.key, ref, id)
+    this.#refs.delete(id)
     if (withdrawn) this.#notice.request()
   }
 

@@ -1,6 +1,9 @@
 import { presenceLabel, presenceTbs } from '@conclave/core/delivery'
+import { memoryStore } from '@conclave/keyserver'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { VirtualClock } from '../../../core/test/virtualClock.ts'
+import { refreshMs } from '../../src/limits.ts'
+import { StoreError } from '../../src/store/storeError.ts'
 import { eventually } from '../support/eventually.ts'
 import { meetingOf, TestMember } from '../support/testMember.ts'
 import { TestServer } from '../support/testServer.ts'
@@ -189,3 +192,58 @@ describe('presence', () => {
 })
 
 type TestNonce = TestMember['entered']['nonce']
+
+describe('who leaves while the store cannot be reached', () => {
+  test('is gone once it can, although the instance stays', async () => {
+    const clock = new VirtualClock()
+    const store = memoryStore()
+    let unreachable = false
+    const server = await TestServer.start({
+      clock,
+      graceMs,
+      store: {
+        ...store,
+        shared: true,
+        detach: async (...detachment) => {
+          if (unreachable) throw new StoreError('store-unreachable', 'the network is down')
+          return await store.detach(...detachment)
+        },
+      },
+    })
+    const [alice, bob] = (await meetingOf(server, 'alice', 'bob')) as [TestMember, TestMember]
+    unreachable = true
+    bob.client.disconnect()
+    await eventually('the failure', () => server.log.some((line) => line.includes('is down')))
+    unreachable = false
+    clock.advance(refreshMs)
+    const { groupId } = alice
+    await eventually('alice alone', async () => {
+      const { present } = await alice.client.ask('resume', { groupId, after: alice.seen })
+      return `${present}` === '0'
+    })
+  })
+
+  test('does not come back with the instance, once everybody had left it', async () => {
+    const clock = new VirtualClock()
+    const store = memoryStore()
+    const attached: string[] = []
+    const server = await TestServer.start({
+      clock,
+      graceMs,
+      store: {
+        ...store,
+        shared: true,
+        attach: async (key, attachment, times) => {
+          attached.push(attachment.instance)
+          return await store.attach(key, attachment, times)
+        },
+      },
+    })
+    const alice = await TestMember.found(server, 'alice')
+    clock.advance(1)
+    alice.client.disconnect()
+    await eventually('nobody', () => server.keyserver.health().meetings === 0)
+    await alice.reconnect()
+    expect(new Set(attached).size).toBe(2)
+  })
+})

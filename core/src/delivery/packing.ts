@@ -37,7 +37,7 @@ import { type Codec, decode, encode, opaque, struct, uint64, vector } from '../c
 /** One message of a group's log. Sequence numbers start at 1 and have no gaps. */
 export interface LogEntry {
   readonly seq: number
-  /** MLSMessage with a PublicMessage holding a proposal or a commit, or a VoidEntry (status.ts). */
+  /** MLSMessage with a PublicMessage holding a proposal or a commit, or a VoidEntry (entryStatus.ts). */
   readonly message: Bytes
 }
 

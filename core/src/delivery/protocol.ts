@@ -181,7 +181,7 @@ export interface ClientRequests {
       readonly seq: number
     }
   }
-  /** A signed word on whether the commit at the log's end could be applied (status.ts). */
+  /** A signed word on whether the commit at the log's end could be applied (entryStatus.ts). */
   report: {
     request: {
       readonly groupId: Bytes

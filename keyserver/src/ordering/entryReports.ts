@@ -1,10 +1,8 @@
-import { verifyWithLabel } from '@conclave/core/crypto/public'
 import {
   encodeVoid,
-  entryStatusLabel,
-  entryStatusTbs,
   type PackedReplyTo,
   type RequestOf,
+  verifyEntryStatus,
 } from '@conclave/core/delivery'
 import type { LeafIndex } from '@conclave/core/wire'
 import type { PresenceView, StoredStatus } from '../store/store.ts'
@@ -35,13 +33,7 @@ export async function takeReport(
   const claim = { groupId, seq, entryHash: undoable.hash, leafIndex, status }
   const signed =
     leafNode !== undefined &&
-    (await verifyWithLabel(
-      group.crypto,
-      leafNode.signatureKey,
-      entryStatusLabel,
-      entryStatusTbs(claim),
-      signature,
-    ))
+    (await verifyEntryStatus(group.crypto, leafNode.signatureKey, claim, signature))
   if (!signed || !view.present.includes(leafIndex)) {
     return refuse('status-invalid', 'not signed by a leaf that is there')
   }

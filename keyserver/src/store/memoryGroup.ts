@@ -309,7 +309,8 @@ export class MemoryGroup {
     for (const record of this.log) {
       if (this.#logBytes <= this.#retainedBytes || record.seq > kept) break
       this.#logBytes -= sizeOf(record)
-      if (record.kind === 'commit') this.#commits.delete(record.epoch)
+      // Where the commit was undone, the epoch may have been ended by another.
+      if (this.#commits.get(record.epoch) === record.seq) this.#commits.delete(record.epoch)
       count += 1
     }
     this.log.splice(0, count)

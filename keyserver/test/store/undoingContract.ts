@@ -94,6 +94,17 @@ export function describeUndoing(open: OpenStore): void {
       expect(await store.readGroupInfo(key)).toEqual({ groupInfo: utf8('info 1'), seq: 3 })
     })
 
+    test('whose commit is trimmed does not take the one in its place along', async () => {
+      const small = await open({ retainedBytes: 60 })
+      await small.createGroup(founding())
+      await small.appendCommit(key, adding(0, part('bob')))
+      await small.appendVoid(key, undoing())
+      await small.appendCommit(key, adding(0, part('carol')))
+      await small.appendCommit(key, adding(1, part('dave', 2)))
+      expect(await small.readLog(key, 3, 10)).toMatchObject({ trimmed: 1, head: 4 })
+      expect(await small.findCommit(key, 0)).toMatchObject({ seq: 3 })
+    })
+
     test('takes back what the commit had stored; its KeyPackages stay used', async () => {
       await store.appendCommit(key, adding(0, part('bob')))
       await store.appendVoid(key, undoing())

@@ -231,6 +231,25 @@ describe.skipIf(redisMissing)('the Redis store', () => {
     await expect(store.readSnapshot(key)).rejects.toMatchObject(corrupted)
   })
 
+  test('stores a tree once, and no longer than somebody needs it', async () => {
+    const server = await redisForTest()
+    const store = redisStore(await connectForTest([server.url]))
+    const trees = () => server.command('HKEYS', 'conclave:{7374616e647570}:trees')
+    await store.createGroup(founding())
+    await store.appendCommit(key, adding(0, part('bob')))
+    expect(await trees()).toEqual(['hash founding', 'hash 1'])
+    const later = start + 10 * minute
+    await store.listWaiting(key, later)
+    expect(await trees()).toEqual(['hash founding', 'hash 1'])
+    const undo = { message: utf8('void'), added: [1], removed: [], now: later, dueAt: later }
+    await store.appendVoid(key, { ...undo, epoch: 1, voided: 1 })
+    expect(await trees()).toEqual(['hash founding'])
+    await store.appendCommit(key, adding(0, part('carol')))
+    await store.appendCommit(key, { ...adding(1), now: later })
+    await store.appendCommit(key, { ...adding(2), now: later })
+    expect(await trees()).toEqual(['hash 2', 'hash 3'])
+  })
+
   test('gives a page of large entries in parts', async () => {
     const server = await redisForTest()
     const store = redisStore(await connectForTest([server.url]))

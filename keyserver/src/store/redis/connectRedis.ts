@@ -31,7 +31,7 @@ export interface RedisOptions {
 }
 
 /**
- * Connects to Redis and looks at how durable it is. A connection that is lost later is made again,
+ * Connects to Redis, version 7 or later, and looks at how durable it is. A connection that is lost later is made again,
  * however long that takes; until then every command fails at once.
  *
  * @throws StoreError `store-unreachable`, `store-not-durable`

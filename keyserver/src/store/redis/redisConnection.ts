@@ -14,7 +14,6 @@ export type RedisArgument = string | number | Uint8Array
  * keys have one hash tag. Byte strings come back as Buffers.
  */
 export interface RedisConnection {
-  readonly client: SingleRedis | ClusterRedis
   /** Whether every server writes what it acknowledges to its disk first, and evicts nothing. */
   readonly durable: boolean
   /**
@@ -95,7 +94,6 @@ export function redisConnection(
     answered(clock, timeoutMs, servers.send(key, command.map(asArgument)))
 
   return {
-    client,
     durable,
     send,
     async run(script, nameKey, args) {

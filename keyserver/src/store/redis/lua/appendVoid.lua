@@ -24,13 +24,6 @@ redis.call('ZREM', commits, tonumber(epoch) - 1)
 changeMembers(added, removed, dueAt)
 dropWelcomesAt(welcomesSeq, voided)
 
-local state = redis.call('HMGET', group, 'snapshotSeq', 'beforeSeq', 'beforeTree')
-local snapshot, before, beforeTree = unpack(state)
-if snapshot == voided and before then
-  redis.call('HDEL', snapshots, voided .. ':groupInfo', voided .. ':overdue')
-  redis.call('HSET', group, 'snapshotSeq', before, 'snapshotTree', beforeTree)
-  redis.call('HDEL', group, 'beforeSeq', 'beforeTree')
-end
 local bySeq = redis.call('HGETALL', treesSeq)
 for i = 1, #bySeq, 2 do
   if bySeq[i + 1] == voided then
@@ -38,6 +31,15 @@ for i = 1, #bySeq, 2 do
     redis.call('ZREM', treesUntil, bySeq[i])
     dropTree(bySeq[i])
   end
+end
+local state =
+  redis.call('HMGET', group, 'snapshotSeq', 'snapshotTree', 'beforeSeq', 'beforeTree')
+local snapshot, snapshotTree, before, beforeTree = unpack(state)
+if snapshot == voided and before then
+  redis.call('HDEL', snapshots, voided .. ':groupInfo', voided .. ':overdue')
+  redis.call('HSET', group, 'snapshotSeq', before, 'snapshotTree', beforeTree)
+  redis.call('HDEL', group, 'beforeSeq', 'beforeTree')
+  dropTree(snapshotTree)
 end
 expireWithGroup(log, sizes, due)
 return { 'appended', seq }

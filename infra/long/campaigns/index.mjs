@@ -3,10 +3,11 @@ import { decoders } from './decoders.mjs'
 import { encodings } from './encodings.mjs'
 import { evolution } from './evolution.mjs'
 import { interop } from './interop.mjs'
+import { keyserverStore } from './keyserverStore.mjs'
 
 /**
  * Every campaign of `npm run test:long`, in the order in which they run.
  *
  * @type {readonly import('../campaign.mjs').Campaign[]}
  */
-export const campaigns = [encodings, decoders, evolution, compromise, interop]
+export const campaigns = [encodings, decoders, evolution, compromise, interop, keyserverStore]

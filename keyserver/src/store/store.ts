@@ -240,7 +240,7 @@ export interface Store {
   /** Compare-and-append on (group, epoch, log's end); `seq` is the last entry's. */
   appendReturned(key: GroupKey, returned: ReturnedAppend): Promise<AppendOutcome>
 
-  /** At most `limit` entries after `after`, oldest first. */
+  /** At most `limit` entries after `after`, oldest first; fewer where they are large, but one. */
   readLog(key: GroupKey, after: number, limit: number): Promise<LogPage<LogRecord> | undefined>
   /** The commit that ended `epoch`, unless it has been trimmed or undone. */
   findCommit(key: GroupKey, epoch: number): Promise<LogEntry | undefined>

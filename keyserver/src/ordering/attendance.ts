@@ -33,6 +33,8 @@ export class Attendance {
   /** Not the instance's alone: connections that it had before, and could not detach, stay gone. */
   readonly #lease: string
   #told = ''
+  /** A change of this instance's connections that nobody has been told of yet. */
+  #untold = false
   /** Checks that this instance has asked for and that are still to come. */
   readonly #checks = new Set<number>()
 
@@ -52,14 +54,14 @@ export class Attendance {
     const leaseUntil = store.shared ? now + leaseMs : Number.POSITIVE_INFINITY
     const times = { dueAt: now + graceMs, leaseUntil }
     const attachment = { connection: id, instance: this.#lease, leaf }
-    if (await store.attach(this.#log.key, attachment, times)) this.#notice.request()
+    if (await store.attach(this.#log.key, attachment, times)) this.#changed()
   }
 
   async detach({ id }: Participant): Promise<void> {
     const { store, clock, graceMs } = this.#environment
     const dueAt = clock.now() + graceMs
     if (!(await store.detach(this.#log.key, id, dueAt))) return
-    this.#notice.request()
+    this.#changed()
     await this.checkAt(dueAt)
   }
 
@@ -117,6 +119,8 @@ export class Attendance {
 
   stop(): void {
     this.#notice.stop()
+    // The last connection here has gone: those of other instances hear it from nobody else.
+    if (this.#untold) this.#tellLast()
   }
 
   /** @returns whether the group has ended by that */
@@ -158,11 +162,26 @@ export class Attendance {
     return dead
   }
 
+  #tellLast(): void {
+    const { logger } = this.#environment
+    this.#tell().catch((error: unknown) => {
+      logger.warn({ meeting: this.#log.key.meetingId, err: error }, 'presence was not told')
+    })
+  }
+
+  #changed(): void {
+    this.#untold = true
+    this.#notice.request()
+  }
+
   async #tell(options: { readonly here?: boolean } = {}): Promise<void> {
     const view = await this.view()
     if (view === undefined) return
     const told = view.present.join()
-    if (told === this.#told) return
+    // Other instances may have told something else since.
+    const isNews = this.#untold || told !== this.#told
+    this.#untold = false
+    if (!isNews) return
     this.#told = told
     const { meetingId, groupId } = this.#log.key
     const notice = { groupId, leaves: view.present }

@@ -14,10 +14,11 @@ import { accessSecret, keyserver, redisKeyservers, targetAt } from './conformanc
 import { relay } from './conformance/relay.ts'
 
 describe('a good keyserver', () => {
-  /** A ceiling for a loaded machine. */
+  /** Ceilings for a loaded machine. */
   const patienceMs = 15_000
+  const timeout = 180_000
 
-  test('passes every check', async () => {
+  test('passes every check', { timeout }, async () => {
     const { url } = await keyserver()
     const results = await runSuite(targetAt([url], patienceMs), checks)
     expect(results.filter(({ outcome }) => outcome !== 'passed').map(line)).toEqual([])
@@ -25,6 +26,7 @@ describe('a good keyserver', () => {
 
   test.skipIf(redisMissing)(
     'passes every check when two instances over one Redis share its clients',
+    { timeout },
     async () => {
       const urls = (await redisKeyservers(2)).map(({ url }) => url)
       const target = { ...targetAt(urls, patienceMs), durable: true }
@@ -33,7 +35,7 @@ describe('a good keyserver', () => {
     },
   )
 
-  test('passes every check through a relay that changes nothing', async () => {
+  test('passes every check through a relay that changes nothing', { timeout }, async () => {
     const { url } = await keyserver()
     const results = await runSuite(targetAt([await relay(url)], patienceMs), checks)
     expect(results.filter(({ outcome }) => outcome !== 'passed').map(line)).toEqual([])

@@ -109,7 +109,7 @@ export function configurationOf(command: Command, environment: Environment): Con
     host,
     port: settings.port,
     path: settings.path,
-    tls: tlsOf(file('tlsCert'), file('tlsKey'), host, settings.behindTlsProxy),
+    tls: tlsOf(file('tlsCert'), file('tlsKey'), settings, sourceOf('host')),
     trustedProxies: settings.trustedProxies,
     redis: redis && { urls: redis, allowLossy: settings.allowLossy },
     removalKey: removalKeyOf(file('removalKey'), sourceOf('removalKey')),
@@ -197,8 +197,8 @@ export function readSecrets(environment: Environment): Secrets {
 function tlsOf(
   cert: string | undefined,
   key: string | undefined,
-  host: string,
-  behindProxy: boolean,
+  { host, behindTlsProxy }: { readonly host: string; readonly behindTlsProxy: boolean },
+  hostSource: string,
 ): Configuration['tls'] {
   if (cert !== undefined && key !== undefined) return { cert, key }
   if (cert !== undefined || key !== undefined) {
@@ -207,9 +207,9 @@ function tlsOf(
       'TLS needs both, or CONCLAVE_KEYSERVER_TLS_CERT and CONCLAVE_KEYSERVER_TLS_KEY',
     )
   }
-  if (behindProxy || isLoopbackHost(host)) return undefined
+  if (behindTlsProxy || isLoopbackHost(host)) return undefined
   throw invalid(
-    `--host: without TLS the keyserver listens on loopback only, not on "${host}"`,
+    `${hostSource}: without TLS the keyserver listens on loopback only, not on "${host}"`,
     'Give --tls-cert and --tls-key, or --behind-tls-proxy where a proxy in front ends TLS.',
   )
 }

@@ -163,6 +163,7 @@ describe('the configuration', () => {
     ['--redis', ['--redis', 'redis://:password@redis.example'], {}],
     ['--tls-key', ['--tls-cert', import.meta.filename], {}],
     ['--host', ['--host', '0.0.0.0'], {}],
+    ['CONCLAVE_KEYSERVER_HOST', [], { CONCLAVE_KEYSERVER_HOST: '0.0.0.0' }],
     ['--removal-key', ['--removal-key', import.meta.filename], {}],
     ['--path', ['--path', '/elsewhere'], {}],
     ['--log-level', ['--log-level', 'chatty'], { CONCLAVE_KEYSERVER_LOG_LEVEL: 'info' }],

@@ -1,6 +1,7 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import { eventually } from '../support/eventually.ts'
 import { redisForTest } from '../support/redis.ts'
+import { RedisCluster } from '../support/redisCluster.ts'
 import { redisMissing } from '../support/redisServer.ts'
 import { admitted, type MeetingPlace, TestMember } from '../support/testMember.ts'
 import { Standalone } from './standalone.ts'
@@ -79,6 +80,20 @@ describe.skipIf(redisMissing)('keyservers behind one Redis', () => {
   test('do not start where there is no Redis', async () => {
     await expect(Standalone.start([], { REDIS_URL: 'redis://127.0.0.1:1' })).rejects.toMatchObject({
       code: 'store-unreachable',
+    })
+  })
+
+  test('serve one meeting from a cluster of three nodes', async () => {
+    const cluster = await RedisCluster.start()
+    onTestFinished(() => cluster.stop())
+    const start = () => Standalone.start([], { REDIS_URL: cluster.urls.join(',') })
+    const [one, other] = [await start(), await start()]
+    const alice = await TestMember.found(one, 'alice')
+    const bob = await admitted(other, [alice], 'bob')
+    const seq = await bob.commit()
+    await alice.receiveUpTo(seq)
+    expect(await one.ask('GET', '/v1/meetings')).toMatchObject({
+      body: { meetingIds: ['standup'] },
     })
   })
 })

@@ -1,8 +1,8 @@
 import type { Clock, RandomBytes } from '@conclave/core'
 import type { TokenVerifier } from '@conclave/core/access'
-import { fromHex, toHex } from '@conclave/core/codec'
+import { toHex } from '@conclave/core/codec'
 import type { PublicCrypto } from '@conclave/core/crypto/public'
-import { deliveryNamespace, type ServerNotices } from '@conclave/core/delivery'
+import { deliveryNamespace } from '@conclave/core/delivery'
 import type { Logger } from 'pino'
 import { Server, type ServerOptions } from 'socket.io'
 import type { Administration } from './administration.ts'
@@ -13,6 +13,12 @@ import { Connection } from './connection/connection.ts'
 import type { DeliveryNamespace, DeliverySocket } from './connection/deliverySocket.ts'
 import { disconnectInTurn } from './connection/disconnectInTurn.ts'
 import { cutSlowConsumer } from './connection/slowConsumer.ts'
+import {
+  firstMinorRoom,
+  identityRoom,
+  meetingRoom,
+  socketAudience,
+} from './connection/socketAudience.ts'
 import { createDirectory } from './directory/createDirectory.ts'
 import type { DirectoryStore } from './directory/directory.ts'
 import type { DirectoryHandlers } from './directory/handlers.ts'
@@ -21,7 +27,6 @@ import type { Jobs, WebhookEvent } from './jobs/jobs.ts'
 import { timerJobs } from './jobs/timerJobs.ts'
 import { defaultLimits, defaultMeetingMs, type KeyserverLimits, maxPacketBytes } from './limits.ts'
 import { type KeyserverObserver, observers, silentObserver } from './observer.ts'
-import type { Audience, Reach } from './ordering/audience.ts'
 import { administer } from './ordering/meetingAdministration.ts'
 import { Meetings } from './ordering/meetings.ts'
 import type { RemovalSigner } from './removalSigner.ts'
@@ -128,7 +133,7 @@ export function createKeyserver(options: KeyserverOptions): Keyserver {
     crypto,
     removalSigner,
     clock,
-    audience: audienceOf(clients, options.adapter !== undefined),
+    audience: socketAudience(clients, options.adapter !== undefined),
     jobs,
     observer,
     instance: toHex(random(instanceIdBytes)),
@@ -246,56 +251,4 @@ function serve(
     logger.debug({ reason }, 'disconnected')
     connection.closed().catch(failed)
   })
-}
-
-/** Rooms of socket.io, one for all who have entered a meeting and one for those who follow its log. */
-const meetingRoom = (meetingId: string): string => `meeting:${meetingId}`
-const followersRoom = (meetingId: string): string => `followers:${meetingId}`
-/** Clients of minor version 0, who are not told what came later. */
-const firstMinorRoom = 'minor:0'
-/** Connections of an identity that know of the directory. */
-const identityRoom = (identity: string): string => `identity:${identity}`
-
-/** @param shared whether other instances have sockets of the same meetings */
-function audienceOf(clients: DeliveryNamespace, shared: boolean): Audience {
-  const followers = (meetingId: string, { here = false }: Reach = {}) =>
-    (here ? clients.local : clients).to(followersRoom(meetingId))
-  const closeHere = (meetingId: string, notice: ServerNotices['closed']): void => {
-    const room = meetingRoom(meetingId)
-    clients.local.to(room).emit('closed', notice)
-    for (const id of clients.adapter.rooms.get(room) ?? []) {
-      clients.sockets.get(id)?.data.connection.exit()
-    }
-    clients.local.in(room).socketsLeave([room, followersRoom(meetingId)])
-  }
-  if (shared) {
-    clients.on('closed', (meetingId, groupId, reason) =>
-      closeHere(meetingId, { groupId: fromHex(groupId), reason }),
-    )
-  }
-  return {
-    follow: (meetingId, connection) => {
-      clients.local.in(connection).socketsJoin(followersRoom(meetingId))
-    },
-    entry: (meetingId, notice, reach) => {
-      followers(meetingId, reach).emit('entry', notice)
-    },
-    waiting: (meetingId, notice, reach) => {
-      followers(meetingId, reach).emit('waiting', notice)
-    },
-    present: (meetingId, notice, reach) => {
-      followers(meetingId, reach).emit('present', notice)
-    },
-    statusWanted: (meetingId, notice) => {
-      followers(meetingId).except(firstMinorRoom).emit('statusWanted', notice)
-    },
-    welcome: (connection, notice) => {
-      clients.to(connection).emit('welcome', notice)
-    },
-    closed: (meetingId, notice, { here = false } = {}) => {
-      closeHere(meetingId, notice)
-      if (!shared || here) return
-      clients.serverSideEmit('closed', meetingId, toHex(notice.groupId), notice.reason)
-    },
-  }
 }

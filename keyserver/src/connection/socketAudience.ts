@@ -1,0 +1,59 @@
+import { fromHex, toHex } from '@conclave/core/codec'
+import type { ServerNotices } from '@conclave/core/delivery'
+import type { Audience, Reach } from '../ordering/audience.ts'
+import type { DeliveryNamespace } from './deliverySocket.ts'
+
+/** Rooms of socket.io, one for all who have entered a meeting and one for those who follow its log. */
+export const meetingRoom = (meetingId: string): string => `meeting:${meetingId}`
+const followersRoom = (meetingId: string): string => `followers:${meetingId}`
+/** Clients of minor version 0, who are not told what came later. */
+export const firstMinorRoom = 'minor:0'
+/** Connections of an identity that know of the directory. */
+export const identityRoom = (identity: string): string => `identity:${identity}`
+
+/**
+ * Sends notices to the sockets in their rooms.
+ * @param shared whether other instances have sockets of the same meetings
+ */
+export function socketAudience(clients: DeliveryNamespace, shared: boolean): Audience {
+  const followers = (meetingId: string, { here = false }: Reach = {}) =>
+    (here ? clients.local : clients).to(followersRoom(meetingId))
+  const closeHere = (meetingId: string, notice: ServerNotices['closed']): void => {
+    const room = meetingRoom(meetingId)
+    clients.local.to(room).emit('closed', notice)
+    for (const id of clients.adapter.rooms.get(room) ?? []) {
+      clients.sockets.get(id)?.data.connection.exit()
+    }
+    clients.local.in(room).socketsLeave([room, followersRoom(meetingId)])
+  }
+  if (shared) {
+    clients.on('closed', (meetingId, groupId, reason) =>
+      closeHere(meetingId, { groupId: fromHex(groupId), reason }),
+    )
+  }
+  return {
+    follow: (meetingId, connection) => {
+      clients.local.in(connection).socketsJoin(followersRoom(meetingId))
+    },
+    entry: (meetingId, notice, reach) => {
+      followers(meetingId, reach).emit('entry', notice)
+    },
+    waiting: (meetingId, notice, reach) => {
+      followers(meetingId, reach).emit('waiting', notice)
+    },
+    present: (meetingId, notice, reach) => {
+      followers(meetingId, reach).emit('present', notice)
+    },
+    statusWanted: (meetingId, notice) => {
+      followers(meetingId).except(firstMinorRoom).emit('statusWanted', notice)
+    },
+    welcome: (connection, notice) => {
+      clients.to(connection).emit('welcome', notice)
+    },
+    closed: (meetingId, notice, { here = false } = {}) => {
+      closeHere(meetingId, notice)
+      if (!shared || here) return
+      clients.serverSideEmit('closed', meetingId, toHex(notice.groupId), notice.reason)
+    },
+  }
+}

@@ -241,7 +241,9 @@ export class Meeting implements MeetingHandlers {
     if (group === undefined) return refuse('group-unknown', 'the meeting has no group')
     if (equalBytes(group.groupId, groupId)) {
       const reply = await handle(group)
-      if (!reply.ok && reply.code === 'group-unknown') this.#gone(group)
+      // What a client sent may also name another group itself, which ends nothing.
+      const unknown = !reply.ok && reply.code === 'group-unknown'
+      if (unknown && (await this.#isOver(group))) this.#gone(group)
       return reply
     }
     // Another instance may have ended this group, and another one may have begun.

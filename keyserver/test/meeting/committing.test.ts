@@ -51,6 +51,18 @@ describe('committing', () => {
     ])
   })
 
+  test("another group's commit is refused and ends nothing", async () => {
+    const stranger = await TestMember.found(server, 'mallory', 'elsewhere')
+    const { upload } = await stranger.prepareCommit()
+    expect(await commitOf(bob, { ...upload, groupId: bob.groupId })).toMatchObject({
+      ok: false,
+      code: 'group-unknown',
+    })
+    const seq = await bob.commit()
+    await alice.receiveUpTo(seq)
+    for (const { client } of [alice, bob]) expect(client.notices.closed).toEqual([])
+  })
+
   test('a commit that won is acknowledged again, and stands in the log once', async () => {
     const { pending, upload } = await alice.prepareCommit()
     const first = await commitOf(alice, upload)

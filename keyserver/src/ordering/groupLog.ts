@@ -16,6 +16,7 @@ import type {
   WaitingEntry,
   WelcomePart,
 } from '../store/store.ts'
+import { StoreError } from '../store/storeError.ts'
 import {
   type CommitUpload,
   FollowedGroup,
@@ -63,6 +64,8 @@ export class GroupLog {
   readonly key: GroupKey
   readonly #options: GroupLogOptions
   #followed: FollowedGroup
+  /** The message of the newest entry, where it came with the log and not with a snapshot. */
+  #newest: Bytes | undefined
 
   private constructor(key: GroupKey, options: GroupLogOptions, followed: FollowedGroup) {
     this.key = key
@@ -110,25 +113,30 @@ export class GroupLog {
 
   /** Follows a group that this or another keyserver has founded; undefined if there is none. */
   static async load(key: GroupKey, options: GroupLogOptions): Promise<GroupLog | undefined> {
-    const { store, crypto, policy, now } = options
-    const snapshot = await store.readSnapshot(key)
-    if (snapshot === undefined) return undefined
-    const followed = await FollowedGroup.open(crypto, policy, snapshot, now())
+    const followed = await newestSnapshot(key, options)
+    if (followed === undefined) return undefined
     const log = new GroupLog(key, options, followed)
-    await log.catchUp()
+    await log.#follow()
     return log
   }
 
-  /** Takes in what others have appended, which is what it returns. */
-  async catchUp(): Promise<readonly LogRecord[]> {
-    const { store } = this.#options
-    const learned: LogRecord[] = []
-    for (;;) {
-      const page = await store.readLog(this.key, this.#followed.head, maxEntriesPerPage)
-      if (page === undefined || page.entries.length === 0) return learned
-      for (const record of page.entries) this.#followed = await this.#followed.replay(record)
-      learned.push(...page.entries)
+  /**
+   * Takes in what others have appended; whether that was anything. A store that has lost the log's
+   * end may have gone on otherwise: where it does not go on from here, the log is followed anew.
+   */
+  async catchUp(): Promise<boolean> {
+    const { head } = this.#followed
+    try {
+      if (await this.#follow()) return this.#followed.head > head
+    } catch (error) {
+      if (error instanceof StoreError) throw error
     }
+    const followed = await newestSnapshot(this.key, this.#options)
+    if (followed === undefined) return false
+    this.#followed = followed
+    this.#newest = undefined
+    await this.#follow()
+    return true
   }
 
   /** @param options `own`: the keyserver's own proposal, not a member's */
@@ -154,7 +162,7 @@ export class GroupLog {
     switch (appended.outcome) {
       case 'appended': {
         const { seq } = appended
-        await this.#advance(verified.proposal.appendedAt(seq))
+        await this.#advance(verified.proposal.appendedAt(seq), message)
         return { ok: true, seq, fresh: { entry: { seq, message }, removes, sender } }
       }
       case 'epoch-mismatch':
@@ -254,6 +262,28 @@ export class GroupLog {
     return refuse('entries-inapplicable', 'the log has gone on')
   }
 
+  /** False where the log does not go on from what is known here. */
+  async #follow(): Promise<boolean> {
+    const { store } = this.#options
+    for (let known = this.#newest; ; known = undefined) {
+      const { head } = this.#followed
+      const after = known === undefined ? head : head - 1
+      const page = await store.readLog(this.key, after, maxEntriesPerPage)
+      if (page === undefined) return true
+      const same = page.entries.find(({ seq }) => seq === head)
+      if (known !== undefined && same !== undefined && !equalBytes(same.message, known))
+        return false
+      for (const record of page.entries) {
+        if (record.seq <= head) continue
+        if (record.seq !== this.#followed.head + 1) return false
+        this.#followed = await this.#followed.replay(record)
+        this.#newest = record.message
+      }
+      if (this.#followed.head >= page.head) return this.#followed.head === page.head
+      if (this.#followed.head === head && known === undefined) return false
+    }
+  }
+
   #hasTree(treeHash: Bytes): boolean {
     return equalBytes(this.#followed.publicGroup.groupContext.treeHash, treeHash)
   }
@@ -264,8 +294,7 @@ export class GroupLog {
   ): Promise<T | PackedRefusal> {
     const first = await verify()
     if (first.ok || !this.#options.store.shared) return first
-    const learned = await this.catchUp()
-    return learned.length === 0 ? first : await verify()
+    return (await this.catchUp()) ? await verify() : first
   }
 
   async #verifyProposal(
@@ -317,7 +346,7 @@ export class GroupLog {
     switch (appended.outcome) {
       case 'appended': {
         const { seq, admitted } = appended
-        await this.#advance(verified.appendedAt(seq, commit.snapshot !== null))
+        await this.#advance(verified.appendedAt(seq, commit.snapshot !== null), upload.message)
         const { added, removed, welcomeParts } = verified
         const entry = { seq, message: upload.message }
         return { ok: true, seq, fresh: { entry, added, removed, welcomeParts, admitted, before } }
@@ -389,10 +418,23 @@ export class GroupLog {
   }
 
   /** Another keyserver's proposals may have come between. */
-  async #advance(next: FollowedGroup): Promise<void> {
-    if (next.head === this.#followed.head + 1) this.#followed = next
-    else await this.catchUp()
+  async #advance(next: FollowedGroup, message: Bytes): Promise<void> {
+    if (next.head !== this.#followed.head + 1) {
+      await this.catchUp()
+      return
+    }
+    this.#followed = next
+    this.#newest = message
   }
+}
+
+/** Undefined where there is no such group. */
+async function newestSnapshot(
+  key: GroupKey,
+  { store, crypto, policy, now }: GroupLogOptions,
+): Promise<FollowedGroup | undefined> {
+  const snapshot = await store.readSnapshot(key)
+  return snapshot && (await FollowedGroup.open(crypto, policy, snapshot, now()))
 }
 
 function encodeTree(group: PublicGroup): Bytes {

@@ -39,12 +39,15 @@ export class OpenGroup {
   readonly #left = new Set<Participant>()
   #cancelRefresh: (() => void) | undefined
   #givenBackAt = Number.NEGATIVE_INFINITY
+  /** The newest entry that the connections here have been told of. */
+  #told: number
 
   constructor(log: GroupLog, environment: MeetingEnvironment, host: GroupHost) {
     this.log = log
     this.#meetingId = log.key.meetingId
     this.#environment = environment
     this.#host = host
+    this.#told = log.followed.head
     this.attendance = new Attendance(log, environment, host)
     this.waitingRoom = new WaitingRoom(log, environment, host)
     host.later(() => this.attendance.check())
@@ -224,9 +227,7 @@ export class OpenGroup {
 
   /** Takes in what other instances have appended; whether that was anything. */
   async #hasLearned(): Promise<boolean> {
-    if (!this.#environment.store.shared) return false
-    const learned = await this.log.catchUp()
-    return learned.length > 0
+    return this.#environment.store.shared && (await this.log.catchUp())
   }
 
   #refreshLater(): void {
@@ -240,22 +241,33 @@ export class OpenGroup {
 
   /** What another instance has done and, if it died or was cut off, could not tell. */
   async #refresh(): Promise<void> {
-    const { store, audience } = this.#environment
+    const { store } = this.#environment
     const current = await store.currentGroup(this.#meetingId)
     if (current === null || !equalBytes(current.groupId, this.groupId)) return this.#host.gone()
     await this.#forgetWhoLeft()
     await this.attendance.renewLease()
     await this.attendance.checkRegularly()
-    const newest = (await this.log.catchUp()).at(-1)
-    if (newest !== undefined) {
-      const { seq, message } = newest
-      const notice = { groupId: this.groupId, entry: { seq, message } }
-      audience.entry(this.#meetingId, notice, { here: true })
-      this.#wakeEpochWaiters()
-    }
+    await this.log.catchUp()
+    await this.#tellNewest()
     await this.waitingRoom.lookForWelcomes()
     await this.waitingRoom.tellHere()
     await this.attendance.tellHere()
+  }
+
+  /**
+   * Tells the connections here of the newest entry, unless it was published here: on whichever
+   * occasion this instance learned of it, whoever appended it may have told nobody.
+   */
+  async #tellNewest(): Promise<void> {
+    const { head } = this.log.followed
+    if (head === this.#told) return
+    const page = await this.log.page(head - 1)
+    const entry = page.ok ? page.entries[0] : undefined
+    if (entry === undefined) return
+    this.#told = head
+    const notice = { groupId: this.groupId, entry }
+    this.#environment.audience.entry(this.#meetingId, notice, { here: true })
+    this.#wakeEpochWaiters()
   }
 
   /** Whoever leaves while the store cannot be reached would stay for as long as this instance. */
@@ -272,6 +284,7 @@ export class OpenGroup {
   }
 
   #publish(entry: LogEntry): void {
+    this.#told = entry.seq
     this.#environment.audience.entry(this.#meetingId, { groupId: this.groupId, entry })
   }
 

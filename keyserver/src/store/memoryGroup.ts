@@ -74,7 +74,8 @@ export class MemoryGroup {
     return this.#trimmed
   }
   get snapshot(): Snapshot {
-    return this.#snapshot
+    const before = this.#snapshot.seq === this.head ? this.#snapshotBefore : undefined
+    return before ?? this.#snapshot
   }
   get summary(): GroupSummary {
     return { groupId: this.groupId, epoch: this.#epoch, head: this.head }

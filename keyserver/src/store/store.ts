@@ -245,8 +245,8 @@ export interface Store {
   /** The commit that ended `epoch`, unless it has been trimmed or undone. */
   findCommit(key: GroupKey, epoch: number): Promise<LogEntry | undefined>
   /**
-   * The newest snapshot; the log after it is complete. The one before it is kept, for a commit
-   * that is undone, and the log is trimmed behind that one only.
+   * The newest snapshot from which a commit at the log's end can be undone: where that came with
+   * one, the snapshot before. The log after it is complete, being trimmed behind that one only.
    */
   readSnapshot(key: GroupKey): Promise<Snapshot | undefined>
   /** The newest epoch's GroupInfo and the entry that began it. */

@@ -210,12 +210,14 @@ export function describeLog(open: OpenStore): void {
   })
 
   describe('snapshots and trimming', () => {
-    test('the newest snapshot is the founding or that of the latest commit with one', async () => {
+    test('the newest snapshot is the founding or that of the latest commit that cannot be undone', async () => {
       await store.createGroup(founding())
       expect(await store.readSnapshot(key)).toEqual(snapshot())
       await store.appendCommit(key, commit(0))
       expect(await store.readSnapshot(key)).toMatchObject({ seq: 0 })
       await store.appendCommit(key, adding(1, part('bob')))
+      expect(await store.readSnapshot(key)).toEqual(snapshot())
+      await store.appendProposal(key, proposal(2, 'on'))
       expect(await store.readSnapshot(key)).toEqual({
         ...snapshot(2, '2'),
         groupInfo: utf8('info 2'),

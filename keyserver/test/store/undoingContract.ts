@@ -218,6 +218,8 @@ export function describeUndoing(open: OpenStore): void {
       const page = await store.readLog(key, 1, 10)
       expect(page?.entries).toEqual(returned().records)
       expect(await store.findCommit(key, 0)).toMatchObject({ seq: 4 })
+      expect(await store.readSnapshot(key)).toEqual(snapshot())
+      await store.appendProposal(key, proposal(1, 'on'))
       expect(await store.readSnapshot(key)).toEqual(returned().snapshot)
       expect(await store.readPresence(key, { now: start + minute, graceMs })).toMatchObject({
         overdue: [4],

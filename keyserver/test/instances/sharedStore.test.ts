@@ -1,0 +1,134 @@
+import { packEntries } from '@conclave/core/delivery'
+import { generateRemovalSigner, memoryStore } from '@conclave/keyserver'
+import { beforeEach, describe, expect, test } from 'vitest'
+import { VirtualClock } from '../../../core/test/virtualClock.ts'
+import { refreshMs } from '../../src/limits.ts'
+import type { Store } from '../../src/store/store.ts'
+import { add, keyPackageOf, meetingOf, TestMember } from '../support/testMember.ts'
+import { TestServer } from '../support/testServer.ts'
+
+/** Two instances that hear nothing of each other but what is in the store. */
+describe('instances over one store', () => {
+  let clock: VirtualClock
+  let failover: Failover
+  let here: TestServer
+  let there: TestServer
+  beforeEach(async () => {
+    clock = new VirtualClock()
+    failover = new Failover()
+    const { store } = failover
+    const removalSigner = await generateRemovalSigner(globalThis.crypto.subtle)
+    const start = () => TestServer.start({ clock, removalSigner, store })
+    here = await start()
+    there = await start()
+  })
+
+  /** A connection through the other instance, which takes up the group as it is by then. */
+  const moves = async (member: TestMember): Promise<void> => {
+    const { client, entered } = await TestMember.arrive(there, member.identity)
+    member.client = client
+    member.entered = entered
+    await member.attach()
+  }
+
+  /** Alice adds dave, and the others cannot follow. */
+  const failedAdd = async (alice: TestMember) => {
+    const dave = await TestMember.arrive(here, 'dave')
+    await dave.wait()
+    const { waiting } = await alice.resume()
+    const joiners = waiting.map(({ keyPackage }) => add(keyPackageOf(keyPackage)))
+    const { upload } = await alice.prepareCommit(joiners)
+    const { seq } = await alice.client.ask('commit', upload)
+    return { seq, message: upload.message }
+  }
+
+  test('one that begins to follow a group where a commit has failed hears its members', async () => {
+    const members = await meetingOf(here, 'alice', 'bob', 'carol')
+    const [alice, bob, carol] = members as [TestMember, TestMember, TestMember]
+    const entry = await failedAdd(alice)
+    await moves(carol)
+    expect(await bob.report(entry, 'failed')).toMatchObject({ outcome: 'collecting' })
+    expect(await carol.report(entry, 'failed')).toMatchObject({ ok: true, outcome: 'voided' })
+  })
+
+  test('one that began to follow a group with a commit goes on where that is undone', async () => {
+    const members = await meetingOf(here, 'alice', 'bob', 'carol')
+    const [alice, bob, carol] = members as [TestMember, TestMember, TestMember]
+    const entry = await failedAdd(alice)
+    expect((await TestMember.arrive(there, 'erin')).summary.head).toBe(entry.seq)
+    await bob.report(entry, 'failed')
+    expect(await carol.report(entry, 'failed')).toMatchObject({ outcome: 'voided' })
+    const { epoch } = bob
+    const view = await there.keyserver.administration.meeting('standup')
+    expect(view).toMatchObject({ epoch, head: entry.seq + 1 })
+  })
+
+  test('an entry that its instance could not tell is told, on whichever occasion it is learned', async () => {
+    const [alice, bob] = (await meetingOf(here, 'alice', 'bob')) as [TestMember, TestMember]
+    await moves(bob)
+    await bob.resume()
+    const seq = await alice.commit()
+    // The other instance learns of it before it looks by itself.
+    await there.keyserver.administration.meeting('standup')
+    clock.advance(refreshMs)
+    await bob.receiveUpTo(seq)
+    expect(bob.group.epochAuthenticator).toEqual(alice.group.epochAuthenticator)
+  })
+
+  test('a log that has lost its end is followed as it is, and gets back what it has lost', async () => {
+    const [alice, bob] = (await meetingOf(here, 'alice', 'bob')) as [TestMember, TestMember]
+    const after = bob.seen
+    failover.replicate = false
+    const seq = await alice.commit()
+    await bob.receiveUpTo(seq)
+    failover.happen()
+    const entries = packEntries(bob.client.notices.entry.map(({ entry }) => entry).slice(-1))
+    const { groupId } = bob
+    const groupInfo = await bob.group.groupInfo({ externalPub: true })
+    const returned = { groupId, after, entries, groupInfo }
+    expect(await alice.client.request('giveBack', returned)).toEqual({ ok: true, head: seq })
+    await bob.receiveUpTo(await alice.commit())
+  })
+
+  test('a log that has gone on otherwise than before it lost its end is followed as it is', async () => {
+    const [alice, bob] = (await meetingOf(here, 'alice', 'bob')) as [TestMember, TestMember]
+    const { pending, upload } = await bob.prepareCommit()
+    failover.replicate = false
+    await alice.commit()
+    failover.happen()
+    const { seq } = await (await TestMember.arrive(there, 'bob')).client.ask('commit', upload)
+    bob.confirm(pending, seq)
+    await bob.reconnect()
+    expect(await bob.client.ask('commit', (await bob.prepareCommit()).upload)).toMatchObject({
+      seq: seq + 1,
+    })
+  })
+})
+
+/** A store that acknowledges before its replica has everything. */
+class Failover {
+  replicate = true
+  #failed = false
+  readonly #replica = memoryStore()
+  readonly store: Store
+
+  constructor() {
+    const store: Store = { ...memoryStore(), shared: true }
+    this.store = new Proxy(store, {
+      get: (target, name: keyof Store) => {
+        const [own, copy] = [target[name], this.#replica[name]]
+        if (typeof own !== 'function' || typeof copy !== 'function') return own
+        return (...args: never[]) => {
+          const call = (step: unknown) => (step as (...args: never[]) => unknown)(...args)
+          if (this.#failed) return call(copy)
+          if (this.replicate) void call(copy)
+          return call(own)
+        }
+      },
+    })
+  }
+
+  happen(): void {
+    this.#failed = true
+  }
+}

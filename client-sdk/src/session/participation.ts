@@ -5,6 +5,7 @@ import {
   packEntries,
   presenceLabel,
   presenceTbs,
+  type RefusalCode,
   type ReplyTo,
   type WaitingJoiner,
 } from '@conclave/core/delivery'
@@ -26,6 +27,12 @@ const gapAttempts = 3
 const gapPauseMs = 1_000
 /** How often, a second apart, a log that ends before what we have seen is asked for the rest. */
 const recoveryRounds = 10
+
+/**
+ * Answers to a commit that do not say whether the log has it; where the connection had entered
+ * nothing, an earlier one may have brought it there.
+ */
+const undecided: readonly RefusalCode[] = ['not-entered', 'unavailable', 'internal']
 
 /** What our part in a group asks of the session. */
 export interface ParticipationHost {
@@ -347,8 +354,8 @@ export class Participation {
 
   async #declined(reply: Extract<ReplyTo<'commit'>, { ok: false }>): Promise<void> {
     if (reply.code === 'group-unknown') return this.#host.end('closed', closedByKeyserver())
-    // The connection had entered nothing: it is sent again on one that has.
-    if (reply.code === 'not-entered') throw refusal(reply)
+    // It may be in the log, and only what we keep of it makes it apply here: it is sent again.
+    if (undecided.includes(reply.code)) throw refusal(reply)
     const { epoch } = this.group
     this.#membership.discardPending()
     await this.#take(reply.missed ?? [])

@@ -14,7 +14,6 @@ const refusals: readonly RefusalCode[] = [
   'not-permitted',
   'message-invalid',
   'key-package-invalid',
-  'internal',
 ]
 
 async function alone(): Promise<{ room: Room; alice: Client; groupId: Uint8Array<ArrayBuffer> }> {
@@ -74,6 +73,34 @@ describe('a commit that the keyserver refuses', () => {
 })
 
 describe('a commit whose answer is wrong or stays out', () => {
+  describe.each(['unavailable', 'internal'] as const)('%s: it may be in the log', (code) => {
+    it('and is confirmed by the log if it is', async () => {
+      const { room, alice } = await alone()
+      alice.port.tamper.commit = async (_, honest) => {
+        await honest()
+        return refuse(code)
+      }
+      alice.port.notices = (notice) => (notice.name === 'entry' ? [] : [notice])
+      const bob = await room.join('bob')
+      await room.agreed([alice, bob], ['alice', 'bob'])
+      expect(alice.witness.problems).toMatchObject([{ detail: code }])
+      expect(alice.port.count('commit')).toBe(1)
+    })
+
+    it('and is sent again, the same, if it is not', async () => {
+      const { room, alice } = await alone()
+      alice.port.tamper.commit = () => Promise.resolve(refuse(code))
+      const bob = room.begin('bob')
+      await room.pass(5_000)
+      delete alice.port.tamper.commit
+      await room.until(() => bob.client !== undefined)
+      const commits = alice.port.requests.filter(({ name }) => name === 'commit')
+      expect(commits.length).toBeGreaterThan(3)
+      expect(new Set(commits.map(({ request }) => Object(request).message)).size).toBe(1)
+      expect(alice.witness.ended).toEqual([])
+    })
+  })
+
   it('a commit that is accepted but never on the log ends the session', async () => {
     const { room, alice } = await alone()
     alice.port.tamper.commit = () => Promise.resolve({ ok: true, seq: 1_000, durable: true })

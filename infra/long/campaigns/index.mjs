@@ -3,6 +3,7 @@ import { decoders } from './decoders.mjs'
 import { encodings } from './encodings.mjs'
 import { evolution } from './evolution.mjs'
 import { interop } from './interop.mjs'
+import { keyserverFaults } from './keyserverFaults.mjs'
 import { keyserverStore } from './keyserverStore.mjs'
 
 /**
@@ -10,4 +11,12 @@ import { keyserverStore } from './keyserverStore.mjs'
  *
  * @type {readonly import('../campaign.mjs').Campaign[]}
  */
-export const campaigns = [encodings, decoders, evolution, compromise, interop, keyserverStore]
+export const campaigns = [
+  encodings,
+  decoders,
+  evolution,
+  compromise,
+  interop,
+  keyserverStore,
+  keyserverFaults,
+]

@@ -155,13 +155,12 @@ export class Instances {
   }
 
   /** Ends one, and starts another, which is there by the next time. */
-  async replace(end: (instances: readonly Instance[]) => Promise<void>): Promise<void> {
+  async replace(end: () => Promise<void>): Promise<void> {
     await this.#successor
-    const ended = end(this.living)
+    await end()
     this.#successor = this.#add()
     // Whoever comes next hears of it.
     this.#successor.catch(() => {})
-    await ended
   }
 
   /** Waits for the instance that is coming. */

@@ -14,6 +14,7 @@ export class Wire {
   readonly #server: Server
   readonly #pairs = new Set<Pair>()
   #isDown = false
+  #target: number | undefined
 
   private constructor(target: Target) {
     this.#server = createServer((near) => {
@@ -37,6 +38,11 @@ export class Wire {
 
   get url(): string {
     return `http://127.0.0.1:${this.port}`
+  }
+
+  /** Where the newest connection goes. */
+  get target(): number | undefined {
+    return this.#target
   }
 
   /** Breaks what is open; who connects again is let through. */
@@ -71,6 +77,7 @@ export class Wire {
   }
 
   #join(near: Socket, port: number): void {
+    this.#target = port
     const far = connect(port, '127.0.0.1')
     far.setNoDelay()
     near.setNoDelay()

@@ -5,6 +5,7 @@ import { type Operation, operations } from './operations.ts'
 import { smallestWorld } from './world.ts'
 
 export const usage = `npm run bench -- mls [options]
+npm run bench -- keyserver [options]   (keyserver --help names them)
 
 Measures core's MLS beside the floor, the unavoidable cryptography alone, on the same work.
 
@@ -27,7 +28,7 @@ export interface Arguments {
   readonly rounds: number
   /** With what core does its cryptography, and where. */
   readonly platform: ProviderName | 'chromium'
-  readonly format: 'table' | 'json' | 'markdown'
+  readonly format: Format
 }
 
 /**
@@ -38,9 +39,9 @@ export function readArguments(args: readonly string[]): Arguments | undefined {
   const { values, positionals } = parse(args)
   if (values.help) return undefined
   if (positionals.length !== 1 || positionals[0] !== 'mls') {
-    throw wrong(`there is one benchmark, mls, not ${positionals.join(' ') || 'none'}`)
+    throw wrong(`there are mls and keyserver, not ${positionals.join(' ') || 'none'}`)
   }
-  if (values.json && values.markdown) throw wrong('--json and --markdown exclude each other')
+  const format = formatOf(values)
   const platform = platformOf(values.in, values.provider)
   if (platform === 'chromium' && values.vs !== undefined) {
     throw wrong('--vs compares in Node, not in chromium')
@@ -53,8 +54,15 @@ export function readArguments(args: readonly string[]): Arguments | undefined {
     versus: values.vs === undefined ? [] : [peer(values.vs)],
     rounds: wholeNumber('--rounds', values.rounds ?? '30', 1, 1000),
     platform,
-    format: values.json ? 'json' : values.markdown ? 'markdown' : 'table',
+    format,
   }
+}
+
+export type Format = 'table' | 'json' | 'markdown'
+
+export function formatOf(values: { readonly json: boolean; readonly markdown: boolean }): Format {
+  if (values.json && values.markdown) throw wrong('--json and --markdown exclude each other')
+  return values.json ? 'json' : values.markdown ? 'markdown' : 'table'
 }
 
 const defaultMembers: Readonly<Record<Arguments['platform'], string>> = {
@@ -72,8 +80,12 @@ function platformOf(place: string | undefined, provider: string | undefined) {
 }
 
 function providerOf(name: string): ProviderName {
-  const known = providerNames.find((known) => known === name)
-  if (known === undefined) throw wrong(`there is no provider '${name}'`)
+  return choice(providerNames, name, 'provider')
+}
+
+export function choice<T extends string>(all: readonly T[], name: string, what: string): T {
+  const known = all.find((known) => known === name)
+  if (known === undefined) throw wrong(`there is no ${what} '${name}'`)
   return known
 }
 
@@ -99,16 +111,14 @@ function parse(args: readonly string[]) {
   }
 }
 
-function wholeNumber(option: string, text: string, least: number, most: number): number {
+export function wholeNumber(option: string, text: string, least: number, most: number): number {
   const number = /^[0-9]+$/.test(text) ? Number(text) : Number.NaN
   if (number >= least && number <= most) return number
   throw wrong(`${option} takes numbers from ${least} to ${most}, not '${text}'`)
 }
 
 function operation(name: string): Operation {
-  const known = operations.find((known) => known === name)
-  if (known === undefined) throw wrong(`there is no operation '${name}'`)
-  return known
+  return choice(operations, name, 'operation')
 }
 
 function peer(name: string): 'ts-mls' {
@@ -116,6 +126,6 @@ function peer(name: string): 'ts-mls' {
   throw wrong(`there is no comparison with '${name}', only with ts-mls`)
 }
 
-function wrong(message: string): BenchError {
+export function wrong(message: string): BenchError {
   return new BenchError('bench-arguments-wrong', message)
 }

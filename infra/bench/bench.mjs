@@ -5,13 +5,15 @@ import { repository } from '../entry/repository.mjs'
 import { runMain } from '../entry/setupError.mjs'
 
 /**
- * `npm run bench -- mls`: measures core's MLS from its sources. `--help` names the options.
+ * `npm run bench -- mls`, `npm run bench -- keyserver`: measures core's MLS, or a keyserver, from
+ * the sources. `--help` names the options.
  */
 await runMain(async () => {
   const main = join(repository, 'infra', 'bench', 'main.ts')
   // Node strips types without being told to from 22.18 on.
   const options = ['--experimental-strip-types', '--disable-warning=ExperimentalWarning']
-  const args = ['--expose-gc', ...options, main, ...process.argv.slice(2)]
+  const conditions = ['--expose-gc', '--conditions=conclave:source']
+  const args = [...conditions, ...options, main, ...process.argv.slice(2)]
   const { code } = await run(modernNode(), args, { cwd: repository })
   return code ?? 1
 })

@@ -5,6 +5,8 @@ export type BenchErrorCode =
   | 'bench-work-not-done'
   /** Contestants in the same epoch of the same group derive different secrets. */
   | 'bench-contestants-disagree'
+  /** A server that is measured, or Redis, cannot be started or has ended. */
+  | 'bench-server-failed'
   /** There is no Chromium to measure in. */
   | 'bench-chromium-missing'
 

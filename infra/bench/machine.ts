@@ -59,6 +59,7 @@ function versionIn(folder: string): string {
 function commit(): string {
   const git = (...args: readonly string[]) =>
     spawnSync('git', args, { cwd: repository, encoding: 'utf8' }).stdout?.trim() ?? ''
-  const changed = git('status', '--porcelain', '--', 'core/src', 'infra/bench') === '' ? '' : '+'
+  const changed =
+    git('status', '--porcelain', '--', 'core/src', 'keyserver/src', 'infra/bench') === '' ? '' : '+'
   return (git('rev-parse', '--short', 'HEAD') || 'unknown') + changed
 }

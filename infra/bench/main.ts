@@ -8,6 +8,21 @@ import { jsonReport, markdownReport, tableReport } from './report.ts'
 const reports = { table: tableReport, json: jsonReport, markdown: markdownReport }
 
 try {
+  const [bench, ...others] = process.argv.slice(2)
+  if (bench === 'keyserver') {
+    const { keyserverMain } = await import('./keyserver/keyserverMain.ts')
+    await keyserverMain(others)
+  } else {
+    await mlsMain()
+  }
+} catch (error) {
+  if (!(error instanceof BenchError)) throw error
+  console.error(`✗ ${error.code}: ${error.message}`)
+  if (error.code === 'bench-arguments-wrong') console.error('\nSee --help.')
+  process.exitCode = error.code === 'bench-arguments-wrong' ? 2 : 1
+}
+
+async function mlsMain(): Promise<void> {
   const wanted = readArguments(process.argv.slice(2))
   if (wanted === undefined) {
     console.log(usage)
@@ -18,11 +33,6 @@ try {
     const measuredRun = { ...run, versions: { ...run.versions, ...versions } }
     console.log(reports[wanted.format](measuredRun, measured))
   }
-} catch (error) {
-  if (!(error instanceof BenchError)) throw error
-  console.error(`✗ ${error.code}: ${error.message}`)
-  if (error.code === 'bench-arguments-wrong') console.error(`\n${usage}`)
-  process.exitCode = error.code === 'bench-arguments-wrong' ? 2 : 1
 }
 
 async function measureOn({ platform, versus, ...workload }: Arguments): Promise<{

@@ -178,19 +178,19 @@ function peerNames(all: readonly ReadonlyMap<string, unknown>[]): readonly strin
   return [...names]
 }
 
-function describe({ machine, provider, versions, commit }: Run): string {
+export function describe({ machine, provider, versions, commit }: Run): string {
   const { platform, cpu, cores, memoryGib } = machine
   const software = Object.entries(versions).map(([name, version]) => `${name} ${version}`)
   const hardware = `${cpu}, ${cores} cores, ${memoryGib} GiB, ${platform}`
   return `MLS cipher suite 1 by ${provider} · ${hardware} · ${software.join(', ')} · commit ${commit}`
 }
 
-function milliseconds(value: number | undefined): string {
+export function milliseconds(value: number | undefined): string {
   if (value === undefined) return '–'
   return value.toFixed(value < 0.1 ? 4 : value < 1 ? 3 : value < 100 ? 2 : 0)
 }
 
-function ratio(value: number | undefined, base: number | undefined): string {
+export function ratio(value: number | undefined, base: number | undefined): string {
   if (value === undefined || base === undefined) return '–'
   const factor = value / base
   return factor.toFixed(factor < 20 ? 2 : 0)
@@ -202,11 +202,11 @@ function growth(from: number | undefined, to: number | undefined, factor: number
 }
 
 /** To a tenth of a microsecond. */
-function rounded(value: number | undefined): number | undefined {
+export function rounded(value: number | undefined): number | undefined {
   return value === undefined ? undefined : Math.round(value * 10_000) / 10_000
 }
 
-function aligned(rows: readonly (readonly string[])[]): string {
+export function aligned(rows: readonly (readonly string[])[]): string {
   const widths = (rows[0] ?? []).map((_, column) =>
     Math.max(...rows.map((row) => (row[column] ?? '').length)),
   )
@@ -223,7 +223,7 @@ function aligned(rows: readonly (readonly string[])[]): string {
     .join('\n')
 }
 
-function markdownRow(row: readonly string[], index: number): string {
+export function markdownRow(row: readonly string[], index: number): string {
   const line = `| ${row.join(' | ')} |`
   return index === 0 ? `${line}\n|---${'|--:'.repeat(row.length - 1)}|` : line
 }

@@ -1,0 +1,66 @@
+import { type ChildProcess, fork } from 'node:child_process'
+import { once } from 'node:events'
+import { fileURLToPath } from 'node:url'
+import { BenchError } from '../benchError.ts'
+
+/** Milliseconds by the machine's own clock, which all processes have in common. */
+export function machineTime(): number {
+  return Number(process.hrtime.bigint()) / 1e6
+}
+
+type Questions = Readonly<Record<string, (argument: never) => unknown>>
+
+/** A server in a process of its own, which answers its parent's questions one at a time. */
+export class Child<Q extends Questions> {
+  readonly #process: ChildProcess
+
+  private constructor(child: ChildProcess) {
+    this.#process = child
+  }
+
+  /** @param file beside this one; it calls `answerParent` */
+  static async start<Q extends Questions>(file: string, argument: unknown): Promise<Child<Q>> {
+    const path = fileURLToPath(new URL(file, import.meta.url))
+    const process = fork(path, [JSON.stringify(argument)], { serialization: 'advanced' })
+    const child = new Child<Q>(process)
+    await child.#heard()
+    return child
+  }
+
+  async ask<N extends keyof Q & string>(
+    name: N,
+    ...[argument]: Parameters<Q[N]>
+  ): Promise<Awaited<ReturnType<Q[N]>>> {
+    const heard = this.#heard()
+    this.#process.send({ name, argument })
+    return (await heard) as Awaited<ReturnType<Q[N]>>
+  }
+
+  async stop(): Promise<void> {
+    const ended = once(this.#process, 'exit')
+    this.#process.disconnect()
+    await ended
+  }
+
+  /** @throws BenchError `bench-server-failed` */
+  async #heard(): Promise<unknown> {
+    const { promise, resolve, reject } = Promise.withResolvers<unknown>()
+    const failed = (code: unknown) =>
+      reject(new BenchError('bench-server-failed', `a server ended with ${code}`))
+    this.#process.once('message', resolve).once('exit', failed)
+    try {
+      return await promise
+    } finally {
+      this.#process.off('message', resolve).off('exit', failed)
+    }
+  }
+}
+
+/** In the child: says that it is ready, answers, and ends with its parent. */
+export function answerParent<Q extends Questions>(questions: Q): void {
+  process.on('message', async ({ name, argument }: { name: keyof Q; argument: never }) => {
+    process.send?.(await questions[name]?.(argument))
+  })
+  process.once('disconnect', () => process.exit())
+  process.send?.('ready')
+}

@@ -34,6 +34,8 @@ export interface VerifiedProposal {
   readonly removes: LeafIndex | undefined
   /** The leaf that made it. */
   readonly sender: LeafIndex | undefined
+  /** What it was judged at. */
+  readonly now: number
   appendedAt(seq: number): FollowedGroup
 }
 
@@ -46,6 +48,8 @@ export interface VerifiedCommit {
   /** Of the epoch that the commit begins. */
   readonly publicGroup: PublicGroup
   readonly ledger: RemovalLedger
+  /** What it was judged at. */
+  readonly now: number
   /** `snapshot`: whether the store got a snapshot with it. */
   appendedAt(seq: number, snapshot?: boolean): FollowedGroup
 }
@@ -150,6 +154,7 @@ export class FollowedGroup {
     return {
       removes,
       sender: leaf,
+      now,
       appendedAt: (seq) =>
         new FollowedGroup({
           ...this.#state,
@@ -204,6 +209,7 @@ export class FollowedGroup {
       welcomeParts: welcome === undefined ? [] : welcomeParts(welcome, accepted.added),
       publicGroup: group,
       ledger,
+      now,
       appendedAt: (seq, snapshot = false) =>
         new FollowedGroup({
           ...this.#state,

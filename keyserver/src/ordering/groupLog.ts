@@ -144,7 +144,7 @@ export class GroupLog {
     message: Bytes,
     options: { readonly own?: boolean } = {},
   ): Promise<OrderedProposal | PackedRefusal> {
-    const { store, now } = this.#options
+    const { store } = this.#options
     const own = options.own === true
     let proposal: ProposalMessage
     try {
@@ -155,10 +155,10 @@ export class GroupLog {
     const verified = await this.#upToDate(() => this.#verifyProposal(proposal, own))
     if (!verified.ok) return verified
     if ('seq' in verified) return { ok: true, seq: verified.seq, fresh: undefined }
-    const { removes, sender } = verified.proposal
+    const { removes, sender, now } = verified.proposal
     const { epoch } = this.#followed
     const leaving = removes !== undefined && removes === sender ? removes : null
-    const appended = await store.appendProposal(this.key, { epoch, message, now: now(), leaving })
+    const appended = await store.appendProposal(this.key, { epoch, message, now, leaving })
     switch (appended.outcome) {
       case 'appended': {
         const { seq } = appended
@@ -370,8 +370,8 @@ export class GroupLog {
     verified: VerifiedCommit,
   ): CommitAppend {
     const { graceMs, commitsPerLeaf } = this.#options
-    const now = this.#options.now()
-    const { publicGroup, ledger } = verified
+    // Whoever follows the log judges an entry at the time that it was appended at.
+    const { publicGroup, ledger, now } = verified
     const due = this.#followed.commitsSinceSnapshot + 1 >= snapshotCommits
     return {
       epoch: this.#followed.epoch,

@@ -4,17 +4,23 @@ import { beforeEach, describe, expect, test } from 'vitest'
 import { VirtualClock } from '../../../core/test/virtualClock.ts'
 import { refreshMs } from '../../src/limits.ts'
 import type { Store } from '../../src/store/store.ts'
-import { add, keyPackageOf, meetingOf, TestMember } from '../support/testMember.ts'
+import {
+  add,
+  keyPackageOf,
+  type MeetingPlace,
+  meetingOf,
+  TestMember,
+} from '../support/testMember.ts'
 import { TestServer } from '../support/testServer.ts'
 
 /** Two instances that hear nothing of each other but what is in the store. */
 describe('instances over one store', () => {
-  let clock: VirtualClock
+  let clock: RunningClock
   let failover: Failover
   let here: TestServer
   let there: TestServer
   beforeEach(async () => {
-    clock = new VirtualClock()
+    clock = new RunningClock()
     failover = new Failover()
     const { store } = failover
     const removalSigner = await generateRemovalSigner(globalThis.crypto.subtle)
@@ -103,6 +109,23 @@ describe('instances over one store', () => {
       seq: seq + 1,
     })
   })
+
+  test('what one has judged to be valid in time is so for the others', async () => {
+    const slow: MeetingPlace = {
+      clock: { now: () => clock.now() - 800_000 },
+      connect: (...names) => here.connect(...names),
+    }
+    const alice = await TestMember.found(slow, 'alice')
+    const bob = await TestMember.arrive(here, 'bob')
+    const now = BigInt(clock.now() / 1000)
+    // For receivers it is good until now, and not a moment longer.
+    const { encoded } = await bob.keyPackage({ notBefore: now - 900n, notAfter: now - 600n })
+    const { upload } = await alice.prepareCommit([add(keyPackageOf(encoded))])
+    clock.runs = true
+    const { seq } = await alice.client.ask('commit', upload)
+    const view = await there.keyserver.administration.meeting('standup')
+    expect(view).toMatchObject({ head: seq })
+  })
 })
 
 /** A store that acknowledges before its replica has everything. */
@@ -130,5 +153,15 @@ class Failover {
 
   happen(): void {
     this.#failed = true
+  }
+}
+
+/** While it runs every look takes a second. */
+class RunningClock extends VirtualClock {
+  runs = false
+
+  override now(): number {
+    if (this.runs) this.advance(1_000)
+    return super.now()
   }
 }

@@ -97,7 +97,8 @@ export class MemoryGroup {
     if (commit.parts.some(({ ref }) => this.#usedRefs.has(toHex(ref)))) {
       return { outcome: 'ref-used' }
     }
-    if (!this.#mayCommit(commit)) return { outcome: 'too-often' }
+    const lately = this.#committedLately(commit)
+    if (lately.length >= commit.rate.commits) return { outcome: 'too-often' }
     const admitted = commit.parts.flatMap(({ ref }) => this.#waiting.get(toHex(ref)) ?? [])
     const { epoch, message, groupInfo, welcome, snapshot, now, dueAt } = commit
     const upload = { groupInfo, welcome }
@@ -105,6 +106,8 @@ export class MemoryGroup {
     this.#epoch = epoch + 1
     this.#commits.set(epoch, seq)
     this.#changeMembers(commit.removed, commit.added, dueAt)
+    // Whoever takes its own old leaf's place by an external commit has committed no less often.
+    this.#committed.set(commit.committer, [...lately, now])
     for (const part of commit.parts) {
       const ref = toHex(part.ref)
       this.#waiting.delete(ref)
@@ -294,11 +297,8 @@ export class MemoryGroup {
     for (const leaf of come) this.#due.set(leaf, dueAt)
   }
 
-  #mayCommit({ committer, rate, now }: CommitAppend): boolean {
-    const lately = (this.#committed.get(committer) ?? []).filter((at) => at > now - rate.perMs)
-    if (lately.length >= rate.commits) return false
-    this.#committed.set(committer, [...lately, now])
-    return true
+  #committedLately({ committer, rate, now }: CommitAppend): readonly number[] {
+    return (this.#committed.get(committer) ?? []).filter((at) => at > now - rate.perMs)
   }
 
   /** The log goes only as far back as the snapshot before: a commit with a snapshot may be undone. */

@@ -180,6 +180,9 @@ export function describeLog(open: OpenStore): void {
       ])
       expect(await messages(2, 2)).toEqual([[3, 'c']])
       expect(await messages(3, 2)).toEqual([])
+      for (const after of [2 ** 31, 2 ** 47, Number.MAX_SAFE_INTEGER]) {
+        expect(await store.readLog(key, after, 2)).toEqual({ entries: [], head: 3, trimmed: 0 })
+      }
     })
 
     test('an entry says of which epoch and time it is, and what a commit came with', async () => {
@@ -206,6 +209,15 @@ export function describeLog(open: OpenStore): void {
       expect(await by(0, 3, start + minute - 1)).toEqual({ outcome: 'too-often' })
       expect(await by(0, 3, start + minute)).toMatchObject({ seq: 4 })
       expect(await by(0, 4, start + minute)).toEqual({ outcome: 'too-often' })
+    })
+
+    test('who takes the place of its own leaf commits no more often by that', async () => {
+      const rate = { commits: 2, perMs: minute }
+      const rejoin = (epoch: number) =>
+        store.appendCommit(key, commit(epoch, { committer: 0, added: [0], removed: [0], rate }))
+      expect(await rejoin(0)).toMatchObject({ seq: 1 })
+      expect(await rejoin(1)).toMatchObject({ seq: 2 })
+      expect(await rejoin(2)).toEqual({ outcome: 'too-often' })
     })
   })
 

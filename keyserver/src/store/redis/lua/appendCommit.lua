@@ -43,8 +43,9 @@ lately[#lately + 1] = now
 local seq = append(head, 'commit', epoch, now, message, groupInfo, welcome ~= '' and welcome or nil)
 redis.call('HINCRBY', group, 'epoch', 1)
 redis.call('ZADD', commits, seq, epoch)
-redis.call('HSET', rates, committer, table.concat(lately, ' '))
 changeMembers(removed, added, dueAt)
+-- Whoever takes its own old leaf's place by an external commit has committed no less often.
+redis.call('HSET', rates, committer, table.concat(lately, ' '))
 
 local result = { 'appended', seq }
 for i = firstPart, #ARGV, 3 do

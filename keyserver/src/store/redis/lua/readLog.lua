@@ -7,6 +7,8 @@ local groupId, after, limit, maxBytes = unpack(ARGV)
 
 local id, head, trimmed = unpack(redis.call('HMGET', group, 'id', 'head', 'trimmed'))
 if id ~= groupId then return false end
+-- Lua writes large numbers with an exponent, which no command takes.
+if tonumber(after) >= tonumber(head) then return { head, trimmed, {} } end
 local skipped = math.max(0, tonumber(after) - tonumber(trimmed))
 local fitting, bytes = 0, 0
 for _, size in ipairs(redis.call('LRANGE', sizes, skipped, skipped + tonumber(limit) - 1)) do

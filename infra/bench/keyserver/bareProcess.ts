@@ -6,7 +6,7 @@ import type { SignedBytes } from '../../../core/src/crypto/public/index.ts'
 import { listen } from '../../../keyserver/src/edge/httpListener.ts'
 import * as primitives from '../primitives.ts'
 import { type Checks, type CommitKind, checksOf } from './checks.ts'
-import { answerParent, machineTime } from './child.ts'
+import { answerParent, cpuTime, machineTime } from './child.ts'
 
 export interface BareProcess {
   readonly redisUrl: string | undefined
@@ -90,6 +90,7 @@ clients.on('connection', (socket) => {
 const port = await listen(httpServer, { host: '127.0.0.1', port: 0 })
 const questions = {
   port: () => port,
+  cpuTime,
   /** Closes every connection; when that was. */
   cut: () => {
     const at = machineTime()

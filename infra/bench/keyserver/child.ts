@@ -8,6 +8,12 @@ export function machineTime(): number {
   return Number(process.hrtime.bigint()) / 1e6
 }
 
+/** Milliseconds that all threads of this process have worked. */
+export function cpuTime(): number {
+  const { user, system } = process.cpuUsage()
+  return (user + system) / 1000
+}
+
 type Questions = Readonly<Record<string, (argument: never) => unknown>>
 
 /** A server in a process of its own, which answers its parent's questions one at a time. */

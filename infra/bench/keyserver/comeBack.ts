@@ -51,7 +51,8 @@ export async function measureResume(
   rounds: number,
 ): Promise<readonly Row[]> {
   const meetingId = 'resume'
-  const [founder, other] = await Promise.all([person('founder'), person('other')])
+  const people = await Promise.all(['founder', 'other'].map((name) => person(name, meetingId)))
+  const [founder, other] = people as [Person, Person]
   const { group, adding } = await groupOf(meetingId, founder, [other], stage.externalSender)
   const { groupId } = group
   const [committer, reader, bare] = await Promise.all([
@@ -79,6 +80,7 @@ export async function measureResume(
     ours.push(ms)
     floor.push(bareMs)
   }
+  await stage.keyserver.ask('end', meetingId)
   for (const socket of [committer, reader, bare]) socket.disconnect()
   const about = { op: `resume.${behind}`, n: behind, case: 'pages of the log', unit: 'ms' } as const
   return [rowOf(about, { ours, bare: floor })]

@@ -32,7 +32,8 @@ export class Crowd {
 
   /** One member of each subtree beside the founder's path can commit, too. */
   static async gather(stage: Stage, size: number): Promise<Crowd> {
-    const people = await Promise.all(Array.from({ length: size }, (_, i) => person(`member ${i}`)))
+    const names = Array.from({ length: size }, (_, i) => `member ${i}`)
+    const people = await Promise.all(names.map((name) => person(name, meetingId)))
     const [founder, ...others] = people as [Person, ...Person[]]
     const { group, bundles, adding } = await groupOf(
       meetingId,

@@ -26,6 +26,8 @@ export async function runKeyserverBenchmark(
   const stage = await openStage(store)
   try {
     if (only.has('commit.accept')) {
+      progress(`▸ ${store}: warming up`)
+      await measureAccept(stage, { meetings: 4, kind: 'add', rounds, name: 'warm-up' })
       for (const kind of ['update', 'add'] as const) {
         for (const n of meetings) {
           progress(`▸ ${store}: commits in ${n} meetings`)

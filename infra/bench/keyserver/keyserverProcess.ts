@@ -14,7 +14,7 @@ import { openBacking } from '../../../keyserver/src/edge/backing.ts'
 import { listen } from '../../../keyserver/src/edge/httpListener.ts'
 import { createMetrics } from '../../../keyserver/src/metrics/keyserverMetrics.ts'
 import { measuredStore } from '../../../keyserver/src/metrics/measuredStore.ts'
-import { answerParent, machineTime } from './child.ts'
+import { answerParent, cpuTime, machineTime } from './child.ts'
 
 export interface KeyserverProcess {
   readonly redisUrl: string | undefined
@@ -75,8 +75,11 @@ await keyserver.started
 const port = await listen(httpServer, { host, port: 0 })
 const questions = {
   port: () => port,
+  cpuTime,
   /** When the store had taken the last commit. */
   lastAppended: () => appended.at(-1) ?? Number.NaN,
+  /** So that nothing is done for it any more. */
+  end: (meetingId: string) => keyserver.administration.end(meetingId),
   /** Cuts every connection; when that was. */
   cut: () => {
     const at = machineTime()

@@ -3,7 +3,6 @@ import { type SecretSuite, type Signer, signWithLabel } from '@conclave/core/cry
 import { nodeCrypto } from '@conclave/core/crypto/secret/node'
 import { presenceLabel, presenceTbs } from '@conclave/core/delivery'
 import {
-  anyMeeting,
   conclaveCapabilities,
   memberExtension,
   memberLabel,
@@ -25,14 +24,14 @@ const suite: SecretSuite = suite1Of(crypto)
 /** Longer than any run, in seconds. */
 export const lifetime = lifetimeFrom(systemClock, 86_400)
 
-/** Somebody with a device, certified for any meeting. */
+/** Somebody with a device, which has certified the leaf for one meeting. */
 export interface Person extends OwnLeaf {
   readonly identity: string
 }
 
-export async function person(identity: string): Promise<Person> {
+export async function person(identity: string, meetingId: string): Promise<Person> {
   const [signer, device] = await Promise.all([suite.generateSigner(), suite.generateSigner()])
-  const content = memberTbs(anyMeeting, signer.publicKey)
+  const content = memberTbs(meetingId, signer.publicKey)
   return {
     identity,
     signer,

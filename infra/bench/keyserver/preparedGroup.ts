@@ -84,7 +84,10 @@ export class PreparedGroup {
     return this.#group.groupId
   }
 
-  /** Renews the founder's keys and adds these people, in the order of their leaves. */
+  /**
+   * A commit of the founder, which renews its keys.
+   * @param added in the order of their leaves
+   */
   async commit(added: readonly KeyPackage[] = []): Promise<Upload> {
     const proposals = added.map(
       (keyPackage): Proposal => ({ proposalType: ProposalType.add, keyPackage }),

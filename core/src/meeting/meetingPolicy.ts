@@ -24,7 +24,7 @@ import {
   meetingExtension,
   meetingTerms,
 } from './meetingExtension.ts'
-import { memberOf, verifyMember } from './memberExtension.ts'
+import { type ConclaveMember, memberOf, verifyMember } from './memberExtension.ts'
 
 /** What every member of every Conclave group must support (docs/protocol.md). */
 export const conclaveCapabilities: RequiredCapabilities = {
@@ -155,18 +155,27 @@ export async function checkMemberLeaf(
       'only basic credentials are checked yet',
     )
   }
-  const member = await verifyMember(crypto, meetingId, leafNode)
-  if (previous === undefined) return
+  const before = previous && memberOf(previous)
+  const sameKey = previous !== undefined && equalBytes(previous.signatureKey, leafNode.signatureKey)
+  const member = memberOf(leafNode)
+  // What the leaf before said of the same key has been verified with that leaf.
+  if (!sameKey || before === undefined || !sameCertificate(before, member)) {
+    await verifyMember(crypto, meetingId, leafNode)
+  }
+  if (previous === undefined || before === undefined) return
   // The signature key does not change within a group, so the device's certificate cannot either.
-  const before = memberOf(previous)
   const unchanged =
+    sameKey &&
     previous.credential.credentialType === CredentialType.basic &&
     equalBytes(previous.credential.identity, leafNode.credential.identity) &&
-    equalBytes(previous.signatureKey, leafNode.signatureKey) &&
     equalBytes(before.deviceKey, member.deviceKey)
   if (!unchanged) {
     throw new MeetingError('member-changed', 'a leaf changed its identity, device or signature key')
   }
+}
+
+function sameCertificate(a: ConclaveMember, b: ConclaveMember): boolean {
+  return equalBytes(a.deviceKey, b.deviceKey) && equalBytes(a.deviceSignature, b.deviceSignature)
 }
 
 /** @throws MeetingError `proposal-not-authorised` */

@@ -144,6 +144,18 @@ describe('a leaf', () => {
     await expect(judge({ ...leaf, encryptionKey: fromHex('aa') }, leaf)).resolves.toBeUndefined()
   })
 
+  it('is not verified again while it says the same of the same key, and is when it does not', async () => {
+    const leaf = await memberLeaf()
+    const forged = await memberLeaf({ certifiedFor: 'retro' })
+    const after = { ...leaf, encryptionKey: fromHex('aa') }
+    const verifying = { ...crypto, verify: () => Promise.reject(new Error('asked to verify')) }
+    await expect(policy.checkLeaf(verifying, after, context, leaf)).resolves.toBeUndefined()
+    for (const previous of [undefined, forged]) {
+      await expect(policy.checkLeaf(verifying, after, context, previous)).rejects.toThrow('asked')
+    }
+    await expect(judge(forged, leaf)).rejects.toEqual(failure('member-extension-invalid'))
+  })
+
   it('certified for another meeting is refused', async () => {
     const leaf = await memberLeaf({ certifiedFor: 'retro' })
     await expect(judge(leaf)).rejects.toEqual(failure('member-extension-invalid'))

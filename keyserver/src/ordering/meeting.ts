@@ -70,9 +70,9 @@ export class Meeting implements MeetingHandlers {
 
   /** What a request has to wait for outside the lane, where it holds nobody up. */
   async turnOf(name: MeetingRequestName, request: unknown): Promise<void> {
-    if (name !== 'commit') return
+    if (name !== 'commit' || !this.#group?.hasPendingRemovals) return
     const { message } = request as RequestOf<'commit'>
-    if (isExternalCommit(message)) await this.#group?.removalsHadTheirChance()
+    if (isExternalCommit(message)) await this.#group.removalsHadTheirChance()
   }
 
   async enter({

@@ -58,6 +58,10 @@ export class OpenGroup {
     return this.log.key.groupId
   }
 
+  get hasPendingRemovals(): boolean {
+    return this.log.followed.ledger.pending.size > 0
+  }
+
   async resume(
     participant: Participant,
     { after }: RequestOf<'resume'>,
@@ -188,7 +192,6 @@ export class OpenGroup {
    * them: until the epoch has ended, or for two seconds.
    */
   async removalsHadTheirChance(): Promise<void> {
-    if (this.log.followed.ledger.pending.size === 0) return
     const { promise, resolve } = Promise.withResolvers<void>()
     this.#epochWaiters.add(resolve)
     const cancel = this.#environment.clock.setTimer(externalCommitWaitMs, resolve)

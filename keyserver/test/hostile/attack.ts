@@ -92,6 +92,7 @@ class Attack {
     const cases = [...casesOf(this.#orders.seed, batch, count).entries()]
     const worker = async (): Promise<void> => {
       for (let next = cases.shift(); next !== undefined; next = cases.shift()) {
+        if (this.#findings.length >= enough) return
         const [index, one] = next
         this.#steps += one.kind === 'session' ? one.steps.length : 1
         for (const finding of await performCase(one, field)) {

@@ -100,7 +100,7 @@ export class HostileSession {
 
   /** Waits until all has been answered that a keyserver has to answer. */
   async settle(patienceMs?: number): Promise<void> {
-    if (!this.admitted) return
+    if (!this.admitted || this.findings.length > 0) return
     const unanswered = () =>
       [...this.#asked.values()].filter((one) => one.replies < one.names.length)
     await this.#until('replies', () => unanswered().length === 0, patienceMs)

@@ -90,7 +90,7 @@ async function performSession(
   }
   if (one.enters) await session.settle(patienceMs)
   for (const step of one.steps) {
-    if (socket.closed) break
+    if (socket.closed || session.findings.length > 0) break
     await performStep(step, { session, field, meeting })
     if (one.polite) await session.settle(patienceMs)
   }

@@ -1,9 +1,12 @@
-import { SecureMeeting, systemClock } from '@conclave/client'
+import { type DeliveryTransport, SecureMeeting, systemClock } from '@conclave/client'
 import type { Bytes } from '@conclave/core/codec'
 import { utf8 } from '@conclave/core/codec'
 import { mediaNamespace } from '@conclave/core/mediaSignalling'
 import type { Group } from '@conclave/core/mls/group'
-import { connectServer } from '../../../client-sdk/src/edge/serverConnection.ts'
+import {
+  connectServer,
+  type ServerConnection,
+} from '../../../client-sdk/src/edge/serverConnection.ts'
 import { socketTransport } from '../../../client-sdk/src/edge/socketTransport.ts'
 import { MeetingSession } from '../../../client-sdk/src/session/meetingSession.ts'
 import { memorySessionStore } from '../../../client-sdk/src/session/store.ts'
@@ -23,31 +26,37 @@ export interface Way {
 
 const trust = { policy: 'open' } as const
 
-/** Opens the one connection that both namespaces share. */
+/** A way to the keyserver; through the SFU, its connection is in the meeting's room too. */
 async function connect({ url, token, throughSfu }: Way) {
   const connection = connectServer(url)
-  if (throughSfu) {
-    const media = connection.namespace(mediaNamespace, { token })
-    media.connect()
-    await media.timeout(10_000).emitWithAck('join', {})
-  }
-  return socketTransport(connection, token)
+  const leaveRoom = throughSfu ? await enterRoom(connection, token) : () => {}
+  return { transport: socketTransport(connection, token), leaveRoom }
+}
+
+/** @returns what leaves it */
+export async function enterRoom(connection: ServerConnection, token: string): Promise<() => void> {
+  const media = connection.namespace(mediaNamespace, { token })
+  media.connect()
+  await media.emitWithAck('join', {})
+  return () => media.disconnect()
 }
 
 /** A participant as an app has it, whose frames the test carries. */
 export class Member {
   readonly meeting: SecureMeeting
   readonly #cryptor: NodeFrameCryptor
+  readonly #leaveRoom: () => void
 
-  private constructor(meeting: SecureMeeting, cryptor: NodeFrameCryptor) {
+  private constructor(meeting: SecureMeeting, cryptor: NodeFrameCryptor, leaveRoom: () => void) {
     this.meeting = meeting
     this.#cryptor = cryptor
+    this.#leaveRoom = leaveRoom
   }
 
   static async join(identity: string, way: Way): Promise<Member> {
     const { recorder, meetingId, token, url } = way
     const cryptor = new NodeFrameCryptor(recorder, systemClock)
-    const transport = await connect(way)
+    const { transport, leaveRoom } = await connect(way)
     const meeting = await SecureMeeting.join({
       keyserver: url,
       meetingId,
@@ -61,7 +70,7 @@ export class Member {
     })
     // The sender is a browser's; the cryptor is told of its source alone.
     await meeting.protect({} as RTCRtpSender, { source: 'microphone' })
-    return new Member(meeting, cryptor)
+    return new Member(meeting, cryptor, leaveRoom)
   }
 
   get epoch(): bigint {
@@ -70,6 +79,11 @@ export class Member {
 
   get leaf(): number {
     return this.meeting.self.leaf
+  }
+
+  async leave(): Promise<void> {
+    await this.meeting.leave()
+    this.#leaveRoom()
   }
 
   seal(frame: Bytes): Promise<Bytes> {
@@ -84,16 +98,16 @@ export class Member {
 /** A participant below the app's interface, where keys can be asked for that the SDK has no use for. */
 export class BareMember {
   readonly #session: MeetingSession
-  readonly #transport: Awaited<ReturnType<typeof connect>>
+  readonly #transport: DeliveryTransport
 
-  private constructor(session: MeetingSession, transport: Awaited<ReturnType<typeof connect>>) {
+  private constructor(session: MeetingSession, transport: DeliveryTransport) {
     this.#session = session
     this.#transport = transport
   }
 
   static async join(identity: string, way: Way): Promise<BareMember> {
     const { recorder, meetingId } = way
-    const transport = await connect(way)
+    const { transport } = await connect(way)
     const { crypto, random } = recorder
     const environment = { clock: systemClock, random, crypto, store: memorySessionStore() }
     const session = new MeetingSession(
@@ -103,7 +117,7 @@ export class BareMember {
     )
     session.start()
     const member = new BareMember(session, transport)
-    await eventually(`${identity} to be let in`, () => session.group !== undefined)
+    await eventually(`${identity} to be let in`, () => session.group !== undefined, 60_000)
     return member
   }
 
@@ -118,11 +132,6 @@ export class BareMember {
   /** Derives the keys of an application message (RFC 9420 §9), which nobody is sent. */
   async useSecretTree(): Promise<void> {
     await this.#group.protect(utf8('to nobody'))
-  }
-
-  /** Is gone without a word. */
-  vanish(): void {
-    this.#transport.close()
   }
 
   get #group(): Group {

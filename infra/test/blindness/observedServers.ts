@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
 import { systemClock } from '@conclave/client'
-import { HmacAccessKey, mintToken } from '@conclave/core/access'
+import { type Grants, HmacAccessKey, mintToken } from '@conclave/core/access'
 import { RedisServer } from '../../../keyserver/test/support/redisServer.ts'
 import { RecordingProxy } from './recordingProxy.ts'
 import type { RtpPath } from './rtpPath.ts'
@@ -38,7 +38,8 @@ export interface Discovery extends Finding<RecordedSecret> {
 export type Searched = ReadonlyMap<Place, number>
 
 const accessSecret = 'what both servers check tokens with'
-const graceMs = 4_000
+/** Nobody is removed for being away while a server writes its heap down. */
+const graceMs = 300_000
 
 /** A keyserver on Redis and an SFU in front of it, each behind a proxy that records. */
 export class ObservedServers {
@@ -88,13 +89,25 @@ export class ObservedServers {
     return new ObservedServers({ redis, keyserver, sfu, toKeyserver, toSfu }, folder)
   }
 
-  token(identity: string, meeting: string): Promise<string> {
-    return mintToken({ identity, meeting }, new HmacAccessKey(accessSecret), systemClock)
+  token(identity: string, meeting: string, grants?: Grants): Promise<string> {
+    const request = { identity, meeting, ...(grants && { grants }) }
+    return mintToken(request, new HmacAccessKey(accessSecret), systemClock)
+  }
+
+  /** As the app's backend does. */
+  async remove(identity: string, meeting: string): Promise<void> {
+    const token = await this.token('backend', meeting, { manage: true })
+    const response = await fetch(`${this.#api}/v1/meetings/${meeting}/removals`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+      body: JSON.stringify({ identity }),
+    })
+    if (!response.ok) throw new Error(`not removed: ${await response.text()}`)
   }
 
   /** Whether the keyserver has no meeting left. */
   async isEmpty(): Promise<boolean> {
-    const response = await fetch(`http://127.0.0.1:${this.keyserver.port}/healthz`)
+    const response = await fetch(`${this.#api}/healthz`)
     const { meetings }: { readonly meetings: number } = JSON.parse(await response.text())
     return meetings === 0
   }
@@ -121,11 +134,14 @@ export class ObservedServers {
       }
     }
     const { keyserver, sfu, toKeyserver, toSfu } = this
-    await look('keyserver memory', keyserver.memory())
     await look('SFU memory', sfu.memory())
     for (const memory of sfu.childrenMemory()) await look('mediasoup worker memory', memory)
-    await keyserver.heap(this.#folder, (text) => look('keyserver heap', text))
-    await sfu.heap(this.#folder, (text) => look('SFU heap', text))
+    // A snapshot takes seconds, and another processor than ours where there is one.
+    const sfuHeap = sfu.heap(this.#folder)
+    await look('keyserver memory', keyserver.memory())
+    const keyserverHeap = keyserver.heap(this.#folder)
+    await look('SFU heap', await sfuHeap)
+    await look('keyserver heap', await keyserverHeap)
     const recorded: (readonly [Place, readonly Buffer[]])[] = [
       ['append-only file', await this.#appendOnlyFiles()],
       ['keyserver log', [keyserver.log]],
@@ -149,6 +165,10 @@ export class ObservedServers {
     await this.keyserver.stop()
     await this.redis.stop()
     await rm(this.#folder, { recursive: true, force: true })
+  }
+
+  get #api(): string {
+    return `http://127.0.0.1:${this.keyserver.port}`
   }
 
   async #appendOnlyFiles(): Promise<Buffer[]> {

@@ -29,7 +29,7 @@ async function openPorts({
   receiverPort,
   ssrc,
 }: Extract<Order, { order: 'media' }>): Promise<Answer> {
-  const [router] = routers
+  const router = routers.at(-1)
   if (router === undefined) throw new Error('the SFU has no room')
   const listenInfo = { protocol: 'udp', ip: '127.0.0.1' } as const
   const incoming = await router.createPlainTransport({ listenInfo, rtcpMux: true, comedia: true })
@@ -40,13 +40,7 @@ async function openPorts({
     kind: 'audio',
     rtpParameters: { ...rtpParameters, headerExtensions: [] },
   })
-  const consumer = await outgoing.consume({
-    producerId: producer.id,
-    rtpCapabilities: router.rtpCapabilities,
-  })
-  return {
-    done: 'media',
-    senderPort: incoming.tuple.localPort,
-    payloadType: consumer.rtpParameters.codecs[0]?.payloadType ?? 0,
-  }
+  const { rtpCapabilities } = router
+  await outgoing.consume({ producerId: producer.id, rtpCapabilities })
+  return { done: 'media', senderPort: incoming.tuple.localPort }
 }

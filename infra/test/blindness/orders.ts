@@ -13,7 +13,7 @@ export type Order =
 
 export type Answer =
   | { readonly done: Exclude<Order['order'], 'media'> }
-  | { readonly done: 'media'; readonly senderPort: number; readonly payloadType: number }
+  | { readonly done: 'media'; readonly senderPort: number }
 
 export interface Failure {
   readonly failed: string

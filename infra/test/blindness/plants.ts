@@ -1,7 +1,9 @@
 import { deliveryNamespace } from '@conclave/core/delivery'
 import { createClient } from 'redis'
 import { Manager, type Socket } from 'socket.io-client'
+import { connectServer } from '../../../client-sdk/src/edge/serverConnection.ts'
 import { eventually } from '../../../keyserver/test/support/eventually.ts'
+import { enterRoom } from './members.ts'
 import { type ObservedServers, type Place, places } from './observedServers.ts'
 import type { RecordingProxy } from './recordingProxy.ts'
 import type { RtpPath } from './rtpPath.ts'
@@ -40,9 +42,12 @@ export async function plantAll(
   await sfu.order({ order: 'hold', value: at('SFU memory') })
   await sfu.order({ order: 'hold', value: at('SFU heap').toString('latin1') })
   await sfu.order({ order: 'log', bytes: at('SFU log') })
+  const leaveRoom = await enterRoom(connectServer(toSfu.url), token)
+  await media.reopen(sfu)
   await media.carry(at('SFU media'))
   // Behind what smaller packets overwrite in the worker's buffer.
   await media.carry(Buffer.concat([Buffer.alloc(600), at('mediasoup worker memory')]))
+  leaveRoom()
   await setInRedis(servers.redis.url, at('append-only file'))
 
   await say(toKeyserver, token, at('keyserver socket, from clients'))

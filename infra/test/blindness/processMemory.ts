@@ -16,9 +16,10 @@ interface Mapping {
  * pieces that share one buffer. Heap snapshots have no contents of ArrayBuffers, and know nothing of
  * what native code holds.
  *
- * @throws Error where the system has no /proc, or does not let us read the process
+ * @throws Error where this is not Linux, or where it does not let us read the process
  */
 export function* processMemory(pid: number): Generator<Uint8Array> {
+  if (process.platform !== 'linux') throw new Error('only Linux shows a process’s memory in /proc')
   const mappings = writableMappings(pid)
   const buffer = Buffer.alloc(readBytes)
   const memory = openSync(`/proc/${pid}/mem`, 'r')

@@ -13,7 +13,7 @@ export class RtpPath {
   /** Sent and received. */
   readonly packets: Buffer[] = []
   readonly #receiver: Socket
-  readonly #senderPort: number
+  #senderPort: number
   readonly #received: Uint8Array<ArrayBuffer>[] = []
   #sequenceNumber = 0
 
@@ -31,10 +31,12 @@ export class RtpPath {
     const receiver = createSocket('udp4')
     receiver.bind(0, '127.0.0.1')
     await once(receiver, 'listening')
-    const { port: receiverPort } = receiver.address()
-    const answer = await sfu.order({ order: 'media', receiverPort, ssrc })
-    if (answer.done !== 'media') throw new Error('the SFU opened no ports')
-    return new RtpPath(receiver, answer.senderPort)
+    return new RtpPath(receiver, await portsFor(sfu, receiver))
+  }
+
+  /** A way through the newest room, where the one before may be gone. */
+  async reopen(sfu: ServerProcess): Promise<void> {
+    this.#senderPort = await portsFor(sfu, this.#receiver)
   }
 
   /** What comes out for it: repeated until the path stands, since RTP may be lost. */
@@ -62,4 +64,11 @@ export class RtpPath {
     this.packets.push(packet)
     this.#receiver.send(packet, this.#senderPort, '127.0.0.1')
   }
+}
+
+async function portsFor(sfu: ServerProcess, receiver: Socket): Promise<number> {
+  const { port: receiverPort } = receiver.address()
+  const answer = await sfu.order({ order: 'media', receiverPort, ssrc })
+  if (answer.done !== 'media') throw new Error('the SFU opened no ports')
+  return answer.senderPort
 }

@@ -1,6 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { eventually } from '../../../keyserver/test/support/eventually.ts'
@@ -30,10 +29,12 @@ export class ServerProcess {
   readonly port: number
   readonly #child: ChildProcess
   readonly #log: readonly Buffer[]
+  readonly #ended: Promise<unknown>
 
   private constructor(child: ChildProcess, log: readonly Buffer[], port: number) {
     this.#child = child
     this.#log = log
+    this.#ended = once(child, 'exit')
     this.port = port
   }
 
@@ -82,30 +83,25 @@ export class ServerProcess {
     return childrenOf(this.#pid).map(processMemory)
   }
 
-  /** What its JavaScript heap holds, for as long as `use` takes to read it. */
-  async heap(folder: string, use: (text: Iterable<Uint8Array>) => Promise<void>): Promise<void> {
+  /** What its JavaScript heap holds now, in a file of this folder that the next one replaces. */
+  async heap(folder: string): Promise<Iterable<Uint8Array>> {
     const path = join(folder, `${this.#pid}.heapsnapshot`)
     await this.order({ order: 'snapshot', path })
-    try {
-      await use(heapSnapshotText(path))
-    } finally {
-      await rm(path)
-    }
+    return heapSnapshotText(path)
   }
 
   async order(order: Order): Promise<Answer> {
     const answered = once(this.#child, 'message')
     this.#child.send(order)
-    const [answer] = (await answered) as [Answer | Failure]
+    const ended = this.#ended.then(() => [{ failed: `the process has ended: ${this.log}` }])
+    const [answer] = (await Promise.race([answered, ended])) as [Answer | Failure]
     if ('failed' in answer) throw new Error(`${order.order}: ${answer.failed}`)
     return answer
   }
 
   async stop(): Promise<void> {
-    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return
-    const ended = once(this.#child, 'exit')
     this.#child.kill('SIGKILL')
-    await ended
+    await this.#ended
   }
 
   get #pid(): number {

@@ -113,8 +113,8 @@ export class ObservedServers {
   }
 
   /**
-   * Looks for secrets everywhere. Memory comes first: a heap snapshot collects garbage, in which
-   * there may be some.
+   * Looks for secrets everywhere. A process's memory comes before its heap: a snapshot collects
+   * garbage, in which there may be some.
    */
   async search(
     scanner: SecretScanner<RecordedSecret>,

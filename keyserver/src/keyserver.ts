@@ -12,6 +12,7 @@ import { ConnectRefusal } from './connection/authenticate.ts'
 import { Connection } from './connection/connection.ts'
 import type { DeliveryNamespace, DeliverySocket } from './connection/deliverySocket.ts'
 import { disconnectInTurn } from './connection/disconnectInTurn.ts'
+import { cutOversizedPackets } from './connection/packetSize.ts'
 import { cutSlowConsumer } from './connection/slowConsumer.ts'
 import {
   firstMinorRoom,
@@ -152,6 +153,10 @@ export function createKeyserver(options: KeyserverOptions): Keyserver {
   })
   started.catch((error: unknown) => logger.error({ err: error }, 'due work is not taken up'))
 
+  // Before anybody has shown a token.
+  io.engine.on('connection', (connection: DeliverySocket['conn']) =>
+    cutOversizedPackets(connection, maxPacketBytes, () => observer.cut('malformed')),
+  )
   // socket.io opens "/" to whoever connects.
   io.use((_socket, next) => next(new ConnectRefusal('unknown-namespace', 'nothing is served here')))
   const admissions = new Admissions({ limits, trustedProxies: options.trustedProxies ?? 0, clock })

@@ -94,6 +94,8 @@ export type HostileCase = Origin &
         readonly path: string
         readonly body: string
         readonly headers: Readonly<Record<string, string>>
+        /** Has a token that lets it manage one of the attackers' meetings. */
+        readonly manages: boolean
       }
     | { readonly kind: 'requests'; readonly name: RequestName; readonly times: number }
     | { readonly kind: 'connections'; readonly token: TokenKind; readonly times: number }
@@ -362,10 +364,25 @@ const http: fc.Arbitrary<HostileCase> = fc.record({
       '/readyz',
       '/metrics',
       '/dev/token',
-      '/api/meetings',
-      '/api/meetings/__proto__',
-      '/api/meetings/%00/members',
-      '/api/tokens',
+      '/v1/meetings',
+      '/v1/meetings?cursor=%00&limit=1e9',
+      '/v1/meetings/__proto__',
+      '/v1/meetings/quiet',
+      '/v1/meetings/quiet/',
+      '/v1//meetings/quiet',
+      '/v1/meetings/lonely-1',
+      '/v1/meetings/lonely-1/../quiet',
+      '/v1/meetings/lonely-1%2f..%2fquiet',
+      '/v1/meetings/lonely-1/log?after=-1',
+      '/v1/meetings/lonely-1/log?after=9007199254740993',
+      '/v1/meetings/quiet/log',
+      '/v1/meetings/quiet/removals',
+      '/v1/meetings/lonely-1/removals',
+      '/v1/tokens',
+      '/v1/directory/alice',
+      '/v1/dead-letters',
+      '/v1/dead-letters/__proto__/retry',
+      '/v1/metrics',
       '/socket.io/',
       '/socket.io/?EIO=4&transport=polling',
       '/..%2f..%2fetc%2fpasswd',
@@ -382,6 +399,12 @@ const http: fc.Arbitrary<HostileCase> = fc.record({
       '[]',
       '{"identity":"attacker-0","meeting":"lonely-0"}',
       '{"identity":"","meeting":""}',
+      '{"identity":"alice","meeting":"quiet"}',
+      '{"identity":"alice","meeting":"*"}',
+      '{"identity":"attacker-0","meeting":"lonely-1","ttlSeconds":1e308}',
+      '{"identity":"attacker-0","meeting":"lonely-1","grants":{"manage":true}}',
+      '{"leaf":0}',
+      '{"leaf":4294967296}',
       '{"identity":{},"meeting":[]}',
       '{"__proto__":{"identity":"a","meeting":"b"}}',
       `{"identity":"${'a'.repeat(5000)}"}`,
@@ -397,6 +420,7 @@ const http: fc.Arbitrary<HostileCase> = fc.record({
     { 'content-type': 'application/json' },
     { 'content-type': 'text/plain', 'x-forwarded-for': '127.0.0.1' },
   ),
+  manages: fc.boolean(),
 })
 const requests: fc.Arbitrary<HostileCase> = fc.record({
   kind: fc.constant('requests' as const),

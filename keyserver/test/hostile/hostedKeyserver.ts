@@ -18,9 +18,16 @@ import {
   systemRandom,
 } from '@conclave/keyserver'
 import { pino } from 'pino'
+import { createBackendApi } from '../../src/api/backendApi.ts'
+import { Admissions } from '../../src/connection/admissions.ts'
 import { Connection } from '../../src/connection/connection.ts'
+import { memoryDirectory } from '../../src/directory/memoryDirectory.ts'
 import { redisDirectory } from '../../src/directory/redis/redisDirectory.ts'
+import { handleApi, handleMetrics } from '../../src/edge/httpHandlers.ts'
 import { bullJobs } from '../../src/jobs/bullJobs.ts'
+import { timerJobs } from '../../src/jobs/timerJobs.ts'
+import { defaultLimits } from '../../src/limits.ts'
+import { createMetrics } from '../../src/metrics/keyserverMetrics.ts'
 import { OpenGroup } from '../../src/ordering/openGroup.ts'
 import { connectRedis } from '../../src/store/redis/connectRedis.ts'
 import { redisFanout } from '../../src/store/redis/fanout.ts'
@@ -43,12 +50,16 @@ const access = await resolveAccess({
   randomBytes: systemRandom,
 })
 const development = await resolveAccess({ host, clock, randomBytes: systemRandom })
+const metrics = createMetrics()
 const httpServer = createServer(
   firstOf(
     handleHealth(() => keyserver),
     handleDevelopmentTokens(development),
+    handleMetrics(metrics),
+    handleApi((request, env) => api.fetch(request, env), ''),
   ),
 )
+const behind = await backing(orders.redisUrl)
 const base: KeyserverOptions = {
   httpServer,
   access,
@@ -59,10 +70,27 @@ const base: KeyserverOptions = {
   graceMs: 1_500,
   trustedProxies: 1,
   limits: attackedLimits,
-  ...(await backing(orders.redisUrl)),
+  observer: metrics.observer,
+  ...behind,
 }
 const planted = orders.fault === undefined ? {} : plantedFaults[orders.fault](base)
 const keyserver = createKeyserver({ ...base, ...planted })
+const admissions = new Admissions({
+  limits: { ...defaultLimits, ...attackedLimits },
+  trustedProxies: 1,
+  clock,
+})
+const api = createBackendApi({
+  administration: keyserver.administration,
+  directory: behind.directoryStore,
+  deadLetters: behind.jobs.deadLetters,
+  metrics,
+  verifier: access.verifier,
+  mint: access.mint,
+  admit: (remoteAddress, forwardedFor) => admissions.attempt(remoteAddress, forwardedFor),
+  basePath: '',
+  logger,
+})
 await keyserver.started
 httpServer.listen(0, host)
 await once(httpServer, 'listening')
@@ -74,7 +102,12 @@ process.on('disconnect', () => process.exit(0))
 async function backing(url: string | undefined) {
   const { subtle } = globalThis.crypto
   if (url === undefined) {
-    return { store: memoryStore(), removalSigner: await generateRemovalSigner(subtle) }
+    return {
+      store: memoryStore(),
+      jobs: timerJobs({ clock, logger }),
+      directoryStore: memoryDirectory(),
+      removalSigner: await generateRemovalSigner(subtle),
+    }
   }
   const redis = await connectRedis({ urls: [url], clock, logger, allowLossy: false })
   const store = redisStore(redis)

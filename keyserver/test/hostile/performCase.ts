@@ -7,7 +7,7 @@ import { lonelyMeetings } from './cases.ts'
 import { type Finding, HostileSession } from './hostileSession.ts'
 import { type Arsenal, argumentsOf, oddArguments } from './payloads.ts'
 import { RawSocket } from './rawSocket.ts'
-import { authOf } from './tokens.ts'
+import { authOf, managingToken } from './tokens.ts'
 
 /** What the cases of a batch have in common. */
 export interface Battlefield {
@@ -200,20 +200,25 @@ async function performHandshake(
 }
 
 /** Statuses that the keyserver and Node's HTTP server have for what they are asked. */
-const statuses = [200, 400, 401, 403, 404, 405, 413, 415, 426, 429, 431]
+const statuses = [200, 201, 202, 204, 400, 401, 403, 404, 405, 413, 415, 426, 429, 431]
 
 async function performHttp(
-  { method, path, body, headers, address }: CaseOf<'http'>,
+  { method, path, body, headers, manages, address }: CaseOf<'http'>,
   { port, patienceMs }: Battlefield,
 ): Promise<readonly Finding[]> {
+  const token = manages ? await managingToken('lonely-1') : undefined
   const { promise, resolve } = Promise.withResolvers<number | undefined>()
   const asked = httpRequest(
     {
       port,
       host: '127.0.0.1',
       method,
-      path: encodeURI(path),
-      headers: { 'x-forwarded-for': addressOf(address), ...headers },
+      path: /[^!-~]/.test(path) ? encodeURI(path) : path,
+      headers: {
+        'x-forwarded-for': addressOf(address),
+        ...headers,
+        ...(token !== undefined && { authorization: `Bearer ${token}` }),
+      },
       timeout: patienceMs,
       agent: false,
     },

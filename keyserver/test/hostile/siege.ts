@@ -79,20 +79,16 @@ async function besiegeServer(
   await attackers.end(server)
   await watching
   const after = await server.measure('now')
-  const places = server.running ? await placesKept(port) : []
-  const kept = server.running ? await whatIsKept(server, quiet, before, bounds) : []
+  const during = [...attackers.findings, ...disturbed, ...taken(server, after, bounds)]
+  // Where something was found, what is left behind says no more.
+  const isLeft = during.length === 0 && server.running
+  const places = isLeft ? await placesKept(port) : []
+  const kept = isLeft ? await whatIsKept(server, quiet, before, bounds) : []
   const last = await server.measure('collected')
   quiet.leave()
   const { report } = attackers
   return {
-    findings: [
-      ...findings,
-      ...attackers.findings,
-      ...disturbed,
-      ...taken(server, after, bounds),
-      ...places,
-      ...kept,
-    ],
+    findings: [...findings, ...during, ...places, ...kept],
     figures: {
       cases: report?.done ?? 0,
       steps: report?.steps ?? 0,

@@ -14,6 +14,12 @@ export function tokenFor(identity: string, meeting: string): Promise<string> {
   return mintToken({ identity, meeting, grants }, key, systemClock)
 }
 
+/** A good token for the backend API, of one meeting. */
+export function managingToken(meeting: string): Promise<string> {
+  const grants = { manage: true }
+  return mintToken({ identity: 'attacker-0', meeting, grants }, key, systemClock)
+}
+
 /** What a hostile client presents, as socket.io's `auth`. */
 export async function authOf(
   kind: TokenKind,

@@ -69,18 +69,20 @@ export class OpenGroup {
     const page = await this.log.page(after)
     if (!page.ok) return page
     let { entries, head } = page
-    if (after + entries.length === head) {
-      const { audience, store } = this.#environment
-      audience.follow(this.#meetingId, participant.id)
+    const { audience, store } = this.#environment
+    const isUpToDate = after + entries.length === head
+    if (isUpToDate) audience.follow(this.#meetingId, participant.id)
+    const [late, waiters, view] = await Promise.all([
       // Another instance may have appended between the two.
-      const late = store.shared ? await this.log.page(head) : undefined
-      if (late?.ok) {
-        entries = [...entries, ...late.entries]
-        head = late.head
-      }
+      isUpToDate && store.shared ? this.log.page(head) : undefined,
+      this.waitingRoom.list(),
+      this.attendance.view(),
+    ])
+    if (late?.ok) {
+      entries = [...entries, ...late.entries]
+      head = late.head
     }
-    const waiting = packJoiners(await this.waitingRoom.list())
-    const view = await this.attendance.view()
+    const waiting = packJoiners(waiters)
     const present = view?.present ?? []
     return { ok: true, entries: packEntries(entries), head, waiting, present }
   }
@@ -100,8 +102,10 @@ export class OpenGroup {
     if (!(await isProven()) && (!(await this.#hasLearned()) || !(await isProven()))) {
       return refuse('presence-invalid', 'the leaf did not sign for this connection')
     }
-    await this.attendance.attach(participant, leafIndex)
-    await this.#environment.store.dropWelcome(this.log.key, leafIndex)
+    await Promise.all([
+      this.attendance.attach(participant, leafIndex),
+      this.#environment.store.dropWelcome(this.log.key, leafIndex),
+    ])
     return { ok: true }
   }
 

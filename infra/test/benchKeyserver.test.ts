@@ -8,50 +8,49 @@ import * as primitives from '../bench/primitives.ts'
 import { bench } from './bench.ts'
 
 const small = ['--members', '5', '--meetings', '1,2', '--entries', '3', '--rounds', '1']
+const stores = redisMissing ? (['memory'] as const) : (['memory', 'redis'] as const)
 
 describe('npm run bench -- keyserver', () => {
-  it.each([['memory', []], ...(redisMissing ? [] : [['redis', ['--redis']] as const])])(
-    'prints one JSON object a line, each beside the floor, with %s',
-    (store, options) => {
-      const { status, stdout, stderr } = bench(['keyserver', '--json', ...options, ...small])
-      expect([status, stderr.split('\n').filter((line) => line.startsWith('✗'))]).toEqual([0, []])
-      const [head, ...lines] = stdout
-        .trim()
-        .split('\n')
-        .map((line) => JSON.parse(line))
-      expect(head).toMatchObject({
+  it.each(stores)('prints one JSON object a line, each beside the floor, with %s', (store) => {
+    const options = store === 'redis' ? ['--redis'] : []
+    const { status, stdout, stderr } = bench(['keyserver', '--json', ...options, ...small])
+    expect([status, stderr.split('\n').filter((line) => line.startsWith('✗'))]).toEqual([0, []])
+    const [head, ...lines] = stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line))
+    expect(head).toMatchObject({
+      bench: 'keyserver',
+      store,
+      machine: { cores: expect.any(Number), cpu: expect.any(String) },
+      versions: { node: expect.any(String), conclave: expect.any(String) },
+      commit: expect.any(String),
+    })
+    for (const line of lines) {
+      expect(line).toMatchObject({
         bench: 'keyserver',
         store,
-        machine: { cores: expect.any(Number), cpu: expect.any(String) },
-        versions: { node: expect.any(String), conclave: expect.any(String) },
-        commit: expect.any(String),
+        value: expect.any(Number),
+        floor: expect.any(Number),
+        best: { value: expect.any(Number), floor: expect.any(Number) },
       })
-      for (const line of lines) {
-        expect(line).toMatchObject({
-          bench: 'keyserver',
-          store,
-          value: expect.any(Number),
-          floor: expect.any(Number),
-          best: { value: expect.any(Number), floor: expect.any(Number) },
-        })
-      }
-      const accepts = lines.filter(({ op }) => op === 'commit.accept')
-      expect(accepts.map(({ n, case: kind, unit }) => [n, kind, unit])).toEqual([
-        [1, 'update', 'ms'],
-        [2, 'update', 'ms'],
-        [1, 'add', 'ms'],
-        [2, 'add', 'ms'],
-      ])
-      const ops = new Set(lines.map(({ op }) => op))
-      expect([...ops].filter((op) => !op.startsWith('commit.accept'))).toEqual([
-        'resume.3',
-        'fanout.p50',
-        'fanout.p95',
-        'fanout.p99',
-        'reconnect.5',
-      ])
-    },
-  )
+    }
+    const accepts = lines.filter(({ op }) => op === 'commit.accept')
+    expect(accepts.map(({ n, case: kind, unit }) => [n, kind, unit])).toEqual([
+      [1, 'update', 'ms'],
+      [2, 'update', 'ms'],
+      [1, 'add', 'ms'],
+      [2, 'add', 'ms'],
+    ])
+    const ops = new Set(lines.map(({ op }) => op))
+    expect([...ops].filter((op) => !op.startsWith('commit.accept'))).toEqual([
+      'resume.3',
+      'fanout.p50',
+      'fanout.p95',
+      'fanout.p99',
+      'reconnect.5',
+    ])
+  })
 
   it('explains itself', () => {
     const { status, stdout } = bench(['keyserver', '--help'])
@@ -71,14 +70,6 @@ describe('npm run bench -- keyserver', () => {
   ])('refuses the arguments %j', (args) => {
     expect(() => readKeyserverArguments(args)).toThrowError(
       expect.objectContaining({ code: 'bench-arguments-wrong' }),
-    )
-  })
-
-  it('says what is wrong with its arguments and exits with 2', () => {
-    const { status, stderr } = bench(['keyserver', '--members', '1'])
-    expect(status).toBe(2)
-    expect(stderr).toContain(
-      "bench-arguments-wrong: --members takes numbers from 2 to 1000, not '1'",
     )
   })
 })

@@ -1,5 +1,11 @@
-import { encode, toHex } from '@conclave/core/codec'
-import { type LeafIndex, MlsMessage, ProtocolVersion, WireFormat } from '@conclave/core/wire'
+import { encode, equalBytes, toHex } from '@conclave/core/codec'
+import {
+  type LeafIndex,
+  type LeafNode,
+  MlsMessage,
+  ProtocolVersion,
+  WireFormat,
+} from '@conclave/core/wire'
 import { checkMs, leaseMs } from '../limits.ts'
 import type { PresenceView } from '../store/store.ts'
 import type { Participant } from './audience.ts'
@@ -35,6 +41,8 @@ export class Attendance {
   #told = ''
   /** A change of this instance's connections that nobody has been told of yet. */
   #untold = false
+  /** Which leaves the connections of this instance speak for, with whom they stood for then. */
+  readonly #here = new Map<string, { readonly leaf: LeafIndex; readonly leafNode: LeafNode }>()
   /** Checks that this instance has asked for and that are still to come. */
   readonly #checks = new Set<number>()
 
@@ -48,16 +56,23 @@ export class Attendance {
     )
   }
 
-  async attach({ id }: Participant, leaf: number): Promise<void> {
+  async attach({ id }: Participant, leaf: LeafIndex): Promise<void> {
+    const leafNode = this.#log.followed.publicGroup.tree.leafNode(leaf)
+    if (leafNode !== undefined) this.#here.set(id, { leaf, leafNode })
+    await this.#attach(id, leaf)
+  }
+
+  async #attach(connection: string, leaf: number): Promise<void> {
     const { store, clock, graceMs } = this.#environment
     const now = clock.now()
     const leaseUntil = store.shared ? now + leaseMs : Number.POSITIVE_INFINITY
     const times = { dueAt: now + graceMs, leaseUntil }
-    const attachment = { connection: id, instance: this.#lease, leaf }
+    const attachment = { connection, instance: this.#lease, leaf }
     if (await store.attach(this.#log.key, attachment, times)) this.#changed()
   }
 
   async detach({ id }: Participant): Promise<void> {
+    this.#here.delete(id)
     const { store, clock, graceMs } = this.#environment
     const dueAt = clock.now() + graceMs
     if (!(await store.detach(this.#log.key, id, dueAt))) return
@@ -109,7 +124,15 @@ export class Attendance {
   /** Keeps the connections of this instance from being given up. */
   async renewLease(): Promise<void> {
     const { store, clock } = this.#environment
-    await store.renewLease(this.#log.key, this.#lease, clock.now() + leaseMs)
+    if (await store.renewLease(this.#log.key, this.#lease, clock.now() + leaseMs)) return
+    // It was over: the store could not be reached for so long.
+    const { tree } = this.#log.followed.publicGroup
+    for (const [connection, { leaf, leafNode }] of this.#here) {
+      const key = tree.leafNode(leaf)?.signatureKey
+      if (key !== undefined && equalBytes(key, leafNode.signatureKey)) {
+        await this.#attach(connection, leaf)
+      }
+    }
   }
 
   /** Tells the connections of this instance, in case that nobody else did. */

@@ -103,7 +103,7 @@ export class OpenGroup {
       return refuse('presence-invalid', 'the leaf did not sign for this connection')
     }
     await Promise.all([
-      this.attendance.attach(participant, leafIndex),
+      this.attendance.attach(participant, leafIndex as LeafIndex),
       this.#environment.store.dropWelcome(this.log.key, leafIndex),
     ])
     return { ok: true }

@@ -233,8 +233,10 @@ export class MemoryGroup {
     return true
   }
 
-  renewLease(instance: string, until: number): void {
-    if (this.#leases.has(instance)) this.#leases.set(instance, until)
+  renewLease(instance: string, until: number): boolean {
+    if (!this.#leases.has(instance)) return false
+    this.#leases.set(instance, until)
+    return true
   }
 
   markLeaving(leaf: number): void {
@@ -243,11 +245,10 @@ export class MemoryGroup {
 
   presence({ now, graceMs }: { readonly now: number; readonly graceMs: number }): PresenceView {
     const over = [...this.#leases].filter(([, until]) => until <= now)
-    // A leaf's last connection decides, so the instance that was there longest comes last.
-    for (const [instance, until] of over.sort(([, a], [, b]) => a - b)) {
+    for (const [instance] of over) {
       this.#leases.delete(instance)
       for (const attachment of [...this.#attached.values()]) {
-        if (attachment.instance === instance) this.detach(attachment.connection, until + graceMs)
+        if (attachment.instance === instance) this.detach(attachment.connection, now + graceMs)
       }
     }
     const due = [...this.#due]

@@ -129,7 +129,7 @@ export function memoryStore(options: { readonly retainedBytes?: number } = {}): 
     },
 
     async renewLease(key, instance, until) {
-      find(key)?.renewLease(instance, until)
+      return find(key)?.renewLease(instance, until) ?? false
     },
 
     async markLeaving(key, leaf) {

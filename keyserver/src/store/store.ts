@@ -285,8 +285,11 @@ export interface Store {
   ): Promise<boolean>
   /** The leaf is overdue from `dueAt` on, where this was its last connection. False where it was not attached. */
   detach(key: GroupKey, connection: string, dueAt: number): Promise<boolean>
-  /** An instance that does not renew its lease has lost its connections at the lease's end. */
-  renewLease(key: GroupKey, instance: string, until: number): Promise<void>
+  /**
+   * An instance that does not renew its lease has lost its connections once somebody sees that it
+   * is over. False where it has none, or not any more.
+   */
+  renewLease(key: GroupKey, instance: string, until: number): Promise<boolean>
   /** Going from now on, until it is removed, whatever its connections do. */
   markLeaving(key: GroupKey, leaf: number): Promise<void>
   /** After taking away the connections of instances whose lease is over. */

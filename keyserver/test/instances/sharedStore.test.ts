@@ -2,8 +2,10 @@ import { packEntries } from '@conclave/core/delivery'
 import { generateRemovalSigner, memoryStore } from '@conclave/keyserver'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { VirtualClock } from '../../../core/test/virtualClock.ts'
-import { refreshMs } from '../../src/limits.ts'
+import { leaseMs, refreshMs } from '../../src/limits.ts'
 import type { Store } from '../../src/store/store.ts'
+import { StoreError } from '../../src/store/storeError.ts'
+import { eventually } from '../support/eventually.ts'
 import {
   add,
   keyPackageOf,
@@ -117,20 +119,50 @@ describe('instances over one store', () => {
     }
     const alice = await TestMember.found(slow, 'alice')
     const bob = await TestMember.arrive(here, 'bob')
-    const now = BigInt(clock.now() / 1000)
-    // For receivers it is good until now, and not a moment longer.
-    const { encoded } = await bob.keyPackage({ notBefore: now - 900n, notAfter: now - 600n })
-    const { upload } = await alice.prepareCommit([add(keyPackageOf(encoded))])
-    clock.runs = true
-    const { seq } = await alice.client.ask('commit', upload)
+    const commitUntil = async (looks: number) => {
+      const now = BigInt(clock.now() / 1000)
+      // For receivers it is good for so many more looks at the clock, and for none beyond.
+      const notAfter = now - 600n + BigInt(looks)
+      const { encoded } = await bob.keyPackage({ notBefore: now - 900n, notAfter })
+      const { pending, upload } = await alice.prepareCommit([add(keyPackageOf(encoded))])
+      clock.runs = true
+      const reply = await alice.client.request('commit', upload)
+      clock.runs = false
+      if (!reply.ok) pending.discard()
+      return reply
+    }
+    let reply = await commitUntil(0)
+    for (let looks = 1; !reply.ok; looks++) {
+      expect(reply).toMatchObject({ detail: 'leaf-lifetime-expired' })
+      reply = await commitUntil(looks)
+    }
+    const { seq } = reply
     const view = await there.keyserver.administration.meeting('standup')
     expect(view).toMatchObject({ head: seq })
+  })
+
+  test('who is connected stays in the group, however long the store cannot be reached', async () => {
+    const [alice, bob] = (await meetingOf(here, 'alice', 'bob')) as [TestMember, TestMember]
+    const { head } = await alice.resume()
+    failover.reachable = false
+    for (let ms = 0; ms < 3 * leaseMs; ms += refreshMs) await clock.advanceAsync(refreshMs)
+    failover.reachable = true
+    // Looked at before any instance has said that it is there.
+    await there.keyserver.administration.meeting('standup')
+    const present = async () => {
+      await clock.advanceAsync(refreshMs)
+      const view = await alice.resume()
+      return view.present.length === 2 && view
+    }
+    expect(await eventually('both', present)).toMatchObject({ head, present: [0, 1] })
+    await bob.receiveUpTo(await alice.commit())
   })
 })
 
 /** A store that acknowledges before its replica has everything. */
 class Failover {
   replicate = true
+  reachable = true
   #failed = false
   readonly #replica = memoryStore()
   readonly store: Store
@@ -141,7 +173,8 @@ class Failover {
       get: (target, name: keyof Store) => {
         const [own, copy] = [target[name], this.#replica[name]]
         if (typeof own !== 'function' || typeof copy !== 'function') return own
-        return (...args: never[]) => {
+        return async (...args: never[]) => {
+          if (!this.reachable) throw new StoreError('store-unreachable', 'cut off')
           const call = (step: unknown) => (step as (...args: never[]) => unknown)(...args)
           if (this.#failed) return call(copy)
           if (this.replicate) void call(copy)
@@ -159,9 +192,10 @@ class Failover {
 /** While it runs every look takes a second. */
 class RunningClock extends VirtualClock {
   runs = false
+  #ahead = 0
 
   override now(): number {
-    if (this.runs) this.advance(1_000)
-    return super.now()
+    if (this.runs) this.#ahead += 1_000
+    return super.now() + this.#ahead
   }
 }

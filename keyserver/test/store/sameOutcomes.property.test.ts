@@ -73,7 +73,7 @@ describe('the comparison', () => {
     'a void brings nobody back': (store) => ({
       appendVoid: (key, entry) => store.appendVoid(key, { ...entry, removed: [] }),
     }),
-    'a lease is never renewed': () => ({ renewLease: async () => {} }),
+    'a lease is never renewed': () => ({ renewLease: async () => true }),
     'the log is trimmed a byte late': () => memoryStore({ retainedBytes: retainedBytes + 1 }),
   }
 

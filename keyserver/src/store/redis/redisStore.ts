@@ -226,7 +226,7 @@ export function redisStore(
     },
 
     async renewLease(key, instance, until) {
-      await run(key, scripts.renewLease, instance, until)
+      return (await run(key, scripts.renewLease, instance, until)) === 1
     },
 
     async markLeaving(key, leaf) {

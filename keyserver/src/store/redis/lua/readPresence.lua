@@ -9,9 +9,10 @@ local groupId, now, graceMs = unpack(ARGV)
 
 local id, expiresAt = unpack(redis.call('HMGET', group, 'id', 'expiresAt'))
 if id ~= groupId then return false end
-local over = redis.call('ZRANGEBYSCORE', leases, '-inf', now, 'WITHSCORES')
-for i = 1, #over, 2 do
-  local instance, dueAt = over[i], tonumber(over[i + 1]) + tonumber(graceMs)
+local over = redis.call('ZRANGEBYSCORE', leases, '-inf', now)
+-- From now on: where nobody could reach the store, the instance may be there and say so at once.
+local dueAt = tonumber(now) + tonumber(graceMs)
+for _, instance in ipairs(over) do
   redis.call('ZREM', leases, instance)
   local all = redis.call('HGETALL', attached)
   for j = 1, #all, 2 do

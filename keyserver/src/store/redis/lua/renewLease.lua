@@ -1,11 +1,11 @@
 -- An instance is still there, and so are its connections.
 -- KEYS group leases
 -- ARGV groupId instance leaseUntil
--- RESULT nothing
+-- RESULT 1 | 0 where the lease is over
 local group, leases = unpack(KEYS)
 local groupId, instance, leaseUntil = unpack(ARGV)
 
-if redis.call('HGET', group, 'id') == groupId then
-  redis.call('ZADD', leases, 'XX', leaseUntil, instance)
-end
-return false
+if redis.call('HGET', group, 'id') ~= groupId then return 0 end
+if not redis.call('ZSCORE', leases, instance) then return 0 end
+redis.call('ZADD', leases, leaseUntil, instance)
+return 1

@@ -1,12 +1,13 @@
 import { equalBytes } from '@conclave/core/codec'
-import { type LogEntry, maxMessageBytes } from '@conclave/core/delivery'
+import { type LogEntry, maxEntriesGivenBack, maxMessageBytes } from '@conclave/core/delivery'
 
-/** How much of a log its members can give back to a keyserver that has lost its end. */
-const maxKept = 64
 /** What an entry has packed besides its message, in bytes. */
 const packedOverhead = 16
 
-/** The newest entries of the log, without gaps, bounded in number and in the bytes of one request. */
+/**
+ * The newest entries of the log, without gaps: as many as can be given back to a keyserver that has
+ * lost its end.
+ */
 export class KeptEntries {
   readonly #entries: LogEntry[] = []
   #bytes = 0
@@ -20,7 +21,7 @@ export class KeptEntries {
   add(entry: LogEntry): void {
     this.#entries.push(entry)
     this.#bytes += sizeOf(entry)
-    while (this.#entries.length > maxKept || this.#bytes > maxMessageBytes) {
+    while (this.#entries.length > maxEntriesGivenBack || this.#bytes > maxMessageBytes) {
       const [oldest] = this.#entries.splice(0, 1)
       if (oldest !== undefined) this.#bytes -= sizeOf(oldest)
     }

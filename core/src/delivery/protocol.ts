@@ -22,6 +22,8 @@ export const deliveryNamespace = '/delivery'
 export const maxMessageBytes = 1 << 20
 /** What a KeyPackage may be at most, in bytes. */
 export const maxKeyPackageBytes = 1 << 14
+/** Entries that are given back at once, of `maxMessageBytes` together at most. */
+export const maxEntriesGivenBack = 64
 /** Log entries in one answer; a client asks again from where it stands. */
 export const maxEntriesPerPage = 256
 

@@ -67,7 +67,7 @@ export const requestSchemas: Schemas = {
   giveBack: z.object({
     groupId: shortBytes,
     after: sequenceNumber,
-    entries: packed,
+    entries: mlsMessage,
     groupInfo: mlsMessage,
   }),
   publish: z.object({

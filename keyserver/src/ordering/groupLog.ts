@@ -240,7 +240,10 @@ export class GroupLog {
   async giveBack(
     entries: readonly LogEntry[],
     groupInfo: Bytes,
-  ): Promise<{ readonly ok: true; readonly head: number } | PackedRefusal> {
+  ): Promise<
+    | { readonly ok: true; readonly head: number; readonly entries: readonly LogEntry[] }
+    | PackedRefusal
+  > {
     const { store } = this.#options
     let returned: ReturnedAppend | undefined
     try {
@@ -249,16 +252,19 @@ export class GroupLog {
       return refuseFor('entries-inapplicable', error)
     }
     if (returned === undefined) {
+      const appended: LogEntry[] = []
       for (const { message } of entries) {
         const proposed = await this.propose(message, { own: true })
         if (!proposed.ok) return proposed
+        // Another instance's proposal may have come between.
+        appended.push({ seq: proposed.seq, message })
       }
-      return { ok: true, head: this.#followed.head }
+      return { ok: true, head: this.#followed.head, entries: appended }
     }
     const appended = await store.appendReturned(this.key, returned)
     await this.catchUp()
     if (appended.outcome === 'group-unknown') return ended()
-    if (appended.outcome === 'appended') return { ok: true, head: appended.seq }
+    if (appended.outcome === 'appended') return { ok: true, head: appended.seq, entries }
     return refuse('entries-inapplicable', 'the log has gone on')
   }
 

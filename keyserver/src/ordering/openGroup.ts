@@ -2,6 +2,7 @@ import { type Bytes, CodecError, equalBytes } from '@conclave/core/codec'
 import { verifyWithLabel } from '@conclave/core/crypto/public'
 import {
   type LogEntry,
+  maxEntriesGivenBack,
   type PackedReplyTo,
   packEntries,
   packJoiners,
@@ -160,8 +161,7 @@ export class OpenGroup {
     groupInfo,
   }: RequestOf<'giveBack'>): Promise<PackedReplyTo<'giveBack'>> {
     const { clock, logger } = this.#environment
-    const now = clock.now()
-    if (now - this.#givenBackAt < givenBackEveryMs) {
+    if (clock.now() - this.#givenBackAt < givenBackEveryMs) {
       return refuse('rate-limited', 'somebody has just given entries back; resume first')
     }
     await this.#hasLearned()
@@ -175,14 +175,17 @@ export class OpenGroup {
       if (!(error instanceof CodecError)) throw error
       return refuse('entries-inapplicable', error.message, { detail: error.code })
     }
-    if (unpacked.length === 0) return refuse('entries-inapplicable', 'there is nothing to append')
-    this.#givenBackAt = now
+    if (unpacked.length === 0 || unpacked.length > maxEntriesGivenBack) {
+      return refuse('entries-inapplicable', `1 to ${maxEntriesGivenBack} entries are given back`)
+    }
     const given = await this.log.giveBack(unpacked, groupInfo)
+    // From the end on: checking them takes time, which others wait for.
+    this.#givenBackAt = clock.now()
     if (!given.ok) return given
     logger.warn({ ...this.#at(), after, head: given.head }, 'lost entries were given back')
-    for (const entry of unpacked) this.#publish(entry)
+    for (const entry of given.entries) this.#publish(entry)
     this.#host.later(() => this.attendance.check())
-    return given
+    return { ok: true, head: given.head }
   }
 
   /** The connection is gone: its leaf has the grace period, its KeyPackage waits no longer. */

@@ -90,6 +90,7 @@ describe('a malformed request', () => {
     ['commit', 'groupInfo', maxMessageBytes],
     ['tree', 'treeHash', 256],
     ['report', 'signature', 256],
+    ['giveBack', 'entries', maxMessageBytes],
     ['giveBack', 'groupInfo', maxMessageBytes],
   ])('"%s" with too large a %s is refused as that', async (name, field, limit) => {
     const client = await entered(await TestServer.start())

@@ -1,4 +1,4 @@
-import { packEntries } from '@conclave/core/delivery'
+import { maxEntriesGivenBack, packEntries } from '@conclave/core/delivery'
 import { generateRemovalSigner, memoryStore } from '@conclave/keyserver'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { VirtualClock } from '../../../core/test/virtualClock.ts'
@@ -96,6 +96,20 @@ describe('instances over one store', () => {
     const returned = { groupId, after, entries, groupInfo }
     expect(await alice.client.request('giveBack', returned)).toEqual({ ok: true, head: seq })
     await bob.receiveUpTo(await alice.commit())
+  })
+
+  test('more entries than a member keeps are not even looked at', async () => {
+    const alice = await TestMember.found(here, 'alice')
+    const { groupId, seen: after } = alice
+    const entries = Array.from({ length: maxEntriesGivenBack + 1 }, (_, i) => {
+      return { seq: after + 1 + i, message: groupId }
+    })
+    const groupInfo = await alice.group.groupInfo({ externalPub: true })
+    const giveBack = (given: typeof entries) =>
+      alice.client.request('giveBack', { groupId, after, entries: packEntries(given), groupInfo })
+    expect(await giveBack(entries)).toMatchObject({ code: 'entries-inapplicable' })
+    expect(await giveBack(entries.slice(1))).toMatchObject({ detail: 'entries-not-in-sequence' })
+    expect(await giveBack(entries)).toMatchObject({ code: 'rate-limited' })
   })
 
   test('a log that has gone on otherwise than before it lost its end is followed as it is', async () => {

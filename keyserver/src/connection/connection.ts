@@ -189,7 +189,8 @@ export class Connection {
       return answer(refuse('rate-limited', 'too many connections in this meeting'))
     }
     const meeting = meetings.enter(meetingId)
-    const participant = { id, nonce: random(nonceBytes) }
+    const { identity } = this.#options.claims
+    const participant = { id, identity, nonce: random(nonceBytes) }
     const entered = { meetingId, meeting, participant, release }
     // From here on, before the answer, requests that follow this one find the meeting.
     this.#entered = entered

@@ -5,6 +5,8 @@ import type { Packed, ServerNotices } from '@conclave/core/delivery'
 export interface Participant {
   /** Unique among all connections. */
   readonly id: string
+  /** The access token's. */
+  readonly identity: string
   /** What this connection's `attach` signs. */
   readonly nonce: Bytes
 }

@@ -40,7 +40,8 @@ export class WaitingRoom {
     } catch (error) {
       return refuseFor('key-package-invalid', error)
     }
-    const entry = { ref, keyPackage, owner: participant.id, expiresAt: now + waitingMs }
+    const { id: owner, identity } = participant
+    const entry = { ref, keyPackage, owner, identity, expiresAt: now + waitingMs }
     const bounds = { waiting: limits.waitingJoiners, now }
     const waiting = await store.addWaiting(this.#log.key, entry, bounds)
     switch (waiting.outcome) {
@@ -52,7 +53,7 @@ export class WaitingRoom {
         this.#sendWelcome(participant.id, waiting.part, waiting.seq)
         return { ok: true, position: 0 }
       case 'used':
-        return refuse('key-package-invalid', 'the KeyPackage has been used', {
+        return refuse('key-package-invalid', 'the KeyPackage has been used, or is somebody else’s', {
           detail: 'key-package-used',
         })
       case 'full':

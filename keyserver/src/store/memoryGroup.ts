@@ -180,6 +180,7 @@ export class MemoryGroup {
     if (welcome !== undefined) return { outcome: 'welcomed', ...welcome }
     if (this.#usedRefs.has(ref)) return { outcome: 'used' }
     const known = this.#waiting.get(ref)
+    if (known !== undefined && known.identity !== entry.identity) return { outcome: 'used' }
     if (known === undefined && this.#waiting.size >= limits.waiting) return { outcome: 'full' }
     // A joiner that reconnected keeps its place and its expiry; the new connection owns it.
     this.#waiting.set(ref, known === undefined ? entry : { ...known, owner: entry.owner })

@@ -48,6 +48,8 @@ export interface WelcomePart {
 export interface WaitingEntry extends WaitingJoiner {
   /** The connection that waits; it alone can withdraw the entry. */
   readonly owner: string
+  /** Whose connection that is; nobody else can take the place over. */
+  readonly identity: string
   readonly expiresAt: number
 }
 
@@ -180,6 +182,7 @@ export type WaitOutcome =
   /** `position` counts from 0; waiting twice with one KeyPackage is waiting once. */
   | { readonly outcome: 'waiting'; readonly position: number }
   | { readonly outcome: 'welcomed'; readonly part: WelcomePart; readonly seq: number }
+  /** It has been added, or is somebody else's. */
   | { readonly outcome: 'used' }
   | { readonly outcome: 'full' }
   | { readonly outcome: 'group-unknown' }

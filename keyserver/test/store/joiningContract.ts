@@ -66,6 +66,14 @@ export function describeJoining(open: OpenStore): void {
       expect(await names()).toEqual([])
     })
 
+    test('nobody takes the place of somebody else', async () => {
+      await store.addWaiting(key, waiting('bob', 'first'), limits)
+      const taken = waiting('bob', 'second', undefined, 'mallory')
+      expect(await store.addWaiting(key, taken, limits)).toEqual({ outcome: 'used' })
+      expect(await store.withdrawWaiting(key, utf8('bob'), 'second')).toBe(false)
+      expect(await store.listWaiting(key, start)).toEqual([waiting('bob', 'first')])
+    })
+
     test('whoever a commit does not add goes on waiting', async () => {
       await store.addWaiting(key, waiting('bob', 'b'), limits)
       await store.addWaiting(key, waiting('carol'), limits)

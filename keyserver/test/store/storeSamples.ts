@@ -73,8 +73,9 @@ export function waiting(
   name: string,
   owner = 'connection',
   expiresAt = start + minute,
+  identity = `${name} of Example Ltd`,
 ): WaitingEntry {
-  return { ref: utf8(name), keyPackage: utf8(`key package ${name}`), owner, expiresAt }
+  return { ref: utf8(name), keyPackage: utf8(`key package ${name}`), owner, identity, expiresAt }
 }
 
 /** Opens an empty store, which is closed when the test has ended. */

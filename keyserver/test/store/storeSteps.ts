@@ -143,7 +143,8 @@ export class StoreWalk {
       }
       case 'wait': {
         const { owner } = step
-        const entry = { ref: refOf(step.ref), keyPackage: text('package'), owner }
+        const identity = owner === 'c' ? 'carol' : 'alice'
+        const entry = { ref: refOf(step.ref), keyPackage: text('package'), owner, identity }
         const limits = { waiting: 3, now }
         return await store.addWaiting(at, { ...entry, expiresAt: now + 100 }, limits)
       }

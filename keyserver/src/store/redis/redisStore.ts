@@ -181,10 +181,9 @@ export function redisStore(
     },
 
     async addWaiting(key, entry, { waiting, now }) {
-      const { ref, keyPackage, owner, expiresAt } = entry
-      const reply = listOf(
-        await run(key, scripts.addWaiting, ref, keyPackage, owner, expiresAt, waiting, now),
-      )
+      const { ref, keyPackage, owner, identity, expiresAt } = entry
+      const place = [ref, keyPackage, owner, identity, expiresAt]
+      const reply = listOf(await run(key, scripts.addWaiting, ...place, waiting, now))
       const outcome = textOf(reply[0])
       switch (outcome) {
         case 'waiting':

@@ -50,14 +50,19 @@ export function snapshotOf(reply: unknown): Snapshot {
   }
 }
 
-/** `ref keyPackage owner until` of each. */
+/** `ref keyPackage owner until` of each; an owner is `<connection> <identity>`. */
 export function waitingOf(items: readonly unknown[]): readonly WaitingEntry[] {
-  return tuplesOf(items, 4).map(([ref, keyPackage, owner, until]) => ({
-    ref: bytesOf(ref),
-    keyPackage: bytesOf(keyPackage),
-    owner: textOf(owner),
-    expiresAt: numberOf(until),
-  }))
+  return tuplesOf(items, 4).map(([ref, keyPackage, owner, until]) => {
+    const [, connection, identity] = /^(\S+) (.*)$/s.exec(textOf(owner)) ?? []
+    if (connection === undefined || identity === undefined) throw corrupted('a joiner')
+    return {
+      ref: bytesOf(ref),
+      keyPackage: bytesOf(keyPackage),
+      owner: connection,
+      identity,
+      expiresAt: numberOf(until),
+    }
+  })
 }
 
 /** `leaf seq welcome` */

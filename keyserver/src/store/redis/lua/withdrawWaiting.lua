@@ -7,6 +7,6 @@ local groupId, ref, owner = unpack(ARGV)
 --- @include dropWaiting
 
 if redis.call('HGET', group, 'id') ~= groupId then return 0 end
-if redis.call('HGET', waitingOwner, ref) ~= owner then return 0 end
+if string.match(redis.call('HGET', waitingOwner, ref) or '', '^%S+') ~= owner then return 0 end
 dropWaiting(ref)
 return 1

@@ -36,11 +36,13 @@ export class Crowd {
   readonly #here = new Map<string, Attendee>()
   /** Who has left. */
   readonly #gone = new Set<string>()
-  readonly #refused: string[] = []
+  /** Whom the meeting did not take, or did not keep. */
+  readonly #outcasts: string[] = []
   #others: readonly string[] = []
   #earlier: readonly LogRecord[] = []
   #newcomer: Attendee | undefined
   #arrivals = 0
+  #slowestJoinMs = 0
 
   constructor(ground: Ground, meetingId: string, options: { readonly ceilingMs?: number } = {}) {
     this.#ground = ground
@@ -48,8 +50,9 @@ export class Crowd {
     this.#ceilingMs = options.ceilingMs ?? 10 * expectedMs
   }
 
-  get figures(): { readonly arrivals: number; readonly entries: number } {
-    return { arrivals: this.#arrivals, entries: this.#earlier.length }
+  get figures() {
+    const slowestJoinMs = Math.round(this.#slowestJoinMs)
+    return { arrivals: this.#arrivals, slowestJoinMs, entries: this.#earlier.length }
   }
 
   /** People who are in the meeting, too, and not of the crowd. */
@@ -113,7 +116,7 @@ export class Crowd {
     const evidence = await gatherEvidence(this.#ground.store, meetingId, observations)
     const found = findings({ ...evidence, earlier: this.#earlier })
     this.#earlier = evidence.log
-    return [...found, ...this.#refused, ...this.#ground.complaints]
+    return [...found, ...this.#outcasts, ...this.#ground.complaints]
   }
 
   async disperse(): Promise<void> {
@@ -131,6 +134,7 @@ export class Crowd {
     const who = `person ${this.#arrivals++}`
     const { meetingId, observations } = this
     const wire = await this.#ground.wire(chance)
+    const began = performance.now()
     try {
       const attendee = await Attendee.join(who, {
         meetingId,
@@ -140,19 +144,22 @@ export class Crowd {
         trouble: () => this.#ground.trouble,
       })
       this.#here.set(who, attendee)
+      this.#slowestJoinMs = Math.max(this.#slowestJoinMs, performance.now() - began)
       return attendee
     } catch (error) {
       if (!(error instanceof ConclaveError)) throw error
-      this.#refused.push(`${who} could not join: ${error.code} ${error.message}`)
+      this.#outcasts.push(`${who} could not join: ${error.code} ${error.message}`)
       wire.close()
       return undefined
     }
   }
 
   async #leave(visitor: Attendee): Promise<void> {
-    this.#here.delete(visitor.who)
+    const { who, ended } = visitor
+    if (ended !== undefined) this.#outcasts.push(`${who} was out before leaving: ${ended}`)
+    this.#here.delete(who)
     await visitor.leave()
-    this.#gone.add(visitor.who)
+    this.#gone.add(who)
   }
 
   async #missing(alone: boolean): Promise<readonly string[]> {

@@ -8,6 +8,8 @@ import { Racers } from './racers.ts'
 import { Site } from './site.ts'
 import { drainInstance, type Strike, strikes } from './strikes.ts'
 
+/* A run is had again, but for the timing, with CONCLAVE_SEED and CONCLAVE_RUNS in the environment. */
+
 const rounds = runsOr(5)
 const regulars = 3
 const graceMs = 5_000

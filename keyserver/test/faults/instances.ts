@@ -12,6 +12,8 @@ export const accessSecret = 'a secret that is long enough for tests'
 
 const program = fileURLToPath(new URL('../../src/edge/bin.ts', import.meta.url))
 const errorLevel = 50
+/** How long a start may take on a loaded machine, in milliseconds. */
+const startMs = 60_000
 /** How long a draining instance goes on as before, in milliseconds. */
 const drainMs = 200
 /** What may be logged as an error while Redis is not there. */
@@ -65,11 +67,12 @@ export class Instance {
     const wire = await Wire.to(() => redis.port)
     const instance = new Instance(name, wire, graceMs)
     try {
-      await eventually(`${name} to listen`, () => {
+      const listening = () => {
         const [complaint] = instance.#complaints
         if (complaint !== undefined) throw new Error(complaint)
         return instance.#port !== undefined
-      })
+      }
+      await eventually(`${name} to listen`, listening, startMs)
     } catch (error) {
       await instance.kill()
       throw error
@@ -130,7 +133,7 @@ export class Instances {
   readonly #graceMs: number
   readonly #all: Instance[] = []
   #started = 0
-  #successor: Promise<void> = Promise.resolve()
+  #successors: Promise<unknown> = Promise.resolve()
 
   private constructor(redis: RedisServer, graceMs: number) {
     this.#redis = redis
@@ -142,8 +145,11 @@ export class Instances {
     options: { readonly count: number; readonly graceMs: number },
   ): Promise<Instances> {
     const instances = new Instances(redis, options.graceMs)
-    await Promise.all(Array.from({ length: options.count }, () => instances.#add()))
-    return instances
+    const starts = Array.from({ length: options.count }, () => instances.#add())
+    const failed = (await Promise.allSettled(starts)).find(({ status }) => status === 'rejected')
+    if (failed?.status !== 'rejected') return instances
+    await instances.stop()
+    throw failed.reason
   }
 
   get living(): readonly Instance[] {
@@ -154,22 +160,22 @@ export class Instances {
     return this.#all.flatMap(({ complaints }) => complaints)
   }
 
-  /** Ends one, and starts another, which is there by the next time. */
+  /** Ends one, which is not the last, and starts another without waiting for it. */
   async replace(end: () => Promise<void>): Promise<void> {
-    await this.#successor
+    if (this.living.length < 2) await this.#successors
     await end()
-    this.#successor = this.#add()
-    // Whoever comes next hears of it.
-    this.#successor.catch(() => {})
+    this.#successors = Promise.all([this.#successors, this.#add()])
+    // `complete` tells.
+    this.#successors.catch(() => {})
   }
 
-  /** Waits for the instance that is coming. */
+  /** Waits for those that are coming. */
   async complete(): Promise<void> {
-    await this.#successor
+    await this.#successors
   }
 
   async stop(): Promise<void> {
-    await this.#successor.catch(() => {})
+    await this.#successors.catch(() => {})
     await Promise.all(this.#all.map((instance) => instance.kill()))
   }
 

@@ -1,9 +1,8 @@
 import { HmacAccessKey, mintToken } from '@conclave/core/access'
 import { systemClock } from '@conclave/keyserver'
-import { pino } from 'pino'
-import { connectRedis } from '../../src/store/redis/connectRedis.ts'
 import { redisStore } from '../../src/store/redis/redisStore.ts'
 import type { Store } from '../../src/store/store.ts'
+import { connectTo } from '../support/redis.ts'
 import { RedisServer } from '../support/redisServer.ts'
 import type { Trouble } from './attendee.ts'
 import type { Chance } from './chance.ts'
@@ -31,13 +30,7 @@ export class Site implements Ground {
     const redis = await RedisServer.start()
     try {
       const instances = await Instances.start(redis, options)
-      const connection = await connectRedis({
-        urls: [redis.url],
-        allowLossy: false,
-        clock: systemClock,
-        logger: pino({ level: 'silent' }),
-      })
-      return new Site(redis, instances, redisStore(connection))
+      return new Site(redis, instances, redisStore(await connectTo([redis.url])))
     } catch (error) {
       await redis.stop()
       throw error

@@ -23,7 +23,7 @@ interface Entrant extends Racer {
 type Answer = ReplyTo<'commit'>
 
 /** Why a commit may lose. */
-const honestReasons = ['epoch-mismatch', 'commit-omits-removal']
+const honestReasons = ['epoch-mismatch', 'commit-omits-removal', 'commit-lags']
 
 /** Members of a meeting, each at another instance, who commit when they are told to. */
 export class Racers {

@@ -103,6 +103,7 @@ const repeatAndReorder: Strike = async (site, chance) => {
   site.trouble = async (_, __, send) => {
     await pause(chance.between(0, 40))
     const answer = send()
+    answer.catch(() => {})
     if (chance.happens(0.5)) {
       hits += 1
       await pause(chance.between(0, 20))

@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { randomInt } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { createServer } from 'node:net'
@@ -28,11 +29,10 @@ const durable: RedisSettings = {
   'maxmemory-policy': 'noeviction',
 }
 
-/** Servers end with the tests, even where those are broken off. */
-const running = new Set<ChildProcess>()
-process.once('exit', () => {
-  for (const child of running) child.kill('SIGKILL')
-})
+/** Below the ports that connections get, so that none has taken a stopped server's port meanwhile. */
+const ports = { from: 10_000, to: 22_000 }
+/** A cluster's nodes also listen on their port + 10000. */
+const busOffset = 10_000
 
 /** A real redis-server on a free port, with a folder of its own. */
 export class RedisServer {
@@ -106,8 +106,7 @@ export class RedisServer {
     }).flatMap(([name, value]) => [`--${name}`, ...[value].flat()])
     const child = spawn(executable, settings, { stdio: 'ignore' })
     this.#process = child
-    running.add(child)
-    child.once('exit', () => running.delete(child))
+    endWithThisProcess(child, this.folder)
     await eventually('redis-server', async () => {
       if (child.exitCode !== null) throw new Error(`redis-server ended with ${child.exitCode}`)
       return await this.#answers()
@@ -136,16 +135,34 @@ export class RedisServer {
   }
 }
 
+/** Its input ends with this process, however that ends: then so does the server. */
+function endWithThisProcess(child: ChildProcess, folder: string): void {
+  const script = 'read -r _; kill -9 "$0"; rm -rf "$1"'
+  const watcher = spawn('sh', ['-c', script, String(child.pid), folder], {
+    stdio: ['pipe', 'ignore', 'ignore'],
+    // Ctrl-C reaches a terminal's whole process group.
+    detached: true,
+  })
+  child.once('exit', () => watcher.kill())
+}
+
 async function freePort(): Promise<number> {
-  // A cluster's nodes also listen on their port + 10000.
   for (;;) {
-    const server = createServer().listen(0, '127.0.0.1')
-    await once(server, 'listening')
-    const address = server.address()
-    server.close()
-    await once(server, 'close')
-    if (typeof address === 'object' && address !== null && address.port < 55_000) {
-      return address.port
-    }
+    const port = randomInt(ports.from, ports.to)
+    if ((await isFree(port)) && (await isFree(port + busOffset))) return port
   }
+}
+
+async function isFree(port: number): Promise<boolean> {
+  const server = createServer()
+  const listening = once(server, 'listening')
+  server.listen(port, '127.0.0.1')
+  try {
+    await listening
+  } catch {
+    return false
+  }
+  server.close()
+  await once(server, 'close')
+  return true
 }

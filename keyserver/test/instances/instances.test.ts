@@ -27,7 +27,7 @@ describe.skipIf(redisMissing).each([
   const start = async (graceMs = 10_000): Promise<[TestServer, TestServer, TestServer]> => {
     const urls = 'urls' in redis ? redis.urls : [redis.url]
     const instance = () => startInstance(urls, { graceMs })
-    return [await instance(), await instance(), await instance()]
+    return await Promise.all([instance(), instance(), instance()])
   }
 
   /** One member at each instance, all in one epoch. */
@@ -178,10 +178,13 @@ describe.skipIf(redisMissing).each([
   })
 
   test('what an instance could not tell before it was cut off is found out all the same', async () => {
-    const [first, , third] = await start()
     const urls = 'urls' in redis ? redis.urls : [redis.url]
-    // It tells only those who are connected to it.
-    const mute = await startInstance(urls, { adapter: Adapter })
+    const [first, third, mute] = await Promise.all([
+      startInstance(urls),
+      startInstance(urls),
+      // It tells only those who are connected to it.
+      startInstance(urls, { adapter: Adapter }),
+    ])
     const meetingId = newMeeting()
     const [alice, bob] = await spread([mute, first], meetingId)
     const carol = await TestMember.arrive(third, 'carol', meetingId)

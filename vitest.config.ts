@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import { playwright } from '@vitest/browser-playwright'
 import { defaultClientConditions, defaultServerConditions } from 'vite'
 import { defineConfig } from 'vitest/config'
@@ -9,6 +10,10 @@ import { chromium, findProgram } from './infra/entry/programs.mjs'
 const source = 'conclave:source'
 
 const packages = ['core', 'client-sdk', 'keyserver', 'sfu', 'infra', 'examples/meeting']
+
+// Vitest would leave a core free. Of two that is one too much: many tests wait for Redis and other
+// processes.
+const maxWorkers = Math.max(2, availableParallelism() - 1)
 
 export default defineConfig({
   resolve: { conditions: [source, ...defaultClientConditions] },
@@ -30,6 +35,7 @@ export default defineConfig({
           // A ceiling for a loaded machine with two cores, not an expectation.
           testTimeout: 60_000,
           hookTimeout: 60_000,
+          maxWorkers,
         },
       })),
       {

@@ -9,7 +9,7 @@ import type { Administration } from './administration.ts'
 import { Admissions } from './connection/admissions.ts'
 import { admitClients } from './connection/admitClients.ts'
 import { ConnectRefusal } from './connection/authenticate.ts'
-import { Connection } from './connection/connection.ts'
+import { Connection, type ConnectionOptions } from './connection/connection.ts'
 import type { DeliveryNamespace, DeliverySocket } from './connection/deliverySocket.ts'
 import { disconnectInTurn } from './connection/disconnectInTurn.ts'
 import { cutOversizedPackets } from './connection/packetSize.ts'
@@ -22,7 +22,6 @@ import {
 } from './connection/socketAudience.ts'
 import { createDirectory } from './directory/createDirectory.ts'
 import type { DirectoryStore } from './directory/directory.ts'
-import type { DirectoryHandlers } from './directory/handlers.ts'
 import { memoryDirectory } from './directory/memoryDirectory.ts'
 import type { Jobs, WebhookEvent } from './jobs/jobs.ts'
 import { timerJobs } from './jobs/timerJobs.ts'
@@ -215,16 +214,7 @@ async function atMost(ms: number, work: Promise<unknown>, clock: Clock): Promise
 
 function serve(
   socket: DeliverySocket,
-  shared: {
-    readonly meetings: Meetings
-    readonly directory: DirectoryHandlers
-    readonly admissions: Admissions
-    readonly observer: KeyserverObserver
-    readonly limits: KeyserverLimits
-    readonly clock: Clock
-    readonly random: RandomBytes
-    readonly logger: Logger
-  },
+  shared: Omit<ConnectionOptions, 'id' | 'claims' | 'entered' | 'directoryUsed' | 'disconnect'>,
 ): void {
   const logger = shared.logger.child({ connection: socket.id })
   const { claims } = socket.data

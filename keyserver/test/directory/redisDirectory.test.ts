@@ -1,16 +1,11 @@
-import { pino } from 'pino'
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { redisDirectory } from '../../src/directory/redis/redisDirectory.ts'
 import { systemClock } from '../../src/edge/systemRuntime.ts'
-import { connectRedis } from '../../src/store/redis/connectRedis.ts'
 import type { RedisConnection } from '../../src/store/redis/redisConnection.ts'
+import { connectForTest, connectTo } from '../support/redis.ts'
 import { RedisCluster } from '../support/redisCluster.ts'
 import { RedisServer, redisMissing } from '../support/redisServer.ts'
 import { describeDirectory, keyPackage, limits, phone, rate } from './directoryContract.ts'
-
-const logger = pino({ level: 'silent' })
-const connect = (urls: readonly string[]) =>
-  connectRedis({ urls, allowLossy: false, clock: systemClock, logger })
 
 let directories = 0
 function freshDirectory(redis: RedisConnection) {
@@ -23,7 +18,7 @@ describe.skipIf(redisMissing)('one Redis server', () => {
   let redis: RedisConnection
   beforeAll(async () => {
     server = await RedisServer.start()
-    redis = await connect([server.url])
+    redis = await connectTo([server.url])
   })
   afterAll(async () => {
     await redis.close()
@@ -39,8 +34,7 @@ describe.skipIf(redisMissing)('one Redis server', () => {
     await directory.publish(phone, { keyPackages, lastResort: null }, limits, now)
     await directory.claim('bob', { identity: 'alice', rate }, now)
     await server.restart()
-    const again = await connect([server.url])
-    onTestFinished(() => again.close())
+    const again = await connectForTest([server.url])
     const restarted = redisDirectory(again, { prefix: `test-${directories}` })
     expect(await restarted.claim('bob', { identity: 'alice', rate }, now)).toMatchObject([
       { ref: keyPackages[1]?.ref },
@@ -72,7 +66,7 @@ describe.skipIf(redisMissing)('three nodes of a Redis Cluster', () => {
   let redis: RedisConnection
   beforeAll(async () => {
     cluster = await RedisCluster.start()
-    redis = await connect(cluster.urls)
+    redis = await connectTo(cluster.urls)
   })
   afterAll(async () => {
     await redis.close()

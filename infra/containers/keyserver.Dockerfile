@@ -11,12 +11,18 @@ COPY sfu/package.json sfu/
 COPY infra/package.json infra/
 COPY examples/meeting/package.json examples/meeting/
 
-FROM manifests AS build
+FROM manifests AS dependencies
 RUN npm ci
+
+# The same in every image, so that Docker builds it once.
+FROM dependencies AS build
 COPY tsconfig.json ./
 COPY core core/
+COPY client-sdk client-sdk/
 COPY keyserver keyserver/
-RUN npx tsc -b keyserver
+COPY sfu sfu/
+COPY examples/meeting examples/meeting/
+RUN npx tsc -b examples/meeting
 
 FROM manifests AS production
 RUN npm ci --omit=dev --workspace @conclave/keyserver

@@ -12,8 +12,11 @@ COPY sfu/package.json sfu/
 COPY infra/package.json infra/
 COPY examples/meeting/package.json examples/meeting/
 
-FROM manifests AS build
+FROM manifests AS dependencies
 RUN npm ci
+
+# The same in every image, so that Docker builds it once.
+FROM dependencies AS build
 COPY tsconfig.json ./
 COPY core core/
 COPY client-sdk client-sdk/
@@ -21,6 +24,8 @@ COPY keyserver keyserver/
 COPY sfu sfu/
 COPY examples/meeting examples/meeting/
 RUN npx tsc -b examples/meeting
+
+FROM build AS page
 RUN cd examples/meeting && npx vite build
 
 FROM manifests AS production
@@ -31,7 +36,7 @@ ENV NODE_ENV=production
 WORKDIR /app
 COPY --from=production /app ./
 COPY --from=build /app/core/dist core/dist/
-COPY --from=build /app/examples/meeting/dist examples/meeting/dist/
+COPY --from=page /app/examples/meeting/dist examples/meeting/dist/
 COPY infra/containers/healthcheck.mjs infra/containers/
 USER node
 EXPOSE 3000

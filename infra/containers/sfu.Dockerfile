@@ -22,11 +22,15 @@ COPY infra/entry infra/entry/
 COPY infra/mediasoup-worker infra/mediasoup-worker/
 RUN cp "$(node infra/mediasoup-worker/resolve.mjs)" /usr/local/bin/mediasoup-worker
 
+# The same in every image, so that Docker builds it once.
 FROM dependencies AS build
 COPY tsconfig.json ./
 COPY core core/
+COPY client-sdk client-sdk/
+COPY keyserver keyserver/
 COPY sfu sfu/
-RUN npx tsc -b sfu
+COPY examples/meeting examples/meeting/
+RUN npx tsc -b examples/meeting
 
 FROM manifests AS production
 RUN npm ci --omit=dev --workspace @conclave/sfu

@@ -70,7 +70,11 @@ describe('the Dockerfiles', () => {
       'COPY infra/mediasoup-worker infra/mediasoup-worker/\n',
       '',
     ],
-    ['RUN tsc -b sfa: it is not copied', 'tsc -b sfu', 'tsc -b sfa'],
+    [
+      'RUN tsc -b examples/party: it is not copied',
+      'tsc -b examples/meeting',
+      'tsc -b examples/party',
+    ],
     ['RUN npm: no workspace @conclave/sfa', '@conclave/sfu', '@conclave/sfa'],
     ['CMD sfu/dist/main.js: it is not in the image', 'sfu/dist/bin.js', 'sfu/dist/main.js'],
     [

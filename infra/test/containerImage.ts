@@ -3,11 +3,11 @@ import { cpSync, existsSync, mkdirSync, readFileSync, statSync, symlinkSync } fr
 import { basename, dirname, join, relative } from 'node:path'
 import { expect } from 'vitest'
 import {
-  allInstructions,
   commandOf,
   copiesOf,
   environmentOf,
   type Instruction,
+  type Stage,
   stagesOf,
 } from '../checks/dockerfile.mjs'
 import { repository } from '../entry/repository.mjs'
@@ -26,34 +26,48 @@ const lock: Lock = JSON.parse(readFileSync(join(repository, 'package-lock.json')
 const binaries = '/usr/local/bin/'
 
 /**
- * Does below `root` what a Dockerfile of ours says: its COPYs, its RUNs, and for `npm ci` what that
- * would install, taken from this checkout. Only what apt installs is left out.
+ * Does below `root` what Dockerfiles of ours say: their COPYs, their RUNs, and for `npm ci` what
+ * that would install, taken from this checkout. Only what apt installs is left out. As with Docker,
+ * a stage that several files have is built once.
  */
-export function buildImage(root: string, dockerfile: string): ContainerImage {
-  const stages = stagesOf(readFileSync(join(repository, dockerfile), 'utf8'))
-  const rootOf = (stage: string) => join(root, stage || 'image')
-  // A stage that others start from is done again as the beginning of each.
-  const needed = new Set(stages.flatMap((stage) => copiesOf(stage.instructions).map((c) => c.from)))
-  for (const stage of stages) {
-    if (stage.name !== '' && !needed.has(stage.name)) continue
-    const system = rootOf(stage.name)
-    mkdirSync(join(system, binaries), { recursive: true })
-    mkdirSync(join(system, 'app'), { recursive: true })
-    for (const instruction of allInstructions(stages, stage)) {
-      if (instruction.keyword === 'COPY') copyInto(system, instruction, rootOf)
-      if (instruction.keyword === 'RUN') runIn(system, instruction.text)
+export function imageBuilder(root: string): (dockerfile: string) => ContainerImage {
+  const built = new Map<string, string>()
+  return (dockerfile) => {
+    const stages = stagesOf(readFileSync(join(repository, dockerfile), 'utf8'))
+    const named = (wanted: string): string => {
+      const stage = stages.find(({ name }) => name === wanted)
+      return stage === undefined ? expect.fail(`${dockerfile}: no stage ${wanted}`) : build(stage)
     }
-  }
-  const image = stages.at(-1)?.instructions ?? []
-  const environment = Object.entries(environmentOf(image)).map(([key, value]) => [
-    key,
-    value.replace(binaries, join(rootOf(''), binaries)),
-  ])
-  return {
-    folder: join(rootOf(''), 'app'),
-    environment: Object.fromEntries(environment),
-    command: commandOf(image, 'CMD'),
-    healthcheck: commandOf(image, 'HEALTHCHECK'),
+    const build = ({ base, instructions }: Stage): string => {
+      const start = stages.some(({ name }) => name === base) ? named(base) : undefined
+      const origins = copiesOf(instructions).map(({ from }) => from && named(from))
+      const contents = JSON.stringify([start ?? base, instructions, origins])
+      const known = built.get(contents)
+      if (known !== undefined) return known
+      const system = join(root, `stage-${built.size}`)
+      built.set(contents, system)
+      mkdirSync(join(system, binaries), { recursive: true })
+      mkdirSync(join(system, 'app'), { recursive: true })
+      if (start !== undefined) cpSync(start, system, { recursive: true, verbatimSymlinks: true })
+      for (const instruction of instructions) {
+        if (instruction.keyword === 'COPY') copyInto(system, instruction, named)
+        if (instruction.keyword === 'RUN') runIn(system, instruction.text)
+      }
+      return system
+    }
+
+    const image = stages.at(-1) ?? expect.fail(`${dockerfile}: no image`)
+    const system = build(image)
+    const environment = Object.entries(environmentOf(image.instructions)).map(([key, value]) => [
+      key,
+      value.replace(binaries, join(system, binaries)),
+    ])
+    return {
+      folder: join(system, 'app'),
+      environment: Object.fromEntries(environment),
+      command: commandOf(image.instructions, 'CMD'),
+      healthcheck: commandOf(image.instructions, 'HEALTHCHECK'),
+    }
   }
 }
 
@@ -102,19 +116,19 @@ function linkPackages(app: string): void {
     const place = join(app, folder)
     if (!folder.includes('node_modules/') || !existsSync(join(repository, folder))) continue
     mkdirSync(dirname(place), { recursive: true })
-    symlinkSync(targetOf(app, folder) ?? join(repository, folder), place)
+    symlinkSync(workspaceOf(app, folder) ?? join(repository, folder), place)
   }
 }
 
 /** For running, copies: what is not among them must not be reached through a link. */
-function copyPackages(app: string, workspace: string): void {
-  for (const folder of lockedPackages(lock, workspace)) {
+function copyPackages(app: string, name: string): void {
+  for (const folder of lockedPackages(lock, name)) {
     const origin = join(repository, folder)
     const place = join(app, folder)
     if (!folder.includes('node_modules/') || !existsSync(origin)) continue
     mkdirSync(dirname(place), { recursive: true })
-    const target = targetOf(app, folder)
-    if (target !== undefined) symlinkSync(relative(dirname(place), target), place)
+    const workspace = workspaceOf(app, folder)
+    if (workspace !== undefined) symlinkSync(workspace, place)
     else {
       cpSync(origin, place, {
         recursive: true,
@@ -125,8 +139,8 @@ function copyPackages(app: string, workspace: string): void {
   }
 }
 
-/** Where the link to a workspace points. */
-function targetOf(app: string, folder: string): string | undefined {
+/** Where the link to a workspace points, from its place. */
+function workspaceOf(app: string, folder: string): string | undefined {
   const { link = false, resolved = '' } = lock.packages[folder] ?? {}
-  return link ? join(app, resolved) : undefined
+  return link ? relative(dirname(join(app, folder)), join(app, resolved)) : undefined
 }

@@ -10,7 +10,7 @@ import { parse } from 'yaml'
 import { type Compose, readDeployment } from '../checks/compose.mjs'
 import { findProgram, redisServer } from '../entry/programs.mjs'
 import { repository } from '../entry/repository.mjs'
-import { buildImage } from './containerImage.ts'
+import { imageBuilder } from './containerImage.ts'
 
 const values: Readonly<Record<string, string>> = {
   CONCLAVE_ACCESS_SECRET: 'an access secret of 32 bytes or more',
@@ -34,10 +34,11 @@ interface Program {
   readonly output: () => string
 }
 
-// Three builds and their files, on a loaded machine: a ceiling, not an expectation.
-vi.setConfig({ testTimeout: 180_000, hookTimeout: 180_000 })
+// A build and the files of three images, on a loaded machine: a ceiling, not an expectation.
+vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 })
 
 const folder = mkdtempSync(join(tmpdir(), 'conclave-containers-'))
+const buildImage = imageBuilder(folder)
 const programs: Program[] = []
 const servers: Server[] = []
 
@@ -83,7 +84,7 @@ describe('an image, built and started as its Dockerfile and the compose file say
     'of %s is healthy, and ends when asked to',
     async (name) => {
       const service = services[name]
-      const image = buildImage(join(folder, name), service?.build?.dockerfile ?? '')
+      const image = buildImage(service?.build?.dockerfile ?? '')
       const redis =
         service?.environment?.['REDIS_URL'] === undefined ? undefined : await startRedis()
       const port = await freePort()

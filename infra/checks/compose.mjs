@@ -94,15 +94,26 @@ export function deploymentProblems(repository, deployment = readDeployment(repos
   ]
 }
 
-/** @param {string} repository @param {unknown} compose */
-function schemaErrors(repository, compose) {
-  const path = join(repository, containers, 'schema', 'composeSpec.json')
+/** Validators by the file of their schema. @type {Map<string, import('ajv').ValidateFunction>} */
+const validators = new Map()
+
+/** @param {string} path */
+function validatorOf(path) {
+  const known = validators.get(path)
+  if (known !== undefined) return known
   // Written for an older dialect: draft 4's `id` names nothing that is referred to.
   const schema = JSON.parse(readFileSync(path, 'utf8'), (key, value) =>
     key === '$schema' || (key === 'id' && typeof value === 'string') ? undefined : value,
   )
   const ajv = new Ajv({ allErrors: true, strict: false, validateFormats: false })
   const validate = ajv.compile(schema)
+  validators.set(path, validate)
+  return validate
+}
+
+/** @param {string} repository @param {unknown} compose */
+function schemaErrors(repository, compose) {
+  const validate = validatorOf(join(repository, containers, 'schema', 'composeSpec.json'))
   if (validate(compose)) return []
   return (validate.errors ?? []).map(({ instancePath, message, params }) =>
     `docker-compose.yml ${instancePath}: ${message} ${JSON.stringify(params)}`.trim(),

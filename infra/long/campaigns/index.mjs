@@ -4,6 +4,7 @@ import { encodings } from './encodings.mjs'
 import { evolution } from './evolution.mjs'
 import { interop } from './interop.mjs'
 import { keyserverFaults } from './keyserverFaults.mjs'
+import { keyserverFuzz } from './keyserverFuzz.mjs'
 import { keyserverStore } from './keyserverStore.mjs'
 
 /**
@@ -17,6 +18,7 @@ export const campaigns = [
   evolution,
   compromise,
   interop,
+  keyserverFuzz,
   keyserverStore,
   keyserverFaults,
 ]

@@ -53,9 +53,13 @@ export class WaitingRoom {
         this.#sendWelcome(participant.id, waiting.part, waiting.seq)
         return { ok: true, position: 0 }
       case 'used':
-        return refuse('key-package-invalid', 'the KeyPackage has been used, or is somebody else’s', {
-          detail: 'key-package-used',
-        })
+        return refuse(
+          'key-package-invalid',
+          'the KeyPackage has been used, or is somebody else’s',
+          {
+            detail: 'key-package-used',
+          },
+        )
       case 'full':
         return refuse('waiting-list-full', `${limits.waitingJoiners} others wait`)
       case 'group-unknown':

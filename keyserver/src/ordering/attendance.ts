@@ -6,8 +6,9 @@ import {
   ProtocolVersion,
   WireFormat,
 } from '@conclave/core/wire'
+import type { Job } from '../jobs/jobs.ts'
 import { checkMs, leaseMs } from '../limits.ts'
-import type { PresenceView } from '../store/store.ts'
+import type { GroupKey, PresenceView } from '../store/store.ts'
 import type { Participant } from './audience.ts'
 import type { GroupLog } from './groupLog.ts'
 import type { MeetingEnvironment } from './meetingEnvironment.ts'
@@ -92,8 +93,7 @@ export class Attendance {
     const now = clock.now()
     for (const past of this.#checks) if (past <= now) this.#checks.delete(past)
     if (this.#checks.has(at)) return
-    const { meetingId, groupId } = this.#log.key
-    await jobs.schedule({ kind: 'check-group', meetingId, groupId: toHex(groupId) }, at)
+    await jobs.schedule(checkOf(this.#log.key), at)
     if (at > now) this.#checks.add(at)
   }
 
@@ -105,9 +105,7 @@ export class Attendance {
     if (view.expiresAt <= now) return this.#host.end('ended')
     if (await this.#removeAbsent(view)) return
     this.#notice.request()
-    await this.checkRegularly()
-    if (view.expiresAt < nextRegular(now)) await this.checkAt(view.expiresAt)
-    if (view.nextDue !== null && view.nextDue < nextRegular(now)) await this.checkAt(view.nextDue)
+    for (const at of nextChecks(view, now)) await this.checkAt(at)
   }
 
   /** Has the group looked after for as long as it is there, whatever becomes of the last check. */
@@ -210,6 +208,32 @@ export class Attendance {
     const notice = { groupId, leaves: view.present }
     this.#environment.audience.present(meetingId, notice, options)
   }
+}
+
+/**
+ * Looks after a group that this instance does not follow, as far as that goes without taking it up.
+ * @returns whether nothing is due in it
+ */
+export async function checkFromAfar(
+  key: GroupKey,
+  { store, jobs, clock, graceMs }: MeetingEnvironment,
+): Promise<boolean> {
+  const now = clock.now()
+  const view = await store.readPresence(key, { now, graceMs })
+  if (view === undefined) return true
+  if (view.expiresAt <= now || view.overdue.length > 0 || view.leaving.length > 0) return false
+  for (const at of nextChecks(view, now)) await jobs.schedule(checkOf(key), at)
+  return true
+}
+
+function checkOf({ meetingId, groupId }: GroupKey): Job {
+  return { kind: 'check-group', meetingId, groupId: toHex(groupId) }
+}
+
+/** When a group has to be looked after next. */
+function nextChecks({ expiresAt, nextDue }: PresenceView, now: number): readonly number[] {
+  const regular = nextRegular(now)
+  return [regular, expiresAt, nextDue ?? regular].filter((at, i) => i === 0 || at < regular)
 }
 
 /** Everybody's regular checks fall on the same moments, so that they are one. */

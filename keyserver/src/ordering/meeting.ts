@@ -1,8 +1,9 @@
 import { Lane } from '@conclave/core'
-import { type Bytes, encode, equalBytes, toHex } from '@conclave/core/codec'
+import { type Bytes, encode, equalBytes, fromHex, toHex } from '@conclave/core/codec'
 import type { PackedReplyTo, RequestName, RequestOf, ServerNotices } from '@conclave/core/delivery'
 import { meetingPolicy } from '@conclave/core/meeting'
 import { ExternalSender, type LeafIndex } from '@conclave/core/wire'
+import { checkFromAfar } from './attendance.ts'
 import type { Participant } from './audience.ts'
 import { GroupLog } from './groupLog.ts'
 import type { GroupLogOptions } from './groupLogOptions.ts'
@@ -158,6 +159,8 @@ export class Meeting implements MeetingHandlers {
 
   /** Does what is due in a group, if it is still the meeting's. */
   async check(groupId: string): Promise<void> {
+    const key = { meetingId: this.#meetingId, groupId: fromHex(groupId) }
+    if (!this.hasGroup && (await checkFromAfar(key, this.#environment))) return
     const group = await this.current()
     if (group === undefined || toHex(group.groupId) !== groupId) return
     if (this.#environment.store.shared) await group.log.catchUp()

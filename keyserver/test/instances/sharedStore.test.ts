@@ -1,7 +1,9 @@
+import { toHex } from '@conclave/core/codec'
 import { maxEntriesGivenBack, packEntries } from '@conclave/core/delivery'
 import { generateRemovalSigner, memoryStore } from '@conclave/keyserver'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { VirtualClock } from '../../../core/test/virtualClock.ts'
+import type { JobHandlers, Jobs } from '../../src/jobs/jobs.ts'
 import { leaseMs, refreshMs } from '../../src/limits.ts'
 import type { Store } from '../../src/store/store.ts'
 import { StoreError } from '../../src/store/storeError.ts'
@@ -49,6 +51,28 @@ describe('instances over one store', () => {
     const { seq } = await alice.client.ask('commit', upload)
     return { seq, message: upload.message }
   }
+
+  test('one that nobody of a meeting is at looks after it, and takes it up once something is due', async () => {
+    const [alice, bob] = (await meetingOf(here, 'alice', 'bob')) as [TestMember, TestMember]
+    const { groupId } = alice
+    const { store } = failover
+    const { jobs, check } = jobsByHand()
+    const third = await TestServer.start({
+      clock,
+      removalSigner: here.removalSigner,
+      store,
+      jobs,
+    })
+    const opened = () => third.log.some((line) => line.includes('group open'))
+    await check('standup', groupId)
+    expect(opened()).toBe(false)
+    await store.markLeaving({ meetingId: 'standup', groupId }, bob.leafIndex)
+    await check('standup', groupId)
+    expect(opened()).toBe(true)
+    const { head } = await alice.resume()
+    expect(head).toBe(alice.seen)
+    expect(alice.group.public.pendingRemovals).toContain(bob.leafIndex)
+  })
 
   test('one that begins to follow a group where a commit has failed hears its members', async () => {
     const members = await meetingOf(here, 'alice', 'bob', 'carol')
@@ -212,4 +236,19 @@ class RunningClock extends VirtualClock {
     if (this.runs) this.#ahead += 1_000
     return super.now() + this.#ahead
   }
+}
+
+/** Jobs that are done when the test says so. */
+function jobsByHand() {
+  let handlers: JobHandlers | undefined
+  const jobs: Jobs = {
+    start: async (given) => {
+      handlers = given
+    },
+    schedule: async () => {},
+    close: async () => {},
+  }
+  const check = async (meetingId: string, groupId: Uint8Array) =>
+    handlers?.['check-group']({ kind: 'check-group', meetingId, groupId: toHex(groupId) })
+  return { jobs, check }
 }

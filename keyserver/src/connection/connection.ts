@@ -233,7 +233,8 @@ export class Connection {
     const entered = this.#entered
     if (entered === undefined) return answer(notEntered())
     const handlers: MeetingHandlers = entered.meeting
-    await entered.meeting.turnOf(name, parsed.request)
+    const refused = await entered.meeting.turnOf(name, parsed.request)
+    if (refused !== undefined) return answer(refused)
     await this.#inLane(name, entered, answer, () =>
       handlers[name](entered.participant, parsed.request),
     )

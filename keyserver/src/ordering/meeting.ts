@@ -9,8 +9,8 @@ import { GroupLog } from './groupLog.ts'
 import type { GroupLogOptions } from './groupLogOptions.ts'
 import type { MeetingEnvironment } from './meetingEnvironment.ts'
 import { describeMembers } from './members.ts'
-import { isExternalCommit } from './messages.ts'
-import { OpenGroup } from './openGroup.ts'
+import { epochOfExternalCommit } from './messages.ts'
+import { OpenGroup, type RemovalsChance } from './openGroup.ts'
 import { type PackedRefusal, refuse } from './orderingError.ts'
 
 export interface MeetingHost {
@@ -69,11 +69,36 @@ export class Meeting implements MeetingHandlers {
     return this.#group !== undefined
   }
 
-  /** What a request has to wait for outside the lane, where it holds nobody up. */
-  async turnOf(name: MeetingRequestName, request: unknown): Promise<void> {
-    if (name !== 'commit' || !this.#group?.hasPendingRemovals) return
+  /**
+   * What a request has to wait for outside the lane, where it holds nobody up. A newcomer's commit
+   * for an epoch that has not begun is refused: in line behind others it would leave members no time
+   * to commit removals.
+   */
+  async turnOf(name: MeetingRequestName, request: unknown): Promise<PackedRefusal | undefined> {
+    if (name !== 'commit') return undefined
+    if (!this.#environment.store.shared && !this.#group?.mustRemove) return undefined
     const { message } = request as RequestOf<'commit'>
-    if (isExternalCommit(message)) await this.#group.removalsHadTheirChance()
+    const epoch = epochOfExternalCommit(message)
+    if (epoch === undefined) return undefined
+    for (;;) {
+      const turn = await this.lane.run(() => this.#turnOf(epoch))
+      if (turn === undefined || 'ok' in turn) return turn
+      await turn.over
+    }
+  }
+
+  async #turnOf(epoch: bigint): Promise<RemovalsChance | PackedRefusal | undefined> {
+    const group = this.#group
+    if (group === undefined) return undefined
+    try {
+      if (this.#environment.store.shared) await group.log.catchUp()
+    } catch {
+      // By whatever failed, the commit itself fails next, and is answered.
+      return undefined
+    }
+    const { epoch: current } = group.log.followed
+    if (epoch > current) return refuse('epoch-mismatch', `the group is in epoch ${current}`)
+    return epoch < current ? undefined : group.chanceOfRemovals()
   }
 
   async enter({

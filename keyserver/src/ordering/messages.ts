@@ -42,13 +42,13 @@ export function contentTypeOf(bytes: Bytes): ContentType {
   return readPublicMessage(bytes).content.contentType
 }
 
-/** Whether a newcomer commits itself into the group; false for what cannot be read. */
-export function isExternalCommit(bytes: Bytes): boolean {
+/** The epoch that a newcomer's own commit into the group ends; undefined for anything else. */
+export function epochOfExternalCommit(bytes: Bytes): bigint | undefined {
   try {
-    const { sender } = readPublicMessage(bytes).content
-    return sender.senderType === SenderType.newMemberCommit
+    const { sender, epoch } = readPublicMessage(bytes).content
+    return sender.senderType === SenderType.newMemberCommit ? epoch : undefined
   } catch (error) {
-    if (error instanceof ConclaveError) return false
+    if (error instanceof ConclaveError) return undefined
     throw error
   }
 }

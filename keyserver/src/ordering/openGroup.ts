@@ -24,6 +24,11 @@ import { WaitingRoom } from './waitingRoom.ts'
 
 type FreshCommit = NonNullable<Extract<OrderedCommit, { ok: true }>['fresh']>
 
+export interface RemovalsChance {
+  /** The epoch has ended, or the time for it; or this instance follows the group no longer. */
+  readonly over: Promise<void>
+}
+
 /**
  * A meeting's group while this instance serves it: its log, who waits to be added and who is there.
  * The caller runs one method at a time.
@@ -38,6 +43,8 @@ export class OpenGroup {
   readonly #epochWaiters = new Set<() => void>()
   /** Connections that are gone, of which the store does not know yet. */
   readonly #left = new Set<Participant>()
+  /** Until when members may commit removals before newcomers commit. */
+  #chance: { readonly epoch: number; readonly until: number } | undefined
   #cancelRefresh: (() => void) | undefined
   #givenBackAt = Number.NEGATIVE_INFINITY
   /** The newest entry that the connections here have been told of. */
@@ -59,8 +66,10 @@ export class OpenGroup {
     return this.log.key.groupId
   }
 
-  get hasPendingRemovals(): boolean {
-    return this.log.followed.ledger.pending.size > 0
+  /** Whether a removal is pending, or was left out by the epoch before. */
+  get mustRemove(): boolean {
+    const { pending, overdue } = this.log.followed.ledger
+    return pending.size + overdue.size > 0
   }
 
   async resume(
@@ -195,16 +204,18 @@ export class OpenGroup {
   }
 
   /**
-   * Lets members commit the removals that are pending before a newcomer commits, which cannot carry
-   * them: until the epoch has ended, or for two seconds.
+   * What a newcomer's commit waits for, which cannot carry others' Removes: in each epoch members
+   * have two seconds for those that are pending, or that the epoch before has left out.
    */
-  async removalsHadTheirChance(): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>()
-    this.#epochWaiters.add(resolve)
-    const cancel = this.#environment.clock.setTimer(externalCommitWaitMs, resolve)
-    await promise
-    cancel()
-    this.#epochWaiters.delete(resolve)
+  chanceOfRemovals(): RemovalsChance | undefined {
+    if (!this.mustRemove) return undefined
+    const { epoch: current } = this.log.followed
+    const now = this.#environment.clock.now()
+    if (this.#chance?.epoch !== current) {
+      this.#chance = { epoch: current, until: now + externalCommitWaitMs }
+    }
+    const { until } = this.#chance
+    return now < until ? { over: this.#epochEnded(until - now) } : undefined
   }
 
   /** Nothing happens by itself any more. */
@@ -287,6 +298,16 @@ export class OpenGroup {
       await this.waitingRoom.leave(participant)
       this.#left.delete(participant)
     }
+  }
+
+  /** At most `ms` milliseconds from now. */
+  async #epochEnded(ms: number): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.#epochWaiters.add(resolve)
+    const cancel = this.#environment.clock.setTimer(ms, resolve)
+    await promise
+    cancel()
+    this.#epochWaiters.delete(resolve)
   }
 
   #wakeEpochWaiters(): void {

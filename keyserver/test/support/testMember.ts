@@ -365,6 +365,24 @@ export class TestMember {
     return { pending, upload }
   }
 
+  /** The same after another one that has no place in the log yet. */
+  async prepareExternalCommitAfter(before: {
+    readonly pending: PendingCommit
+    readonly upload: Upload
+  }): Promise<{ pending: PendingCommit; upload: Upload }> {
+    const after = before.upload.after + 1
+    const pending = await Group.joinExternally(this.#environment, {
+      groupInfo: groupInfoOf(before.upload.groupInfo),
+      ratchetTree: Group.enter(before.pending).ratchetTree,
+      own: await this.#ownLeaf(),
+      selfRemoves: [],
+      authenticatedData: this.envelope(after),
+      groupInfoOptions: { externalPub: true },
+    })
+    const { message, groupInfo } = pending
+    return { pending, upload: { ...before.upload, after, message, groupInfo } }
+  }
+
   /** Enters without being added. */
   async joinExternally(): Promise<number> {
     const { pending, upload } = await this.prepareExternalCommit()

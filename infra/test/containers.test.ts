@@ -20,10 +20,11 @@ const values: Readonly<Record<string, string>> = {
   SFU_WORKERS: '1',
 }
 const { services }: Compose = parse(
-  readDeployment(repository).compose.replace(
-    /\$\{([A-Z_]+)[^}]*\}/g,
-    (_, key) => values[key] ?? '',
-  ),
+  readDeployment(repository).compose,
+  (_, value: unknown) =>
+    typeof value === 'string'
+      ? value.replace(/\$\{([A-Z_]+)[^}]*\}/g, (_, name) => values[name] ?? '')
+      : value,
   { merge: true },
 )
 const { PATH = '', HOME = '' } = process.env

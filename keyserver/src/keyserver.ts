@@ -31,6 +31,7 @@ import { administer } from './ordering/meetingAdministration.ts'
 import { Meetings } from './ordering/meetings.ts'
 import type { RemovalSigner } from './removalSigner.ts'
 import type { Store } from './store/store.ts'
+import { StoreError } from './store/storeError.ts'
 
 type HttpServer = Parameters<Server['attach']>[0]
 
@@ -238,7 +239,10 @@ function serve(
     shared.observer.cut('slow-consumer')
   })
   socket.data.connection = connection
-  const failed = (error: unknown): void => logger.error({ err: error }, 'a connection failed')
+  const failed = (error: unknown): void => {
+    if (error instanceof StoreError) logger.warn({ code: error.code }, 'a connection met no store')
+    else logger.error({ err: error }, 'a connection failed')
+  }
   socket.onAny((event: string, ...args: unknown[]) => {
     connection.receive(event, args).catch(failed)
   })

@@ -69,6 +69,8 @@ export const commitRateMs = 10_000
 export const externalCommitWaitMs = 2_000
 /** A group takes lost entries back once in this time: it is a rare thing, and costly to check. */
 export const givenBackEveryMs = 5_000
+/** How often a group's members are asked how they fared with a commit, for the sake of one. */
+export const statusWantedEveryMs = 1_000
 /** How often an instance looks whether others have gone on with a meeting's log. */
 export const refreshMs = 3_000
 /** An instance that says nothing for this long is gone, and its connections with it. */

@@ -22,6 +22,8 @@ function bytes(maxLength: number): z.ZodType<Bytes> {
 
 /** Fields that hold one identifier, hash or signature. */
 const shortBytes = bytes(256)
+/** An Add holds a KeyPackage, an Update a leaf; nothing that is proposed by itself is larger. */
+const maxProposalBytes = 2 * maxKeyPackageBytes
 const mlsMessage = bytes(maxMessageBytes)
 /** A list that is packed: as much as a packet holds. */
 const packed = bytes(maxPacketBytes)
@@ -47,7 +49,7 @@ export const requestSchemas: Schemas = {
     leafIndex,
     signature: shortBytes,
   }),
-  propose: z.object({ groupId: shortBytes, message: mlsMessage }),
+  propose: z.object({ groupId: shortBytes, message: bytes(maxProposalBytes) }),
   commit: z.object({
     groupId: shortBytes,
     after: sequenceNumber,

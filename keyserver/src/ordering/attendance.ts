@@ -207,6 +207,8 @@ export class Attendance {
     const { meetingId, groupId } = this.#log.key
     const notice = { groupId, leaves: view.present }
     this.#environment.audience.present(meetingId, notice, options)
+    // As many leaves as there are connections that hear of them.
+    this.#notice.weigh(view.present.length ** 2)
   }
 }
 

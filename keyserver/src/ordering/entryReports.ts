@@ -15,12 +15,15 @@ import { refuse } from './orderingError.ts'
  * A commit that members cannot apply: their signed words are collected, and when everyone who is
  * there but the committer has failed, the commit is undone. One word that it could be applied, or
  * one that is missing, and it stands: a lone false report changes nothing.
+ *
+ * @param mayAsk whether everybody may be asked how they fared: one member could ask again and again
  */
 export async function takeReport(
   log: GroupLog,
   view: PresenceView,
   { seq, leafIndex, status, signature }: RequestOf<'report'>,
   { store, audience, logger }: MeetingEnvironment,
+  mayAsk: () => boolean,
 ): Promise<PackedReplyTo<'report'>> {
   const { undoable, publicGroup, epoch } = log.followed
   if (undoable?.seq !== seq) {
@@ -43,7 +46,7 @@ export async function takeReport(
   const statuses = await store.addStatus(log.key, seq, { leaf: leafIndex, status, signature })
   if (statuses === undefined) return refuse('status-invalid', 'the log has gone on')
   if (statuses.some((one) => one.status === 'applied')) return { ok: true, outcome: 'stands' }
-  if (statuses.length === 1) {
+  if (statuses.length === 1 && mayAsk()) {
     logger.warn(
       { meeting: meetingId, epoch, seq, leaf: leafIndex },
       'a commit could not be applied',

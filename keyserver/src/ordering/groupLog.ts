@@ -152,6 +152,8 @@ export class GroupLog {
     } catch (error) {
       return refuseFor('message-invalid', error)
     }
+    // The very same proposal may have been appended through another instance.
+    if (store.shared) await this.catchUp()
     const verified = await this.#upToDate(() => this.#verifyProposal(proposal, own))
     if (!verified.ok) return verified
     if ('seq' in verified) return { ok: true, seq: verified.seq, fresh: undefined }

@@ -3,6 +3,7 @@ import { type Bytes, encode, equalBytes, fromHex, toHex } from '@conclave/core/c
 import type { PackedReplyTo, RequestName, RequestOf, ServerNotices } from '@conclave/core/delivery'
 import { meetingPolicy } from '@conclave/core/meeting'
 import { ExternalSender, type LeafIndex } from '@conclave/core/wire'
+import { StoreError } from '../store/storeError.ts'
 import { checkFromAfar } from './attendance.ts'
 import type { Participant } from './audience.ts'
 import { GroupLog } from './groupLog.ts'
@@ -257,7 +258,9 @@ export class Meeting implements MeetingHandlers {
         if (this.#group === group()) await task()
       })
       .catch((error: unknown) => {
-        logger.error({ meeting: this.#meetingId, err: error }, 'a task of a meeting failed')
+        const meeting = this.#meetingId
+        if (error instanceof StoreError) logger.warn({ meeting, code: error.code }, 'a task waits')
+        else logger.error({ meeting, err: error }, 'a task of a meeting failed')
       })
   }
 

@@ -12,7 +12,12 @@ import {
   unpackEntries,
 } from '@conclave/core/delivery'
 import type { LeafIndex } from '@conclave/core/wire'
-import { externalCommitWaitMs, givenBackEveryMs, refreshMs } from '../limits.ts'
+import {
+  externalCommitWaitMs,
+  givenBackEveryMs,
+  refreshMs,
+  statusWantedEveryMs,
+} from '../limits.ts'
 import { Attendance, type GroupHost } from './attendance.ts'
 import type { Participant } from './audience.ts'
 import { takeReport } from './entryReports.ts'
@@ -47,6 +52,7 @@ export class OpenGroup {
   #chance: { readonly epoch: number; readonly until: number } | undefined
   #cancelRefresh: (() => void) | undefined
   #givenBackAt = Number.NEGATIVE_INFINITY
+  #askedAt = Number.NEGATIVE_INFINITY
   /** The newest entry that the connections here have been told of. */
   #told: number
 
@@ -159,7 +165,12 @@ export class OpenGroup {
     if (request.seq > this.log.followed.head) await this.#hasLearned()
     const view = await this.attendance.view()
     if (view === undefined) return refuse('group-unknown', 'the group has ended')
-    const reply = await takeReport(this.log, view, request, this.#environment)
+    const reply = await takeReport(this.log, view, request, this.#environment, () => {
+      const now = this.#environment.clock.now()
+      const may = now - this.#askedAt >= statusWantedEveryMs
+      if (may) this.#askedAt = now
+      return may
+    })
     if (reply.ok && reply.outcome === 'voided') this.#host.later(() => this.attendance.check())
     return reply
   }

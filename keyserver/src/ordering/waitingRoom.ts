@@ -84,11 +84,14 @@ export class WaitingRoom {
 
   /** Welcomes those who wait here and whom another instance's commit has added. */
   async lookForWelcomes(): Promise<void> {
+    if (this.#refs.size === 0) return
     const { store, clock } = this.#environment
+    const waiting = new Set((await this.list()).map(({ ref }) => toHex(ref)))
     for (const [owner, ref] of this.#refs) {
+      if (waiting.has(toHex(ref))) continue
+      // Added, or expired.
       const found = await store.findWelcome(this.#log.key, ref, clock.now())
-      if (found === undefined) continue
-      this.#sendWelcome(owner, found.part, found.seq)
+      if (found !== undefined) this.#sendWelcome(owner, found.part, found.seq)
       this.#refs.delete(owner)
     }
   }
@@ -129,6 +132,7 @@ export class WaitingRoom {
     if (refs !== this.#told) {
       const joiners = packJoiners(waiting)
       audience.waiting(meetingId, { groupId, joiners }, options)
+      this.#notice.weigh(joiners.length)
     }
     this.#told = refs
     this.#cancelExpiry?.()

@@ -84,7 +84,7 @@ describe('a malformed request', () => {
     ['wait', 'keyPackage', maxKeyPackageBytes],
     ['wait', 'groupId', 256],
     ['attach', 'signature', 256],
-    ['propose', 'message', maxMessageBytes],
+    ['propose', 'message', 2 * maxKeyPackageBytes],
     ['commit', 'message', maxMessageBytes],
     ['commit', 'welcome', maxMessageBytes],
     ['commit', 'groupInfo', maxMessageBytes],

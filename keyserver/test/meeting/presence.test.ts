@@ -213,7 +213,9 @@ describe('who leaves while the store cannot be reached', () => {
     const [alice, bob] = (await meetingOf(server, 'alice', 'bob')) as [TestMember, TestMember]
     unreachable = true
     bob.client.disconnect()
-    await eventually('the failure', () => server.log.some((line) => line.includes('is down')))
+    await eventually('the failure', () =>
+      server.log.some((line) => line.includes('store-unreachable')),
+    )
     unreachable = false
     clock.advance(refreshMs)
     const { groupId } = alice

@@ -187,7 +187,9 @@ export function createKeyserver(options: KeyserverOptions): Keyserver {
       await atMost(partingMs, Promise.all(left), clock)
       await meetings.close('shutdown')
       await jobs.close()
-      await io.close()
+      // The HTTP server is not ours to close, as `io.close()` would.
+      await Promise.all([clients, io.of('/')].map(({ adapter }) => adapter.close()))
+      io.engine.close()
       await directory.close()
       await store.close()
     },

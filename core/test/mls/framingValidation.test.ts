@@ -119,17 +119,15 @@ describe('a message', () => {
     await expectRejected(party, 'mallory', proposal, 'message-sender-unknown')
   })
 
-  it('of an external joiner is refused by a meeting, which admits by Add alone', async () => {
+  it('of an external joiner that does not begin with exactly one ExternalInit is refused', async () => {
     const party = await Party.of(names)
     const erin = await party.person('erin')
     const sender = { senderType: SenderType.newMemberCommit }
     const kemOutput = new Uint8Array(32)
+    const externalInit = byValue({ proposalType: ProposalType.externalInit, kemOutput })
     for (const [proposals, code] of [
-      [
-        [byValue({ proposalType: ProposalType.externalInit, kemOutput })],
-        'proposal-not-authorised',
-      ],
-      [[byValue(remove(party.leaf('mallory')))], 'proposal-not-authorised'],
+      [[externalInit, externalInit], 'external-commit-init-count'],
+      [[byValue(remove(party.leaf('mallory')))], 'external-commit-init-count'],
       [[], 'external-commit-init-count'],
     ] as const) {
       const forged = await forgeCommit(await mallorys(party), {

@@ -14,9 +14,10 @@ export function cutOversizedPackets(
   cut: () => void,
 ): void {
   let bytes = 0
-  connection.on('data', (frame: string | Uint8Array) => {
+  // An empty message has no data at all.
+  connection.on('data', (frame?: string | Uint8Array) => {
     // A packet begins with text.
-    bytes = typeof frame === 'string' ? frame.length : bytes + frame.byteLength
+    bytes = typeof frame === 'string' ? frame.length : bytes + (frame?.byteLength ?? 0)
     if (bytes <= limit) return
     cut()
     connection.close(true)

@@ -26,3 +26,14 @@ test('a packet is bounded as a whole, not each of its byte strings, also without
   expect(await sendPieces(5, piece)).toEqual(['malformed'])
   expect(await sendPieces(3, piece)).toEqual([])
 })
+
+test('a message without anything in it ends its connection alone', async () => {
+  const server = await TestServer.start()
+  const url = `${server.url.replace('http', 'ws')}/socket.io/?EIO=4&transport=websocket`
+  const socket = new WebSocket(url)
+  const closed = new Promise((resolve) => socket.addEventListener('close', resolve))
+  await new Promise((resolve) => socket.addEventListener('message', resolve, { once: true }))
+  socket.send('4')
+  await closed
+  await server.connect('alice', 'standup')
+})

@@ -46,7 +46,7 @@ describe('what an attack may bring about is found where', () => {
     ['a request is never acknowledged', 'unanswered'],
     ['a handler fails', 'error-logged'],
     ['a reply has a field too many', 'reply-undeclared'],
-    ['each refusal keeps memory', 'memory-kept', { rss: 128 * mega }],
+    ['each refusal keeps memory', 'memory-kept', { keptBytes: 16 * mega }],
     ['a proposal is written into another meeting, too', 'quiet-meeting-disturbed'],
     ['meetings are never looked after', 'objects-kept'],
     ['it stands still now and then', 'stood-still', { standstillMs: 2_000 }],

@@ -24,6 +24,8 @@ export const maxMessageBytes = 1 << 20
 export const maxKeyPackageBytes = 1 << 14
 /** Entries that are given back at once, of `maxMessageBytes` together at most. */
 export const maxEntriesGivenBack = 64
+/** What a proposal may be at most, in bytes: an Add holds a KeyPackage, an Update a leaf. */
+export const maxProposalBytes = 1 << 15
 /** Log entries in one answer; a client asks again from where it stands. */
 export const maxEntriesPerPage = 256
 

@@ -1,4 +1,9 @@
-import { maxKeyPackageBytes, maxMessageBytes, type RequestName } from '@conclave/core/delivery'
+import {
+  maxKeyPackageBytes,
+  maxMessageBytes,
+  maxProposalBytes,
+  type RequestName,
+} from '@conclave/core/delivery'
 import { eventually } from '../../../keyserver/test/support/eventually.ts'
 import type { TestClient } from '../../../keyserver/test/support/testClient.ts'
 import { type Check, has, holds, same } from '../check.ts'
@@ -102,7 +107,7 @@ export const hostileInput: readonly Check[] = [
         ['wait', 'keyPackage', maxKeyPackageBytes],
         ['wait', 'groupId', 256],
         ['attach', 'signature', 256],
-        ['propose', 'message', maxMessageBytes],
+        ['propose', 'message', maxProposalBytes],
         ['commit', 'welcome', maxMessageBytes],
         ['commit', 'groupInfo', maxMessageBytes],
         ['tree', 'treeHash', 256],

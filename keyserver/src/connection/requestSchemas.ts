@@ -3,6 +3,7 @@ import type { Bytes } from '@conclave/core/codec'
 import {
   maxKeyPackageBytes,
   maxMessageBytes,
+  maxProposalBytes,
   type RequestName,
   type RequestOf,
 } from '@conclave/core/delivery'
@@ -22,8 +23,6 @@ function bytes(maxLength: number): z.ZodType<Bytes> {
 
 /** Fields that hold one identifier, hash or signature. */
 const shortBytes = bytes(256)
-/** An Add holds a KeyPackage, an Update a leaf; nothing that is proposed by itself is larger. */
-const maxProposalBytes = 2 * maxKeyPackageBytes
 const mlsMessage = bytes(maxMessageBytes)
 /** A list that is packed: as much as a packet holds. */
 const packed = bytes(maxPacketBytes)

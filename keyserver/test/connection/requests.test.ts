@@ -2,6 +2,7 @@ import { utf8 } from '@conclave/core/codec'
 import {
   maxKeyPackageBytes,
   maxMessageBytes,
+  maxProposalBytes,
   protocolVersion,
   type RequestName,
 } from '@conclave/core/delivery'
@@ -84,7 +85,7 @@ describe('a malformed request', () => {
     ['wait', 'keyPackage', maxKeyPackageBytes],
     ['wait', 'groupId', 256],
     ['attach', 'signature', 256],
-    ['propose', 'message', 2 * maxKeyPackageBytes],
+    ['propose', 'message', maxProposalBytes],
     ['commit', 'message', maxMessageBytes],
     ['commit', 'welcome', maxMessageBytes],
     ['commit', 'groupInfo', maxMessageBytes],

@@ -16,8 +16,8 @@ const expectedWarnings = [
 const slowRedis = 'trouble with Redis'
 const errorLevel = 50
 const warnLevel = 40
-/** How a JWT begins: the base64url of `{"`. */
-const tokenStart = 'eyJ'
+/** How our tokens begin: the base64url of `{"alg":`. Less than that stands in random names, too. */
+const tokenStart = 'eyJhbGciOi'
 
 interface LogLine {
   readonly level: number

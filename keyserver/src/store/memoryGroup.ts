@@ -24,7 +24,7 @@ interface StoredTree {
   readonly keepUntil: number
 }
 
-export interface StoredWelcome {
+interface StoredWelcome {
   readonly part: WelcomePart
   readonly seq: number
   readonly expiresAt: number

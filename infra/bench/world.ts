@@ -19,7 +19,6 @@ import {
   type KeyPackage,
   type LeafIndex,
   MlsMessage,
-  RatchetTree,
 } from '../../core/src/wire/index.ts'
 import {
   ExtensionType,
@@ -115,7 +114,7 @@ export async function buildWorld(members: number, kind: Kind): Promise<World> {
     kind,
     groupContext,
     tree,
-    ratchetTree: encode(RatchetTree, tree.toRatchetTree()),
+    ratchetTree: tree.encoded(),
     ...(await invitations(groupContext, people[0] as Person, newcomers)),
     alice,
     bob,

@@ -1,8 +1,14 @@
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import { toHex } from '../../src/codec/bytes.ts'
+import { encode } from '../../src/codec/tls.ts'
 import { PublicTree } from '../../src/mls/treesync/publicTree.ts'
-import type { LeafIndex, LeafNode, ParentNode, RatchetTree } from '../../src/wire/index.ts'
+import {
+  type LeafIndex,
+  type LeafNode,
+  type ParentNode,
+  RatchetTree,
+} from '../../src/wire/index.ts'
 import { CredentialType, NodeType } from '../../src/wire/registry.ts'
 import { suite } from './testCrypto.ts'
 import { bytesOf, leafNodeOf, TreeModel } from './treeModel.ts'
@@ -125,6 +131,7 @@ it('a tree that has changed step by step is the one that its nodes make, and so 
       }
       const nodes = model.ratchetTree
       expect(tree.toRatchetTree()).toEqual(nodes)
+      expect(tree.encoded()).toEqual(encode(RatchetTree, nodes))
       const whole = PublicTree.fromRatchetTree(nodes)
       expect(toHex(tree.treeHash(crypto))).toBe(toHex(whole.treeHash(crypto)))
       const expected = expectedAnswers(nodes)

@@ -34,6 +34,7 @@ describeVector<TreeValidationVector[]>('mls/tree-validation.json', (vectors) => 
       groupExtensionTypes: [],
     })
     expect(encode(RatchetTree, tree.toRatchetTree())).toEqual(encoded)
+    expect(tree.encoded()).toEqual(encoded)
   })
 })
 

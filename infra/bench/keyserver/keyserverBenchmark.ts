@@ -7,6 +7,9 @@ import type { Upload } from './preparedGroup.ts'
 import type { Row } from './samples.ts'
 import { openStage, type Stage } from './stage.ts'
 
+/** Blocks for the compilers: a keyserver runs for weeks. */
+const warmingRounds = 24
+
 type Progress = (line: string) => void
 
 /**
@@ -27,7 +30,9 @@ export async function runKeyserverBenchmark(
   try {
     if (only.has('commit.accept')) {
       progress(`▸ ${store}: warming up`)
-      await measureAccept(stage, { meetings: 4, kind: 'add', rounds, name: 'warm-up' })
+      for (const kind of ['update', 'add'] as const) {
+        await measureAccept(stage, { meetings: 10, kind, rounds: warmingRounds, name: 'warm-up' })
+      }
       for (const kind of ['update', 'add'] as const) {
         for (const n of meetings) {
           progress(`▸ ${store}: commits in ${n} meetings`)

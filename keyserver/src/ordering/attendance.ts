@@ -176,6 +176,7 @@ export class Attendance {
   async #endIfDeserted(toRemove: ReadonlySet<number>): Promise<boolean> {
     const { publicGroup, ledger } = this.#log.followed
     const { pending } = ledger
+    if (publicGroup.tree.memberCount > pending.size + toRemove.size) return false
     const dead = publicGroup.tree
       .members()
       .every(({ leafIndex }) => pending.has(leafIndex) || toRemove.has(leafIndex))

@@ -1,7 +1,7 @@
-import { type Bytes, encode, equalBytes, toHex } from '@conclave/core/codec'
+import { type Bytes, equalBytes, toHex } from '@conclave/core/codec'
 import type { LogEntry } from '@conclave/core/delivery'
 import type { PublicGroup } from '@conclave/core/mls/public'
-import { ContentType, type LeafIndex, RatchetTree } from '@conclave/core/wire'
+import { ContentType, type LeafIndex } from '@conclave/core/wire'
 import type { LogRecord, ReturnedAppend } from '../store/store.ts'
 import { FollowedGroup } from './followedGroup.ts'
 import type { GroupLogOptions } from './groupLogOptions.ts'
@@ -40,7 +40,7 @@ export async function verifyGivenBack(
   if (begun === undefined) return undefined
   const { publicGroup } = begun
   const { treeHash, confirmedTranscriptHash } = publicGroup.groupContext
-  const ratchetTree = encode(RatchetTree, publicGroup.tree.toRatchetTree())
+  const ratchetTree = publicGroup.tree.encoded()
   const overdue = [...begun.ledger.overdue]
   const snapshot = { seq: begun.head, groupInfo, ratchetTree, treeHash, overdue }
   const described = await FollowedGroup.open(crypto, policy, snapshot, at)

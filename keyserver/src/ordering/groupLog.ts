@@ -1,4 +1,4 @@
-import { type Bytes, encode, equalBytes } from '@conclave/core/codec'
+import { type Bytes, equalBytes } from '@conclave/core/codec'
 import {
   type LogEntry,
   maxEntriesPerPage,
@@ -6,12 +6,11 @@ import {
   packEntries,
 } from '@conclave/core/delivery'
 import type { PublicGroup } from '@conclave/core/mls/public'
-import { type LeafIndex, RatchetTree } from '@conclave/core/wire'
+import type { LeafIndex } from '@conclave/core/wire'
 import { commitRateMs, snapshotCommits, treeMs, usedRefMs, welcomeMs } from '../limits.ts'
 import type {
   CommitAppend,
   GroupKey,
-  LogRecord,
   ReturnedAppend,
   WaitingEntry,
   WelcomePart,
@@ -216,12 +215,12 @@ export class GroupLog {
   ): Promise<
     { readonly ok: true; readonly entries: readonly LogEntry[]; head: number } | PackedRefusal
   > {
-    const page = await this.#options.store.readLog(this.key, after, maxEntriesPerPage)
+    const page = await this.#options.store.readEntries(this.key, after, maxEntriesPerPage)
     if (page === undefined) return ended()
     if (after < page.trimmed || after > page.head) {
       return refuse('seq-out-of-range', `the log reaches from ${page.trimmed} to ${page.head}`)
     }
-    return { ok: true, entries: fitting(page.entries).map(asEntry), head: page.head }
+    return { ok: true, entries: fitting(page.entries), head: page.head }
   }
 
   /** The ratchet tree of this epoch, or of one that a Welcome may still need. */
@@ -232,7 +231,7 @@ export class GroupLog {
       if (kept !== undefined) return kept
       await this.catchUp()
     }
-    return this.#hasTree(treeHash) ? encodeTree(this.#followed.publicGroup) : undefined
+    return this.#hasTree(treeHash) ? this.#followed.publicGroup.tree.encoded() : undefined
   }
 
   /**
@@ -395,7 +394,7 @@ export class GroupLog {
         upload.welcome === null && !due
           ? null
           : {
-              ratchetTree: encodeTree(publicGroup),
+              ratchetTree: publicGroup.tree.encoded(),
               treeHash: publicGroup.groupContext.treeHash,
               overdue: [...ledger.overdue],
             },
@@ -445,10 +444,6 @@ async function newestSnapshot(
   return snapshot && (await FollowedGroup.open(crypto, policy, snapshot, now()))
 }
 
-function encodeTree(group: PublicGroup): Bytes {
-  return encode(RatchetTree, group.tree.toRatchetTree())
-}
-
 function otherEpochThan(epoch: number): PackedRefusal {
   return refuse('epoch-mismatch', `the group is in epoch ${epoch}`)
 }
@@ -458,17 +453,13 @@ function ended(): PackedRefusal {
 }
 
 /** As many as fit a page, and one at least. */
-function fitting(records: readonly LogRecord[]): readonly LogRecord[] {
+function fitting(entries: readonly LogEntry[]): readonly LogEntry[] {
   let bytes = 0
-  const end = records.findIndex(({ message }, i) => {
+  const end = entries.findIndex(({ message }, i) => {
     bytes += message.length
     return i > 0 && bytes > maxPageBytes
   })
-  return end < 0 ? records : records.slice(0, end)
-}
-
-function asEntry({ seq, message }: LogRecord): LogEntry {
-  return { seq, message }
+  return end < 0 ? entries : entries.slice(0, end)
 }
 
 /** @throws CodecError, OrderingError `founding-invalid` */

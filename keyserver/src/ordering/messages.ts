@@ -1,5 +1,13 @@
 import { ConclaveError } from '@conclave/core'
-import { type Bytes, decode } from '@conclave/core/codec'
+import {
+  type Bytes,
+  decode,
+  decodePrefix,
+  opaque,
+  struct,
+  uint16,
+  uint64,
+} from '@conclave/core/codec'
 import { CommitEnvelope } from '@conclave/core/delivery'
 import {
   type CommitContent,
@@ -10,6 +18,7 @@ import {
   type ProposalContent,
   type PublicMessage,
   RatchetTree,
+  Sender,
   SenderType,
   type Welcome,
   WireFormat,
@@ -42,10 +51,20 @@ export function contentTypeOf(bytes: Bytes): ContentType {
   return readPublicMessage(bytes).content.contentType
 }
 
+/** How a PublicMessage begins: who has sent it, and to which epoch. */
+const Framing = struct({
+  version: uint16,
+  wireFormat: uint16,
+  groupId: opaque(),
+  epoch: uint64,
+  sender: Sender,
+})
+
 /** The epoch that a newcomer's own commit into the group ends; undefined for anything else. */
 export function epochOfExternalCommit(bytes: Bytes): bigint | undefined {
   try {
-    const { sender, epoch } = readPublicMessage(bytes).content
+    const { sender, epoch, wireFormat } = decodePrefix(Framing, bytes)
+    if (wireFormat !== WireFormat.publicMessage) return undefined
     return sender.senderType === SenderType.newMemberCommit ? epoch : undefined
   } catch (error) {
     if (error instanceof ConclaveError) return undefined

@@ -84,6 +84,13 @@ export function memoryStore(options: { readonly retainedBytes?: number } = {}): 
       return { entries: log.slice(start, start + limit), head, trimmed }
     },
 
+    async readEntries(key, after, limit) {
+      const page = await this.readLog(key, after, limit)
+      return (
+        page && { ...page, entries: page.entries.map(({ seq, message }) => ({ seq, message })) }
+      )
+    },
+
     async findCommit(key, epoch) {
       return find(key)?.findCommit(epoch)
     },

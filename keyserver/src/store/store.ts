@@ -245,6 +245,8 @@ export interface Store {
 
   /** At most `limit` entries after `after`, oldest first; fewer where they are large, but one. */
   readLog(key: GroupKey, after: number, limit: number): Promise<LogPage<LogRecord> | undefined>
+  /** The same page with nothing but the messages. */
+  readEntries(key: GroupKey, after: number, limit: number): Promise<LogPage<LogEntry> | undefined>
   /** The commit that ended `epoch`, unless it has been trimmed or undone. */
   findCommit(key: GroupKey, epoch: number): Promise<LogEntry | undefined>
   /**

@@ -180,6 +180,15 @@ export function describeLog(open: OpenStore): void {
       ])
       expect(await messages(2, 2)).toEqual([[3, 'c']])
       expect(await messages(3, 2)).toEqual([])
+      for (const [after, limit] of [
+        [0, 2],
+        [2, 2],
+        [3, 2],
+      ] as const) {
+        const page = await store.readLog(key, after, limit)
+        const entries = page?.entries.map(({ seq, message }) => ({ seq, message }))
+        expect(await store.readEntries(key, after, limit)).toEqual({ ...page, entries })
+      }
       for (const after of [2 ** 31, 2 ** 47, Number.MAX_SAFE_INTEGER]) {
         expect(await store.readLog(key, after, 2)).toEqual({ entries: [], head: 3, trimmed: 0 })
       }
@@ -247,6 +256,8 @@ export function describeLog(open: OpenStore): void {
       await small.appendCommit(key, adding(3, part('carol', 2)))
       const page = await small.readLog(key, 2, 10)
       expect(page).toMatchObject({ trimmed: 2, head: 4, entries: [{ seq: 3 }, { seq: 4 }] })
+      const { entries } = (await small.readEntries(key, 0, 10)) ?? {}
+      expect(entries).toMatchObject([{ seq: 3 }, { seq: 4 }])
       expect(await small.findCommit(key, 1)).toBeUndefined()
       expect(await small.findCommit(key, 2)).toMatchObject({ seq: 3 })
       expect(await small.appendProposal(key, proposal(4, 'on'))).toMatchObject({ seq: 5 })

@@ -193,6 +193,7 @@ export class StoreWalk {
       meetings: await store.listMeetings(null, 10),
       log: await store.readLog(at, 0, 1000),
       page: await store.readLog(at, 2, 3),
+      entries: await store.readEntries(at, 2, 3),
       commits: await Promise.all(refs.map((epoch) => store.findCommit(at, epoch))),
       snapshot: await store.readSnapshot(at),
       groupInfo: await store.readGroupInfo(at),

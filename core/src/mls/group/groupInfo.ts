@@ -2,7 +2,6 @@ import { encode } from '../../codec/tls.ts'
 import type { SecretSuite } from '../../crypto/secret/secretSuite.ts'
 import type { Signer } from '../../crypto/secret/sign.ts'
 import { type Extension, ExternalPub } from '../../wire/extension.ts'
-import { RatchetTree } from '../../wire/ratchetTree.ts'
 import { ExtensionType } from '../../wire/registry.ts'
 import type { GroupInfo, GroupInfoTbs } from '../../wire/welcome.ts'
 import { signGroupInfo } from '../bootstrap/groupInfo.ts'
@@ -30,7 +29,7 @@ export async function describeEpoch(
 ): Promise<GroupInfo> {
   const extensions: Extension[] = [...(options.extensions ?? [])]
   if (options.ratchetTree === true) {
-    const extensionData = encode(RatchetTree, tree.toRatchetTree())
+    const extensionData = tree.encoded()
     extensions.push({ extensionType: ExtensionType.ratchetTree, extensionData })
   }
   if (options.externalPub === true) {

@@ -1,4 +1,5 @@
 import type { Bytes } from '../../codec/bytes.ts'
+import { encode } from '../../codec/tls.ts'
 import type { PublicSuite } from '../../crypto/public/publicSuite.ts'
 import type { LeafIndex, LeafNode, Node, ParentNode, RatchetTree } from '../../wire/ratchetTree.ts'
 import { NodeType } from '../../wire/registry.ts'
@@ -7,6 +8,8 @@ import { left, level, type NodeIndex, right } from '../treeMath.ts'
 import type { CommonCapabilities } from './commonCapabilities.ts'
 import {
   blankSubtree,
+  type EncodedNode,
+  EncodedRatchetTree,
   holds,
   LeafSubtree,
   leafIn,
@@ -71,6 +74,16 @@ export class PublicTree {
     writeToArray(this.root, nodes)
     while (nodes[nodes.length - 1] === undefined) nodes.pop()
     return nodes
+  }
+
+  /** `optional<Node> ratchet_tree<V>`, as `toRatchetTree` is encoded, without decoding any node. */
+  encoded(): Bytes {
+    const nodes: (EncodedNode | undefined)[] = new Array(2 * this.leafCount - 1).fill(undefined)
+    visit(this.root, (subtree) => {
+      nodes[2 * subtree.firstLeaf + 2 ** subtree.level - 1] = subtree.encodedNode
+    })
+    while (nodes[nodes.length - 1] === undefined) nodes.pop()
+    return encode(EncodedRatchetTree, nodes)
   }
 
   /** Width of the tree with its blanks: a power of two. */

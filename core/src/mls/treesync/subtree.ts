@@ -1,5 +1,6 @@
 import type { Bytes } from '../../codec/bytes.ts'
 import {
+  type Codec,
   decode,
   decodePrefix,
   encode,
@@ -7,8 +8,11 @@ import {
   encodeFor,
   type Infer,
   opaque,
+  optional,
   struct,
   uint8,
+  variant,
+  vector,
 } from '../../codec/tls.ts'
 import type { PublicSuite } from '../../crypto/public/publicSuite.ts'
 import { LeafIndex, type LeafNode, type ParentNode, TreeHashInput } from '../../wire/ratchetTree.ts'
@@ -32,6 +36,9 @@ const LeafKeys = struct({
   encryptionKey: opaque(),
   signatureKey: opaque(),
 })
+
+/** What begins a leaf's hash input and not its encoding: node type, leaf index, presence. */
+const beforeLeafNode = 6
 
 export class LeafSubtree {
   readonly kind = 'leaf'
@@ -90,6 +97,12 @@ export class LeafSubtree {
     return input.nodeType === NodeType.leaf ? input.leafNode : undefined
   }
 
+  /** Undefined for a blank leaf. */
+  get encodedNode(): EncodedNode | undefined {
+    if (this.#encoded === undefined) return undefined
+    return { nodeType: NodeType.leaf, leafNode: this.#encoded.view.subarray(beforeLeafNode) }
+  }
+
   get encryptionKey(): Bytes | undefined {
     return this.#keys?.encryptionKey
   }
@@ -119,6 +132,20 @@ function hashOf(crypto: PublicSuite, input: TreeHashInput): Bytes {
 }
 
 const ParentKeys = struct({ encryptionKey: opaque(), parentHash: opaque() })
+
+/** What has been encoded before. */
+const encoded: Codec<Bytes> = {
+  write: (bytes, to) => to.raw(bytes),
+  read: (from) => from.raw(from.remaining),
+}
+
+/** A `Node` (RFC 9420 §12.4.3.3) of which the tree keeps most in encoded form. */
+const EncodedNode = variant('nodeType', uint8, {
+  [NodeType.leaf]: struct({ leafNode: encoded }),
+  [NodeType.parent]: struct({ keys: encoded, unmergedLeaves: vector(LeafIndex) }),
+})
+export type EncodedNode = Infer<typeof EncodedNode>
+export const EncodedRatchetTree = vector(optional(EncodedNode))
 
 /** What of parent nodes is kept encoded: all but their unmerged leaves, which change more often. */
 export function packParentKeys(parentNodes: readonly ParentNode[]): readonly PackedBytes[] {
@@ -168,6 +195,13 @@ export class ParentSubtree {
         unmergedLeaves: this.unmergedLeaves,
       }
     )
+  }
+
+  /** Undefined for a blank parent. */
+  get encodedNode(): EncodedNode | undefined {
+    if (this.keys === undefined) return undefined
+    const { keys, unmergedLeaves } = this
+    return { nodeType: NodeType.parent, keys: keys.view, unmergedLeaves }
   }
 
   get encryptionKey(): Bytes | undefined {

@@ -156,6 +156,22 @@ export function redisStore(
       }
     },
 
+    async readEntries(key, after, limit) {
+      const reply = await run(key, scripts.readEntries, after, limit, maxPageBytes)
+      if (reply === null) return undefined
+      const [head, trimmed, messages] = listOf(reply)
+      // The log has no gaps.
+      const first = Math.max(after, numberOf(trimmed)) + 1
+      return {
+        entries: listOf(messages).map((message, i) => ({
+          seq: first + i,
+          message: bytesOf(message),
+        })),
+        head: numberOf(head),
+        trimmed: numberOf(trimmed),
+      }
+    },
+
     async findCommit(key, epoch) {
       const reply = await run(key, scripts.findCommit, epoch)
       if (reply === null) return undefined

@@ -20,6 +20,7 @@ export const storeScripts = {
   listMeeting: read('listMeeting'),
   listWaiting: read('listWaiting'),
   markLeaving: read('markLeaving'),
+  readEntries: read('readEntries'),
   readGroupInfo: read('readGroupInfo'),
   readLog: read('readLog'),
   readPresence: read('readPresence'),

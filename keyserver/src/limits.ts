@@ -75,6 +75,8 @@ export const statusWantedEveryMs = 1_000
 export const refreshMs = 3_000
 /** An instance that says nothing for this long is gone, and its connections with it. */
 export const leaseMs = 15_000
+/** At most so often a group is looked after because entries were appended. */
+export const checkIntervalMs = 100
 /** How often a group is looked after, whatever happens in it. */
 export const checkMs = 15_000
 /** How long a meeting may last: a day. */

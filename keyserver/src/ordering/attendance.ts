@@ -12,7 +12,7 @@ import type { GroupKey, PresenceView } from '../store/store.ts'
 import type { Participant } from './audience.ts'
 import type { GroupLog } from './groupLog.ts'
 import type { MeetingEnvironment } from './meetingEnvironment.ts'
-import { PacedNotice } from './pacedNotice.ts'
+import { PacedTask } from './pacedTask.ts'
 
 /** Notices that carry a whole list go out at most once in this time. */
 export const listNoticeIntervalMs = 50
@@ -36,7 +36,7 @@ export class Attendance {
   readonly #log: GroupLog
   readonly #environment: MeetingEnvironment
   readonly #host: GroupHost
-  readonly #notice: PacedNotice
+  readonly #notice: PacedTask
   /** Not the instance's alone: connections that it had before, and could not detach, stay gone. */
   readonly #lease: string
   #told = ''
@@ -52,7 +52,7 @@ export class Attendance {
     this.#environment = environment
     this.#host = host
     this.#lease = `${environment.instance}.${environment.clock.now()}`
-    this.#notice = new PacedNotice(environment.clock, listNoticeIntervalMs, () =>
+    this.#notice = new PacedTask(environment.clock, listNoticeIntervalMs, () =>
       host.later(() => this.#tell()),
     )
   }

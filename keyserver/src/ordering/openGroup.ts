@@ -13,6 +13,7 @@ import {
 } from '@conclave/core/delivery'
 import type { LeafIndex } from '@conclave/core/wire'
 import {
+  checkIntervalMs,
   externalCommitWaitMs,
   givenBackEveryMs,
   refreshMs,
@@ -25,6 +26,7 @@ import type { GroupLog, OrderedCommit } from './groupLog.ts'
 import type { MeetingEnvironment } from './meetingEnvironment.ts'
 import { describeMembers } from './members.ts'
 import { refuse } from './orderingError.ts'
+import { PacedTask } from './pacedTask.ts'
 import { WaitingRoom } from './waitingRoom.ts'
 
 type FreshCommit = NonNullable<Extract<OrderedCommit, { ok: true }>['fresh']>
@@ -45,6 +47,7 @@ export class OpenGroup {
   readonly #meetingId: string
   readonly #environment: MeetingEnvironment
   readonly #host: GroupHost
+  readonly #check: PacedTask
   readonly #epochWaiters = new Set<() => void>()
   /** Connections that are gone, of which the store does not know yet. */
   readonly #left = new Set<Participant>()
@@ -64,7 +67,10 @@ export class OpenGroup {
     this.#told = log.followed.head
     this.attendance = new Attendance(log, environment, host)
     this.waitingRoom = new WaitingRoom(log, environment, host)
-    host.later(() => this.attendance.check())
+    this.#check = new PacedTask(environment.clock, checkIntervalMs, () =>
+      host.later(() => this.attendance.check()),
+    )
+    this.#check.request()
     this.#refreshLater()
   }
 
@@ -171,7 +177,7 @@ export class OpenGroup {
       if (may) this.#askedAt = now
       return may
     })
-    if (reply.ok && reply.outcome === 'voided') this.#host.later(() => this.attendance.check())
+    if (reply.ok && reply.outcome === 'voided') this.#check.request()
     return reply
   }
 
@@ -204,7 +210,7 @@ export class OpenGroup {
     if (!given.ok) return given
     logger.warn({ ...this.#at(), after, head: given.head }, 'lost entries were given back')
     for (const entry of given.entries) this.#publish(entry)
-    this.#host.later(() => this.attendance.check())
+    this.#check.request()
     return { ok: true, head: given.head }
   }
 
@@ -231,6 +237,7 @@ export class OpenGroup {
 
   /** Nothing happens by itself any more. */
   stop(): void {
+    this.#check.stop()
     this.attendance.stop()
     this.waitingRoom.stop()
     this.#cancelRefresh?.()
@@ -254,7 +261,7 @@ export class OpenGroup {
       ms: clock.now() - began,
     })
     this.#wakeEpochWaiters()
-    this.#host.later(() => this.attendance.check())
+    this.#check.request()
   }
 
   /** Takes in what other instances have appended; whether that was anything. */

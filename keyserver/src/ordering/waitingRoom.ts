@@ -8,13 +8,13 @@ import type { GroupLog } from './groupLog.ts'
 import { verifyJoiner } from './joiner.ts'
 import type { MeetingEnvironment } from './meetingEnvironment.ts'
 import { refuse, refuseFor } from './orderingError.ts'
-import { PacedNotice } from './pacedNotice.ts'
+import { PacedTask } from './pacedTask.ts'
 
 /** Who waits to be added to a group. The list is the store's; connections here own entries of it. */
 export class WaitingRoom {
   readonly #log: GroupLog
   readonly #environment: MeetingEnvironment
-  readonly #notice: PacedNotice
+  readonly #notice: PacedTask
   /** The KeyPackageRef that a connection waits with. */
   readonly #refs = new Map<string, Bytes>()
   #told = ''
@@ -23,7 +23,7 @@ export class WaitingRoom {
   constructor(log: GroupLog, environment: MeetingEnvironment, host: GroupHost) {
     this.#log = log
     this.#environment = environment
-    this.#notice = new PacedNotice(environment.clock, listNoticeIntervalMs, () =>
+    this.#notice = new PacedTask(environment.clock, listNoticeIntervalMs, () =>
       host.later(() => this.#tell()),
     )
   }

@@ -2,13 +2,13 @@ import { Lane } from '@conclave/core'
 import { describe, expect, test } from 'vitest'
 import { VirtualClock } from '../../../core/test/virtualClock.ts'
 import { TokenBucket } from '../../src/connection/tokenBucket.ts'
-import { PacedNotice } from '../../src/ordering/pacedNotice.ts'
+import { PacedTask } from '../../src/ordering/pacedTask.ts'
 
 describe('a paced notice', () => {
   test('goes out at once, and a burst after it goes out as one', () => {
     const clock = new VirtualClock()
     const sent: number[] = []
-    const notice = new PacedNotice(clock, 50, () => sent.push(clock.now()))
+    const notice = new PacedTask(clock, 50, () => sent.push(clock.now()))
     const start = clock.now()
     for (let i = 0; i < 5; i++) notice.request()
     expect(sent).toEqual([start])
@@ -22,7 +22,7 @@ describe('a paced notice', () => {
   test('is not sent after it has been stopped', () => {
     const clock = new VirtualClock()
     let sent = 0
-    const notice = new PacedNotice(clock, 50, () => {
+    const notice = new PacedTask(clock, 50, () => {
       sent += 1
     })
     notice.request()

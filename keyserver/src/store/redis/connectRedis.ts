@@ -78,6 +78,8 @@ const connectionSettings = {
 function createServers({ urls }: RedisOptions): RedisServers {
   const settings = (patient: boolean) => ({
     disableOfflineQueue: !patient,
+    // The others' commands have their own time to be answered, with a timer that ends with them.
+    ...(!patient && { commandOptions: { timeout: 0 } }),
     commandsQueueMaxLength: queuedCommands,
     pingInterval: pingMs,
     socket: connectionSettings,

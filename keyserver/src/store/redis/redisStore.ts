@@ -35,11 +35,14 @@ export function redisStore(
   options: { readonly retainedBytes?: number; readonly prefix?: string } = {},
 ): Store {
   const { retainedBytes = defaultRetainedBytes, prefix = 'conclave' } = options
-  const keyOf = (meetingId: string, name: string) => `${prefix}:{${toHex(utf8(meetingId))}}:${name}`
+  const keysOf = (meetingId: string) => {
+    const ofMeeting = `${prefix}:{${toHex(utf8(meetingId))}}:`
+    return (name: string) => ofMeeting + name
+  }
   const run = (key: GroupKey, script: LuaScript, ...args: readonly RedisArgument[]) =>
-    redis.run(script, (name) => keyOf(key.meetingId, name), [key.groupId, ...args])
+    redis.run(script, keysOf(key.meetingId), [key.groupId, ...args])
   const readGroup = async (meetingId: string) => {
-    const group = keyOf(meetingId, 'group')
+    const group = keysOf(meetingId)('group')
     const reply = await redis.send(group, ['HMGET', group, 'id', 'epoch', 'head'])
     const [id, epoch, head] = listOf(reply)
     if (id === null) return null

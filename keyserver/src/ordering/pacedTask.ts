@@ -4,22 +4,22 @@ import type { Clock } from '@conclave/core'
 const bytesPerMs = (2 << 20) / 1000
 
 /**
- * Says that something changed: at once, but not more often than every `intervalMs`. For notices
- * that carry all of a state, which everybody would otherwise get for every change in a burst.
+ * Does something when it is asked for: at once, but not more often than every `intervalMs`. For
+ * what looks at all of a state, or tells everybody all of it, when that changes in bursts.
  */
-export class PacedNotice {
+export class PacedTask {
   readonly #clock: Clock
   readonly #intervalMs: number
-  readonly #send: () => void
+  readonly #run: () => void
   #pauseMs: number
   #cancel: (() => void) | undefined
   #due = false
 
-  constructor(clock: Clock, intervalMs: number, send: () => void) {
+  constructor(clock: Clock, intervalMs: number, run: () => void) {
     this.#clock = clock
     this.#intervalMs = intervalMs
     this.#pauseMs = intervalMs
-    this.#send = send
+    this.#run = run
   }
 
   /** What was sent came to so many bytes: the larger, the rarer. */
@@ -33,7 +33,7 @@ export class PacedNotice {
       return
     }
     this.#pause()
-    this.#send()
+    this.#run()
   }
 
   stop(): void {

@@ -45,6 +45,7 @@ export const presence: readonly Check[] = [
     section: 'Requests',
     run: async (site) => {
       const [alice, bob] = await site.pair()
+      await isTold(site, alice, [0, 1])
       bob.client.disconnect()
       await isTold(site, alice, [0])
       const again = await site.connect(site.identity('bob'))
@@ -70,6 +71,7 @@ export const presence: readonly Check[] = [
     waitsForGrace: true,
     run: async (site) => {
       const [alice, bob] = await site.pair()
+      await isTold(site, alice, [0, 1])
       bob.client.disconnect()
       await isTold(site, alice, [0])
       await bob.reconnect()

@@ -261,7 +261,9 @@ export class OpenGroup {
       ms: clock.now() - began,
     })
     this.#wakeEpochWaiters()
-    this.#check.request()
+    // What it has not removed has to be proposed anew before the next one.
+    if (this.mustRemove) this.#host.later(() => this.attendance.check())
+    else this.#check.request()
   }
 
   /** Takes in what other instances have appended; whether that was anything. */

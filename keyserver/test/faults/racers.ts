@@ -22,6 +22,9 @@ interface Entrant extends Racer {
 
 type Answer = ReplyTo<'commit'>
 
+/** A leaf that wins every race commits no more often than one may: 40 times in ten seconds. */
+const racePauseMs = 250
+
 /** Why a commit may lose. */
 const honestReasons = ['epoch-mismatch', 'commit-omits-removal', 'commit-lags']
 
@@ -77,6 +80,7 @@ export class Racers {
       return won?.ok ? [member.identity] : []
     })
     for (const racer of this.#racers) await this.#catchUp(racer)
+    await pause(racePauseMs)
     return [
       ...(wins.length > 1 ? [`${wins.join(' and ')} have won`] : []),
       ...entrants.flatMap(({ member }, i) => wrongWith(member.identity, answers[i] ?? [])),

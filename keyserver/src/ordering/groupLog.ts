@@ -1,27 +1,16 @@
 import { type Bytes, equalBytes } from '@conclave/core/codec'
-import {
-  type LogEntry,
-  maxEntriesPerPage,
-  maxPageBytes,
-  packEntries,
-} from '@conclave/core/delivery'
+import { type LogEntry, packEntries } from '@conclave/core/delivery'
 import type { PublicGroup } from '@conclave/core/mls/public'
 import type { LeafIndex } from '@conclave/core/wire'
-import { commitRateMs, snapshotCommits, treeMs, usedRefMs, welcomeMs } from '../limits.ts'
-import type {
-  CommitAppend,
-  GroupKey,
-  ReturnedAppend,
-  WaitingEntry,
-  WelcomePart,
-} from '../store/store.ts'
-import { StoreError } from '../store/storeError.ts'
+import type { GroupKey, ReturnedAppend, WaitingEntry, WelcomePart } from '../store/store.ts'
+import { commitAppend } from './commitAppend.ts'
 import {
   type CommitUpload,
   FollowedGroup,
   type VerifiedCommit,
   type VerifiedProposal,
 } from './followedGroup.ts'
+import { FollowedLog, newestSnapshot } from './followedLog.ts'
 import { verifyGivenBack } from './givenBack.ts'
 import type { GroupLogOptions } from './groupLogOptions.ts'
 import {
@@ -32,7 +21,7 @@ import {
   readProposal,
   readRatchetTree,
 } from './messages.ts'
-import { OrderingError, type PackedRefusal, refuse, refuseFor } from './orderingError.ts'
+import { ended, OrderingError, type PackedRefusal, refuse, refuseFor } from './orderingError.ts'
 
 /** `fresh` is undefined where the very same message had been appended before. */
 export interface Ordered<Fresh> {
@@ -59,21 +48,12 @@ export type OrderedCommit = Ordered<{
  * known here, then lets the store's compare-and-append decide. What is known here may be behind:
  * whatever is refused by it is looked at again after catching up. Calls must not overlap.
  */
-export class GroupLog {
-  readonly key: GroupKey
+export class GroupLog extends FollowedLog {
   readonly #options: GroupLogOptions
-  #followed: FollowedGroup
-  /** The message of the newest entry, where it came with the log and not with a snapshot. */
-  #newest: Bytes | undefined
 
   private constructor(key: GroupKey, options: GroupLogOptions, followed: FollowedGroup) {
-    this.key = key
+    super(key, options, followed)
     this.#options = options
-    this.#followed = followed
-  }
-
-  get followed(): FollowedGroup {
-    return this.#followed
   }
 
   /**
@@ -115,27 +95,8 @@ export class GroupLog {
     const followed = await newestSnapshot(key, options)
     if (followed === undefined) return undefined
     const log = new GroupLog(key, options, followed)
-    await log.#follow()
+    await log.catchUp()
     return log
-  }
-
-  /**
-   * Takes in what others have appended; whether that was anything. A store that has lost the log's
-   * end may have gone on otherwise: where it does not go on from here, the log is followed anew.
-   */
-  async catchUp(): Promise<boolean> {
-    const { head } = this.#followed
-    try {
-      if (await this.#follow()) return this.#followed.head > head
-    } catch (error) {
-      if (error instanceof StoreError) throw error
-    }
-    const followed = await newestSnapshot(this.key, this.#options)
-    if (followed === undefined) return false
-    this.#followed = followed
-    this.#newest = undefined
-    await this.#follow()
-    return true
   }
 
   /** @param options `own`: the keyserver's own proposal, not a member's */
@@ -157,18 +118,18 @@ export class GroupLog {
     if (!verified.ok) return verified
     if ('seq' in verified) return { ok: true, seq: verified.seq, fresh: undefined }
     const { removes, sender, now } = verified.proposal
-    const { epoch } = this.#followed
+    const { epoch } = this.followed
     const leaving = removes !== undefined && removes === sender ? removes : null
     const appended = await store.appendProposal(this.key, { epoch, message, now, leaving })
     switch (appended.outcome) {
       case 'appended': {
         const { seq } = appended
-        await this.#advance(verified.proposal.appendedAt(seq), message)
+        await this.advance(verified.proposal.appendedAt(seq), message)
         return { ok: true, seq, fresh: { entry: { seq, message }, removes, sender } }
       }
       case 'epoch-mismatch':
         await this.catchUp()
-        return otherEpochThan(this.#followed.epoch)
+        return otherEpochThan(this.followed.epoch)
       case 'group-unknown':
         return ended()
     }
@@ -199,7 +160,7 @@ export class GroupLog {
   /** Undoes the commit at the log's end; undefined where the log has gone on. */
   async undo(message: Bytes): Promise<{ readonly seq: number } | undefined> {
     const { store, now, graceMs } = this.#options
-    const { undoable, epoch } = this.#followed
+    const { undoable, epoch } = this.followed
     if (undoable === undefined) return undefined
     const { seq: voided, added, removed } = undoable
     const times = { now: now(), dueAt: now() + graceMs }
@@ -207,31 +168,6 @@ export class GroupLog {
     const appended = await store.appendVoid(this.key, change)
     await this.catchUp()
     return appended.outcome === 'appended' ? appended : undefined
-  }
-
-  /** One page of the log after `after`. */
-  async page(
-    after: number,
-  ): Promise<
-    { readonly ok: true; readonly entries: readonly LogEntry[]; head: number } | PackedRefusal
-  > {
-    const page = await this.#options.store.readEntries(this.key, after, maxEntriesPerPage)
-    if (page === undefined) return ended()
-    if (after < page.trimmed || after > page.head) {
-      return refuse('seq-out-of-range', `the log reaches from ${page.trimmed} to ${page.head}`)
-    }
-    return { ok: true, entries: fitting(page.entries), head: page.head }
-  }
-
-  /** The ratchet tree of this epoch, or of one that a Welcome may still need. */
-  async tree(treeHash: Bytes): Promise<Bytes | undefined> {
-    const { store, now } = this.#options
-    if (!this.#hasTree(treeHash)) {
-      const kept = await store.readTree(this.key, treeHash, now())
-      if (kept !== undefined) return kept
-      await this.catchUp()
-    }
-    return this.#hasTree(treeHash) ? this.#followed.publicGroup.tree.encoded() : undefined
   }
 
   /**
@@ -248,7 +184,7 @@ export class GroupLog {
     const { store } = this.#options
     let returned: ReturnedAppend | undefined
     try {
-      returned = await verifyGivenBack(this.#followed, entries, groupInfo, this.#options)
+      returned = await verifyGivenBack(this.followed, entries, groupInfo, this.#options)
     } catch (error) {
       return refuseFor('entries-inapplicable', error)
     }
@@ -260,39 +196,13 @@ export class GroupLog {
         // Another instance's proposal may have come between.
         appended.push({ seq: proposed.seq, message })
       }
-      return { ok: true, head: this.#followed.head, entries: appended }
+      return { ok: true, head: this.followed.head, entries: appended }
     }
     const appended = await store.appendReturned(this.key, returned)
     await this.catchUp()
     if (appended.outcome === 'group-unknown') return ended()
     if (appended.outcome === 'appended') return { ok: true, head: appended.seq, entries }
     return refuse('entries-inapplicable', 'the log has gone on')
-  }
-
-  /** False where the log does not go on from what is known here. */
-  async #follow(): Promise<boolean> {
-    const { store } = this.#options
-    for (let known = this.#newest; ; known = undefined) {
-      const { head } = this.#followed
-      const after = known === undefined ? head : head - 1
-      const page = await store.readLog(this.key, after, maxEntriesPerPage)
-      if (page === undefined) return true
-      const same = page.entries.find(({ seq }) => seq === head)
-      if (known !== undefined && same !== undefined && !equalBytes(same.message, known))
-        return false
-      for (const record of page.entries) {
-        if (record.seq <= head) continue
-        if (record.seq !== this.#followed.head + 1) return false
-        this.#followed = await this.#followed.replay(record)
-        this.#newest = record.message
-      }
-      if (this.#followed.head >= page.head) return this.#followed.head === page.head
-      if (this.#followed.head === head && known === undefined) return false
-    }
-  }
-
-  #hasTree(treeHash: Bytes): boolean {
-    return equalBytes(this.#followed.publicGroup.groupContext.treeHash, treeHash)
   }
 
   /** What a refusal says may be said of a group that others have changed: it is tried once more. */
@@ -312,12 +222,12 @@ export class GroupLog {
     | { readonly ok: true; readonly proposal: VerifiedProposal }
     | PackedRefusal
   > {
-    const place = this.#followed.placeOf(proposal)
+    const place = this.followed.placeOf(proposal)
     if (place !== undefined) return { ok: true, seq: place }
-    const { epoch } = this.#followed
+    const { epoch } = this.followed
     try {
       if (proposal.content.epoch !== BigInt(epoch)) return otherEpochThan(epoch)
-      const verified = await this.#followed.verifyProposal(proposal, this.#options.now())
+      const verified = await this.followed.verifyProposal(proposal, this.#options.now())
       if (!own && verified.sender === undefined) {
         throw new OrderingError('message-kind-unexpected', 'only members propose')
       }
@@ -331,11 +241,11 @@ export class GroupLog {
     message: CommitMessage,
     upload: CommitUpload & { readonly message: Bytes },
   ): Promise<{ readonly ok: true; readonly commit: VerifiedCommit } | PackedRefusal> {
-    const { epoch } = this.#followed
+    const { epoch } = this.followed
     try {
       if (message.content.epoch !== BigInt(epoch)) return otherEpochThan(epoch)
       const now = this.#options.now()
-      const commit = await this.#followed.verifyCommit(message, upload.message, upload, now)
+      const commit = await this.followed.verifyCommit(message, upload.message, upload, now)
       return { ok: true, commit }
     } catch (error) {
       return refuseFor('message-invalid', error)
@@ -347,13 +257,13 @@ export class GroupLog {
     upload: CommitUpload & { readonly message: Bytes; readonly after: number },
     verified: VerifiedCommit,
   ): Promise<OrderedCommit | PackedRefusal> {
-    const commit = this.#commitAppend(upload, verified)
-    const before = this.#followed.publicGroup
+    const commit = commitAppend(this.followed, upload, verified, this.#options)
+    const before = this.followed.publicGroup
     const appended = await this.#options.store.appendCommit(this.key, commit)
     switch (appended.outcome) {
       case 'appended': {
         const { seq, admitted } = appended
-        await this.#advance(verified.appendedAt(seq, commit.snapshot !== null), upload.message)
+        await this.advance(verified.appendedAt(seq, commit.snapshot !== null), upload.message)
         const { added, removed, welcomeParts } = verified
         const entry = { seq, message: upload.message }
         return { ok: true, seq, fresh: { entry, added, removed, welcomeParts, admitted, before } }
@@ -372,40 +282,6 @@ export class GroupLog {
     }
   }
 
-  #commitAppend(
-    upload: CommitUpload & { readonly message: Bytes },
-    verified: VerifiedCommit,
-  ): CommitAppend {
-    const { graceMs, commitsPerLeaf } = this.#options
-    // Whoever follows the log judges an entry at the time that it was appended at.
-    const { publicGroup, ledger, now } = verified
-    const due = this.#followed.commitsSinceSnapshot + 1 >= snapshotCommits
-    return {
-      epoch: this.#followed.epoch,
-      message: upload.message,
-      groupInfo: upload.groupInfo,
-      welcome: upload.welcome,
-      parts: verified.welcomeParts,
-      committer: verified.committer,
-      rate: { commits: commitsPerLeaf, perMs: commitRateMs },
-      added: verified.added,
-      removed: verified.removed,
-      snapshot:
-        upload.welcome === null && !due
-          ? null
-          : {
-              ratchetTree: publicGroup.tree.encoded(),
-              treeHash: publicGroup.groupContext.treeHash,
-              overdue: [...ledger.overdue],
-            },
-      now,
-      dueAt: now + graceMs,
-      treeUntil: now + treeMs,
-      welcomeUntil: now + welcomeMs,
-      refUntil: now + usedRefMs,
-    }
-  }
-
   /** A commit of an epoch that is over, or not there yet: it won before, or it lost. */
   async #otherEpoch(
     { content }: CommitMessage,
@@ -415,7 +291,7 @@ export class GroupLog {
     if (won !== undefined && equalBytes(won.message, message)) {
       return { ok: true, seq: won.seq, fresh: undefined }
     }
-    return { ...otherEpochThan(this.#followed.epoch), ...(await this.#missedSince(after)) }
+    return { ...otherEpochThan(this.followed.epoch), ...(await this.#missedSince(after)) }
   }
 
   /** What a committer has to see before it tries again. */
@@ -423,43 +299,10 @@ export class GroupLog {
     const page = await this.page(after)
     return page.ok ? { missed: packEntries(page.entries) } : {}
   }
-
-  /** Another keyserver's proposals may have come between. */
-  async #advance(next: FollowedGroup, message: Bytes): Promise<void> {
-    if (next.head !== this.#followed.head + 1) {
-      await this.catchUp()
-      return
-    }
-    this.#followed = next
-    this.#newest = message
-  }
-}
-
-/** Undefined where there is no such group. */
-async function newestSnapshot(
-  key: GroupKey,
-  { store, crypto, policy, now }: GroupLogOptions,
-): Promise<FollowedGroup | undefined> {
-  const snapshot = await store.readSnapshot(key)
-  return snapshot && (await FollowedGroup.open(crypto, policy, snapshot, now()))
 }
 
 function otherEpochThan(epoch: number): PackedRefusal {
   return refuse('epoch-mismatch', `the group is in epoch ${epoch}`)
-}
-
-function ended(): PackedRefusal {
-  return refuse('group-unknown', 'the group has ended')
-}
-
-/** As many as fit a page, and one at least. */
-function fitting(entries: readonly LogEntry[]): readonly LogEntry[] {
-  let bytes = 0
-  const end = entries.findIndex(({ message }, i) => {
-    bytes += message.length
-    return i > 0 && bytes > maxPageBytes
-  })
-  return end < 0 ? entries : entries.slice(0, end)
 }
 
 /** @throws CodecError, OrderingError `founding-invalid` */

@@ -37,6 +37,10 @@ export function refuse(
   return { ok: false, code, message, ...extra }
 }
 
+export function ended(): PackedRefusal {
+  return refuse('group-unknown', 'the group has ended')
+}
+
 /**
  * The refusal of a message that broke the rule which `error` names.
  * @throws `error` itself where it is no rule's but a fault of the keyserver

@@ -1,7 +1,7 @@
 import { ConclaveError } from '@conclave/core'
 import { type Bytes, decode, toHex } from '@conclave/core/codec'
 import { maxKeyPackageBytes, type WaitingJoiner } from '@conclave/core/delivery'
-import { mediaParameters } from '@conclave/core/meeting'
+import { maxAddsPerCommit, mediaParameters } from '@conclave/core/meeting'
 import { checkLifetime, checkProposal, type PublicGroup } from '@conclave/core/mls/public'
 import {
   type KeyPackage,
@@ -13,8 +13,7 @@ import {
   WireFormat,
 } from '@conclave/core/wire'
 
-/** Adds in one commit, and their bytes; more wait for the next, so that a commit stays small. */
-const maxAddsPerCommit = 256
+/** Bytes of the Adds in one commit; more wait for the next, so that a commit stays small. */
 const maxAddBytes = 256 << 10
 /** Joiners that are looked at; a keyserver that says the truth lists fewer. */
 const maxListed = 4096

@@ -4,7 +4,8 @@ import { LeafNodeSource, SenderType } from '../wire/registry.ts'
 import { PolicyError } from './credentialError.ts'
 
 /**
- * Refuses what any of them refuses, and demands a path or public handshakes where one demands them.
+ * Refuses what any of them refuses, demands a path or public handshakes where one demands them, and
+ * bounds Adds by the lowest bound.
  * Clients are named by the first that names them.
  */
 export function combinePolicies(...policies: readonly GroupPolicy[]): GroupPolicy {
@@ -13,6 +14,7 @@ export function combinePolicies(...policies: readonly GroupPolicy[]): GroupPolic
   const combined: Required<Omit<GroupPolicy, 'clientOf'>> = {
     pathAlwaysRequired: policies.some(({ pathAlwaysRequired }) => pathAlwaysRequired),
     handshakes: policies.some(({ handshakes }) => handshakes === 'public') ? 'public' : 'any',
+    addsByValue: Math.min(...policies.map((policy) => policy.addsByValue ?? Infinity)),
     checkGroup: (...group) => {
       for (const policy of policies) policy.checkGroup(...group)
     },

@@ -60,11 +60,15 @@ export interface MeetingExpectation {
   readonly externalSender?: ExternalSender
 }
 
+/** Adds that one commit carries by value; whoever else waits is added by the next. */
+export const maxAddsPerCommit = 256
+
 /** The rules of a Conclave group, enforced alike by every member and by the keyserver. */
 export function meetingPolicy(expected: MeetingExpectation): GroupPolicy {
   return {
     pathAlwaysRequired: true,
     handshakes: 'public',
+    addsByValue: maxAddsPerCommit,
     checkGroup: (context, tree) => checkGroup(expected, context, tree),
     checkLeaf: (crypto, leafNode, _context, previous) =>
       checkMemberLeaf(crypto, expected.meetingId, leafNode, previous),

@@ -298,6 +298,8 @@ describe('combined policies', () => {
     expect(combinePolicies(permissivePolicy)).not.toHaveProperty('clientOf')
     expect(combinePolicies(permissivePolicy).pathAlwaysRequired).toBe(false)
     expect(combinePolicies(permissivePolicy).handshakes).toBe('any')
+    const few = { ...permissivePolicy, addsByValue: 2 }
+    expect(combinePolicies(permissivePolicy, few).addsByValue).toBe(2)
   })
 })
 

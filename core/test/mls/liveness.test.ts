@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { emptyBytes, fromHex, utf8 } from '../../src/codec/bytes.ts'
 import { Secret } from '../../src/crypto/secret/index.ts'
+import { maxAddsPerCommit } from '../../src/meeting/index.ts'
 import type { OwnProposal } from '../../src/mls/group/index.ts'
 import { permissivePolicy } from '../../src/mls/public/index.ts'
 import type { KeyPackage, LeafIndex } from '../../src/wire/index.ts'
@@ -262,6 +263,25 @@ describe('a flood of proposals', () => {
       proposals: new Array(4097).fill(nobody),
     })
     expect(await rejectionOf(party.group('alice'), forged.message)).toBe('proposals-too-many')
+  })
+
+  it('of 257 Adds in one commit is refused before their KeyPackages are looked at', async () => {
+    const party = await Party.of(names)
+    const { keyPackage } = await party.keyPackage(await party.person('bot'))
+    const mallory = await epochOf(party.group('mallory'))
+    const invalid = byValue(add({ ...keyPackage, signature: emptyBytes }))
+    const withAdds = async (count: number) => {
+      const proposals = new Array(count).fill(invalid)
+      return (await forgeCommit(mallory, { proposals })).message
+    }
+    const alice = party.group('alice')
+    const looked = 'key-package-signature-invalid'
+    expect(await rejectionOf(alice, await withAdds(maxAddsPerCommit))).toBe(looked)
+    expect(await rejectionOf(alice, await withAdds(257))).toBe('proposals-too-many')
+
+    const proposals = new Array(257).fill(add(keyPackage))
+    const commit = alice.commit({ proposals, authenticatedData: emptyBytes })
+    await expect(commit).rejects.toEqual(expect.objectContaining({ code: 'proposals-too-many' }))
   })
 })
 

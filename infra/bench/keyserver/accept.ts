@@ -124,7 +124,7 @@ async function prepare(
     stage.connectBare(),
   ])
   const seat = { meetingId, groupId, person: founder, leafIndex: 0 }
-  await takeSeat(socket, seat, 0, { create: founding, commits: [adding] })
+  await takeSeat(socket, seat, 0, { create: founding, commits: adding })
   return { meetingId, socket, bareSocket, uploads }
 }
 

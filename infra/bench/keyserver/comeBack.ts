@@ -61,7 +61,7 @@ export async function measureResume(
     stage.connectBare(),
   ])
   const seat = (person: Person, leafIndex: number) => ({ meetingId, groupId, person, leafIndex })
-  const first = { create: group.founding, commits: [adding] }
+  const first = { create: group.founding, commits: adding }
   await takeSeat(committer, seat(founder, 0), 0, first)
   for (let i = 0; i < behind; i++) await ask(committer, 'commit', await group.commit())
   await enter(reader, meetingId)

@@ -15,16 +15,18 @@ export class Crowd {
   readonly members: Followers
   readonly bare: Followers
   /** The newest entry of the meeting's log. */
-  head = 1
+  head: number
   readonly #people: readonly Person[]
 
   private constructor(
     group: PreparedGroup,
+    head: number,
     people: readonly Person[],
     members: Followers,
     bare: Followers,
   ) {
     this.group = group
+    this.head = head
     this.#people = people
     this.members = members
     this.bare = bare
@@ -35,16 +37,15 @@ export class Crowd {
     const names = Array.from({ length: size }, (_, i) => `member ${i}`)
     const people = await Promise.all(names.map((name) => person(name, meetingId)))
     const [founder, ...others] = people as [Person, ...Person[]]
-    const { group, bundles, adding } = await groupOf(
+    const committing = new Set<number>()
+    for (let leaf = 2; leaf < size; leaf *= 2) committing.add(leaf)
+    const { group, adding } = await groupOf(
       meetingId,
       founder,
       others,
       stage.externalSender,
+      committing,
     )
-    for (let leaf = 2; leaf < size; leaf *= 2) {
-      const bundle = bundles[leaf - 1]
-      if (bundle !== undefined) await group.enter(adding, bundle)
-    }
     const members: Socket[] = []
     const bare: Socket[] = []
     for (let from = 0; from < size; from += atOnce) {
@@ -56,9 +57,10 @@ export class Crowd {
       members.push(...theirs)
       bare.push(...floors)
     }
-    const crowd = new Crowd(group, people, new Followers(members), new Followers(bare))
+    const followers = [new Followers(members), new Followers(bare)] as const
+    const crowd = new Crowd(group, adding.length, people, ...followers)
     const [first, ...rest] = members.keys()
-    await crowd.#seat(first ?? 0, { create: group.founding, commits: [adding] })
+    await crowd.#seat(first ?? 0, { create: group.founding, commits: adding })
     for (const i of rest) await crowd.#seat(i)
     return crowd
   }

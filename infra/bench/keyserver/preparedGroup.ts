@@ -1,6 +1,6 @@
 import { type Bytes, decode, encode } from '@conclave/core/codec'
 import { CommitEnvelope } from '@conclave/core/delivery'
-import { foundingExtensions, meetingPolicy } from '@conclave/core/meeting'
+import { foundingExtensions, maxAddsPerCommit, meetingPolicy } from '@conclave/core/meeting'
 import type { KeyPackageBundle } from '@conclave/core/mls/bootstrap'
 import { Group, type GroupEnvironment } from '@conclave/core/mls/group'
 import {
@@ -137,21 +137,29 @@ export class PreparedGroup {
   }
 }
 
-/** A group of its founder and these, and the commit that adds them. */
+/**
+ * A group of its founder and these, and the commits that add them.
+ * @param committing leaves of those who commit, too
+ */
 export async function groupOf(
   meetingId: string,
   founder: Person,
   others: readonly Person[],
   externalSender: ExternalSender,
-): Promise<{
-  readonly group: PreparedGroup
-  readonly bundles: readonly KeyPackageBundle[]
-  readonly adding: Upload
-}> {
+  committing: ReadonlySet<number> = new Set(),
+): Promise<{ readonly group: PreparedGroup; readonly adding: readonly Upload[] }> {
   const group = await PreparedGroup.found(meetingId, founder, externalSender)
   const bundles = await Promise.all(others.map(keyPackageOf))
-  const adding = await group.commit(bundles.map(({ keyPackage }) => keyPackage))
-  return { group, bundles, adding }
+  const adding: Upload[] = []
+  for (let from = 0; from < bundles.length; from += maxAddsPerCommit) {
+    const some = bundles.slice(from, from + maxAddsPerCommit)
+    const upload = await group.commit(some.map(({ keyPackage }) => keyPackage))
+    adding.push(upload)
+    for (const [i, bundle] of some.entries()) {
+      if (committing.has(1 + from + i)) await group.enter(upload, bundle)
+    }
+  }
+  return { group, adding }
 }
 
 async function received(member: Group, message: Bytes): Promise<Group> {

@@ -1,4 +1,5 @@
 import { decode, encode, utf8 } from '@conclave/core/codec'
+import { maxAddsPerCommit } from '@conclave/core/meeting'
 import { type CommitContent, MlsMessage, WireFormat } from '@conclave/core/wire'
 import { beforeEach, describe, expect, test } from 'vitest'
 import {
@@ -211,6 +212,18 @@ describe('committing', () => {
         path,
       }))
       expect(await brokenRule(upload)).toBe('proposal-not-authorised')
+    })
+
+    test('when it adds more than one commit may', async () => {
+      const carol = await TestMember.arrive(server, 'carol')
+      const { keyPackage } = (await carol.keyPackage()).bundle
+      const addsOf = async (count: number) =>
+        await forged(({ path }) => ({
+          proposals: new Array(count).fill({ type: 1, proposal: { proposalType: 1, keyPackage } }),
+          path,
+        }))
+      expect(await brokenRule(await addsOf(maxAddsPerCommit))).toBe('proposals-same-client-twice')
+      expect(await brokenRule(await addsOf(maxAddsPerCommit + 1))).toBe('proposals-too-many')
     })
 
     test('when its GroupInfo is of another tree', async () => {

@@ -110,6 +110,7 @@ async function chooseProposals(
   const { environment, crypto, leafIndex } = epoch
   const { groupContext, tree, proposals: cached } = epoch.public
   const sender: Sender = { senderType: SenderType.member, leafIndex }
+  const { addsByValue } = environment.policy
   await Promise.all(
     byValue.map((proposal) =>
       checkProposal(environment, crypto, { proposal, sender }, groupContext, tree, 'sender'),
@@ -120,7 +121,7 @@ async function chooseProposals(
       ...refs.map((ref) => ({ type: ProposalOrRefType.reference, reference: fromHex(ref) })),
       ...byValue.map((proposal) => ({ type: ProposalOrRefType.proposal, proposal })),
     ]
-    const resolved = resolveProposals(entries, sender, cached)
+    const resolved = resolveProposals(entries, sender, cached, addsByValue)
     const sorted = sortProposals(resolved, sender, tree, environment.policy)
     const prepared = prepareCommit(environment, groupContext, tree, sorted)
     checkMembersAfter(prepared, prepared.treeBeforePath)

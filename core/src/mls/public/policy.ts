@@ -25,6 +25,11 @@ export interface GroupPolicy {
    * PublicMessages; 'any' where left out.
    */
   readonly handshakes?: 'public' | 'any'
+  /**
+   * Adds that a commit may carry by value, whose KeyPackages everyone has to verify with it.
+   * Bounded with its other proposals alone where left out.
+   */
+  readonly addsByValue?: number
   /** The group's parameters, when it is entered and whenever its extensions change. */
   checkGroup(context: GroupContext, tree: PublicTree): void
   /**

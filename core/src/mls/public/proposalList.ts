@@ -55,6 +55,7 @@ const maxProposalsInCommit = 4096
 /**
  * RFC 9420 §12.4: the proposals behind a commit's ProposalOrRefs. A newcomer's commit may refer to
  * SelfRemoves and nothing else (§12.4.3.2 and the extensions draft, "SelfRemove Proposal").
+ * @param addsByValue how many Adds it may carry by value
  * @throws MlsError `proposals-too-many`, `proposal-unknown-reference`,
  *   `proposal-self-remove-by-value`, `external-commit-reference`
  */
@@ -62,9 +63,13 @@ export function resolveProposals(
   entries: readonly ProposalOrRef[],
   committer: Sender,
   known: ReadonlyMap<string, SourcedProposal>,
+  addsByValue = maxProposalsInCommit,
 ): readonly SourcedProposal[] {
   if (entries.length > maxProposalsInCommit) {
     throw new MlsError('proposals-too-many', `over ${maxProposalsInCommit} proposals in a commit`)
+  }
+  if (entries.filter(isAddByValue).length > addsByValue) {
+    throw new MlsError('proposals-too-many', `over ${addsByValue} Adds by value in a commit`)
   }
   return entries.map((entry) => {
     if (entry.type === ProposalOrRefType.proposal) {
@@ -88,4 +93,10 @@ export function resolveProposals(
     }
     return found
   })
+}
+
+function isAddByValue(entry: ProposalOrRef): boolean {
+  return (
+    entry.type === ProposalOrRefType.proposal && entry.proposal.proposalType === ProposalType.add
+  )
 }

@@ -344,7 +344,8 @@ export class PublicGroup {
     }
     const { sender, commit } = content
     const { environment, crypto, groupContext, tree } = this.#state
-    const resolved = resolveProposals(commit.proposals, sender, this.proposals)
+    const { addsByValue } = environment.policy
+    const resolved = resolveProposals(commit.proposals, sender, this.proposals, addsByValue)
     await Promise.all(
       resolved
         // A proposal that came by itself was checked when it came.

@@ -48,6 +48,12 @@ export const defaultLimits: KeyserverLimits = {
 /** Bytes of one socket.io packet: a commit with its Welcome and GroupInfo, 1 MiB each. */
 export const maxPacketBytes = 4 << 20
 
+/**
+ * A commit that is refused for what it is counts as one more request for so many bytes: what it
+ * adds is in them, and verifying that takes most of the time.
+ */
+export const commitBytesPerRequest = 1024
+
 /** How long a KeyPackage may wait, and its Welcome after that, in milliseconds. */
 export const waitingMs = 5 * 60_000
 export const welcomeMs = 5 * 60_000

@@ -39,7 +39,7 @@ export class Admissions {
 
   /** Whether the address may try once more: to connect, or to ask the backend API. */
   attempt(remoteAddress: string, forwardedFor: string | undefined): boolean {
-    return this.#attempts.take(this.#addressOf(remoteAddress, forwardedFor))
+    return this.#attempts.of(this.#addressOf(remoteAddress, forwardedFor)).take()
   }
 
   /** Room for one more connection of the address, or undefined. */
@@ -58,9 +58,9 @@ export class Admissions {
     return this.#meetings.take(meetingId, this.#limits.connectionsPerMeeting)
   }
 
-  /** Whether the identity may make one more request. */
-  request(identity: string): boolean {
-    return this.#requests.take(identity)
+  /** The rate of the identity's requests. */
+  requestsOf(identity: string): TokenBucket {
+    return this.#requests.of(identity)
   }
 
   #addressOf(remoteAddress: string, forwardedFor: string | undefined): string {

@@ -10,11 +10,13 @@ import {
   type PackedReply,
   protocolMinor,
   protocolVersion,
+  type RefusalCode,
   type RequestName,
+  type RequestOf,
 } from '@conclave/core/delivery'
 import type { Logger } from 'pino'
 import type { DirectoryHandlers, DirectoryRequestName } from '../directory/handlers.ts'
-import type { KeyserverLimits } from '../limits.ts'
+import { commitBytesPerRequest, type KeyserverLimits } from '../limits.ts'
 import type { KeyserverObserver } from '../observer.ts'
 import type { Participant } from '../ordering/audience.ts'
 import type { Meeting, MeetingHandlers, MeetingRequestName } from '../ordering/meeting.ts'
@@ -56,6 +58,9 @@ type Answer = (reply: PackedReply<object>) => void
 
 /** Length of the nonce that `attach` signs, in bytes. */
 const nonceBytes = 16
+
+/** Refusals of a commit that its sender could have known of, and that took its verification. */
+const verifiedInVain: ReadonlySet<RefusalCode> = new Set(['message-invalid', 'rate-limited'])
 
 /** Requests that need no meeting, and the grant beside `join` that each takes. */
 const directoryGrants = {
@@ -161,7 +166,7 @@ export class Connection {
     if (
       this.#pending < limits.pendingRequests &&
       this.#bucket.take() &&
-      admissions.request(claims.identity)
+      admissions.requestsOf(claims.identity).take()
     ) {
       this.#refusedInARow = 0
       return true
@@ -233,11 +238,27 @@ export class Connection {
     const entered = this.#entered
     if (entered === undefined) return answer(notEntered())
     const handlers: MeetingHandlers = entered.meeting
+    const priced =
+      name === 'commit' ? this.#priced(parsed.request as RequestOf<'commit'>, answer) : answer
     const refused = await entered.meeting.turnOf(name, parsed.request)
-    if (refused !== undefined) return answer(refused)
-    await this.#inLane(name, entered, answer, () =>
+    if (refused !== undefined) return priced(refused)
+    await this.#inLane(name, entered, priced, () =>
       handlers[name](entered.participant, parsed.request),
     )
+  }
+
+  /** Takes a commit's price, and gives it back unless the commit is refused for what it is. */
+  #priced({ message, welcome, groupInfo }: RequestOf<'commit'>, answer: Answer): Answer {
+    const { admissions, claims } = this.#options
+    const bytes = message.length + (welcome?.length ?? 0) + groupInfo.length
+    const price = Math.floor(bytes / commitBytesPerRequest)
+    const rates = [this.#bucket, admissions.requestsOf(claims.identity)]
+    for (const rate of rates) rate.spend(price)
+    return (reply) => {
+      const isAtFault = !reply.ok && verifiedInVain.has(reply.code)
+      if (!isAtFault) for (const rate of rates) rate.giveBack(price)
+      answer(reply)
+    }
   }
 
   /** The answer is given inside the lane, so that no later notice overtakes it. */

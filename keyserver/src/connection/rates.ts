@@ -12,7 +12,8 @@ export class Rates {
     this.#make = make
   }
 
-  take(name: string): boolean {
+  /** The name's rate, which is heard of by that. */
+  of(name: string): TokenBucket {
     const bucket = this.#buckets.get(name) ?? this.#make()
     this.#buckets.delete(name)
     this.#buckets.set(name, bucket)
@@ -20,6 +21,6 @@ export class Rates {
       const [oldest] = this.#buckets.keys()
       if (oldest !== undefined) this.#buckets.delete(oldest)
     }
-    return bucket.take()
+    return bucket
   }
 }

@@ -66,7 +66,7 @@ export function createDirectory(options: DirectoryOptions): Directory {
     if ([...keyPackages, ...lastResort].some(({ length }) => length > maxKeyPackageBytes)) {
       return refuse('payload-too-large', `a KeyPackage has at most ${maxKeyPackageBytes} bytes`)
     }
-    if (!publishes.take(identity)) return refuse('rate-limited', 'published too often')
+    if (!publishes.of(identity).take()) return refuse('rate-limited', 'published too often')
     const now = clock.now()
     const terms = { crypto, identity, now }
     let verified: Publication

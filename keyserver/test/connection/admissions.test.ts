@@ -66,13 +66,14 @@ describe('what is done over time', () => {
 
   test('is remembered for a bounded number of names, of which the newest are kept', () => {
     const admissions = admissionsWith({ identityRequestsPerSecond: 1, identityRequestBurst: 1 })
-    expect(admissions.request('first')).toBe(true)
-    expect(admissions.request('second')).toBe(true)
-    for (let stranger = 0; stranger < (1 << 16) - 2; stranger++) admissions.request(`${stranger}`)
-    expect(admissions.request('first')).toBe(false)
-    admissions.request('one too many')
-    expect(admissions.request('first')).toBe(false)
-    expect(admissions.request('second')).toBe(true)
+    expect(admissions.requestsOf('first').take()).toBe(true)
+    expect(admissions.requestsOf('second').take()).toBe(true)
+    for (let stranger = 0; stranger < (1 << 16) - 2; stranger++)
+      admissions.requestsOf(`${stranger}`).take()
+    expect(admissions.requestsOf('first').take()).toBe(false)
+    admissions.requestsOf('one too many').take()
+    expect(admissions.requestsOf('first').take()).toBe(false)
+    expect(admissions.requestsOf('second').take()).toBe(true)
   })
 })
 

@@ -3,6 +3,7 @@ import { io, Manager, type Socket } from 'socket.io-client'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { VirtualClock } from '../../../core/test/virtualClock.ts'
 import { eventually } from '../support/eventually.ts'
+import { TestMember } from '../support/testMember.ts'
 import { TestServer } from '../support/testServer.ts'
 import { recordingObserver } from './recordingObserver.ts'
 
@@ -132,6 +133,48 @@ describe('the connections of one identity', () => {
     expect(await bob.send('resume', resume)).toMatchObject({ code: 'not-entered' })
     clock.advance(1000)
     expect(await two.send('resume', resume)).toMatchObject({ code: 'not-entered' })
+  })
+})
+
+describe('a commit', () => {
+  test('counts for its size, unless it wins or loses to another', async () => {
+    const clock = new VirtualClock()
+    const limits = { requestBurst: 64, requestsPerSecond: 1, identityRequestsPerSecond: 1 }
+    const server = await TestServer.start({ clock, limits })
+    const alice = await TestMember.found(server, 'alice')
+    const { upload: lost } = await alice.prepareCommit()
+    for (let commit = 0; commit < 15; commit++) await alice.commit()
+    for (let again = 0; again < 15; again++) {
+      expect(await alice.client.request('commit', lost)).toMatchObject({ code: 'epoch-mismatch' })
+    }
+    await alice.resume()
+    const { upload } = await alice.prepareCommit()
+    const invalid = { ...upload, welcome: new Uint8Array(64 << 10) }
+    expect(await alice.client.request('commit', invalid)).toMatchObject({
+      code: 'message-invalid',
+    })
+    const limited = { code: 'rate-limited' }
+    expect(await alice.client.send('resume', resume)).toMatchObject(limited)
+    clock.advance(32_000)
+    expect(await alice.client.send('resume', resume)).toMatchObject(limited)
+    clock.advance(32_000)
+    expect(await alice.client.send('resume', resume)).toMatchObject({ code: 'group-unknown' })
+  })
+
+  test('counts for the identity, on whichever connection', async () => {
+    const clock = new VirtualClock()
+    const limits = { identityRequestBurst: 32, identityRequestsPerSecond: 1 }
+    const server = await TestServer.start({ clock, limits })
+    const alice = await TestMember.found(server, 'alice')
+    const other = await server.connect('alice', 'standup')
+    const { upload } = await alice.prepareCommit()
+    const message = new Uint8Array(64 << 10)
+    expect(await alice.client.request('commit', { ...upload, message })).toMatchObject({
+      code: 'message-invalid',
+    })
+    expect(await other.send('resume', resume)).toMatchObject({ code: 'rate-limited' })
+    clock.advance(64_000)
+    expect(await other.send('resume', resume)).toMatchObject({ code: 'not-entered' })
   })
 })
 

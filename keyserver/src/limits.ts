@@ -69,6 +69,12 @@ export const usedRefMs = 45 * 60_000
 /** Commits after which the public group is stored anew, so that less has to be replayed. */
 export const snapshotCommits = 32
 
+/** Proposals of one epoch, and their bytes, beside removals, which always have room. */
+export const maxEpochProposals = 1024
+export const maxEpochProposalBytes = 2 << 20
+/** What a SelfRemove may have to be such a removal; it carries names and a signature alone. */
+export const maxLeavingBytes = 1 << 10
+
 /** The time in which a leaf's commits are counted. */
 export const commitRateMs = 10_000
 /** How long an external commit waits for members to commit the removals that are pending. */

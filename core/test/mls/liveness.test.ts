@@ -236,9 +236,10 @@ describe('a flood of proposals', () => {
       signer: party.keyserver,
     })
     expect(await alice.receive(removal)).toMatchObject({ kind: 'proposal' })
-    expect(await alice.receive(await party.group('bob').proposeSelfRemove())).toMatchObject({
-      kind: 'proposal',
-    })
+    for (const name of ['bob', 'mallory']) {
+      const leaving = await party.group(name).proposeSelfRemove()
+      expect(await alice.receive(leaving)).toMatchObject({ kind: 'proposal' })
+    }
     const pending = await alice.commit({ authenticatedData: emptyBytes })
     expect(new Set(pending.effect.removed)).toEqual(
       new Set([party.leaf('bob'), party.leaf('mallory')]),

@@ -1,7 +1,7 @@
 import { type Bytes, toHex } from '@conclave/core/codec'
 import { makeProposalRef, type PublicCrypto } from '@conclave/core/crypto/public'
 import { RemovalLedger, readVoid, type VoidEntry } from '@conclave/core/delivery'
-import { type GroupPolicy, PublicGroup } from '@conclave/core/mls/public'
+import { type GroupPolicy, MlsError, PublicGroup } from '@conclave/core/mls/public'
 import {
   type LeafIndex,
   type ProposalContent,
@@ -10,6 +10,7 @@ import {
   WireFormat,
 } from '@conclave/core/wire'
 import type { LogRecord, Snapshot, WelcomePart } from '../store/store.ts'
+import { EpochRoom } from './epochRoom.ts'
 import {
   type CommitMessage,
   type ProposalMessage,
@@ -36,6 +37,8 @@ export interface VerifiedProposal {
   readonly sender: LeafIndex | undefined
   /** What it was judged at. */
   readonly now: number
+  /** Whether the epoch has room for it. */
+  readonly hasRoom: boolean
   appendedAt(seq: number): FollowedGroup
 }
 
@@ -60,6 +63,7 @@ interface FollowedState {
   readonly ledger: RemovalLedger
   /** Where this epoch's proposals stand, by the hexadecimal form of their ProposalRef. */
   readonly proposals: ReadonlyMap<string, number>
+  readonly room: EpochRoom
   readonly commitsSinceSnapshot: number
   readonly judgement: Judgement
   readonly undoable: UndoableCommit | undefined
@@ -132,6 +136,7 @@ export class FollowedGroup {
       head: snapshot.seq,
       ledger: RemovalLedger.startingWith(snapshot.overdue),
       proposals: new Map(),
+      room: EpochRoom.whole,
       commitsSinceSnapshot: 0,
       judgement,
       undoable: undefined,
@@ -143,26 +148,32 @@ export class FollowedGroup {
     return this.#state.proposals.get(this.#refOf(message))
   }
 
-  /** @throws CodecError, OrderingError, MlsError or MeetingError */
-  async verifyProposal(message: ProposalMessage, now: number): Promise<VerifiedProposal> {
+  /**
+   * @param bytes of the encoded message
+   * @throws CodecError, OrderingError, MlsError or MeetingError
+   */
+  async verifyProposal(
+    message: ProposalMessage,
+    bytes: number,
+    now: number,
+  ): Promise<VerifiedProposal> {
     this.#state.judgement.now = now
     const { sender } = message.content
     const { group } = await this.publicGroup.withProposal(message)
     const leaf = sender.senderType === SenderType.member ? sender.leafIndex : undefined
     const removes = removedLeaf(message.content)
-    const { ledger, proposals } = this.#state
+    const { ledger } = this.#state
+    const room = this.#state.room.with(message.content, bytes)
     return {
       removes,
       sender: leaf,
       now,
+      hasRoom: room.suffices,
       appendedAt: (seq) =>
-        new FollowedGroup({
-          ...this.#state,
+        this.#withEntry(message, seq, {
           publicGroup: group,
-          head: seq,
           ledger: removes === undefined ? ledger : ledger.withRemoval(seq, removes),
-          proposals: new Map(proposals).set(this.#refOf(message), seq),
-          undoable: undefined,
+          room,
         }),
     }
   }
@@ -217,6 +228,7 @@ export class FollowedGroup {
           head: seq,
           ledger,
           proposals: new Map(),
+          room: EpochRoom.whole,
           commitsSinceSnapshot: snapshot ? 0 : this.commitsSinceSnapshot + 1,
           undoable: { seq, hash, committer, added, removed, before: this.#withoutPast() },
         }),
@@ -236,10 +248,11 @@ export class FollowedGroup {
   }
 
   /** Follows an entry that this or another keyserver has verified and appended. */
-  async replay({ kind, seq, at, message, upload }: LogRecord): Promise<FollowedGroup> {
+  async replay(record: LogRecord): Promise<FollowedGroup> {
+    const { kind, seq, at, message, upload } = record
     switch (kind) {
       case 'proposal':
-        return (await this.verifyProposal(readProposal(message), at)).appendedAt(seq)
+        return await this.#replayProposal(readProposal(message), record)
       case 'commit':
         return (await this.verifyCommit(readCommit(message), message, upload, at)).appendedAt(seq)
       case 'void': {
@@ -248,6 +261,37 @@ export class FollowedGroup {
         return this.voided(entry, seq)
       }
     }
+  }
+
+  /**
+   * Several instances may each have had room for the last proposal of a sender: those that come
+   * after it in the log stand there, and nobody remembers them.
+   */
+  async #replayProposal(
+    proposal: ProposalMessage,
+    { seq, at, message }: LogRecord,
+  ): Promise<FollowedGroup> {
+    try {
+      return (await this.verifyProposal(proposal, message.length, at)).appendedAt(seq)
+    } catch (error) {
+      if (!(error instanceof MlsError) || error.code !== 'proposals-too-many') throw error
+      return this.#withEntry(proposal, seq)
+    }
+  }
+
+  /** With a proposal at `seq`, and with what has changed by it. */
+  #withEntry(
+    proposal: ProposalMessage,
+    seq: number,
+    changed: Partial<FollowedState> = {},
+  ): FollowedGroup {
+    return new FollowedGroup({
+      ...this.#state,
+      ...changed,
+      head: seq,
+      proposals: new Map(this.#state.proposals).set(this.#refOf(proposal), seq),
+      undoable: undefined,
+    })
   }
 
   /** One commit can be undone, not a row of them. */

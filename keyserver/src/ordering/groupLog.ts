@@ -114,7 +114,7 @@ export class GroupLog extends FollowedLog {
     }
     // The very same proposal may have been appended through another instance.
     if (store.shared) await this.catchUp()
-    const verified = await this.#upToDate(() => this.#verifyProposal(proposal, own))
+    const verified = await this.#upToDate(() => this.#verifyProposal(proposal, message.length, own))
     if (!verified.ok) return verified
     if ('seq' in verified) return { ok: true, seq: verified.seq, fresh: undefined }
     const { removes, sender, now } = verified.proposal
@@ -216,6 +216,7 @@ export class GroupLog extends FollowedLog {
 
   async #verifyProposal(
     proposal: ProposalMessage,
+    bytes: number,
     own: boolean,
   ): Promise<
     | { readonly ok: true; readonly seq: number }
@@ -227,9 +228,14 @@ export class GroupLog extends FollowedLog {
     const { epoch } = this.followed
     try {
       if (proposal.content.epoch !== BigInt(epoch)) return otherEpochThan(epoch)
-      const verified = await this.followed.verifyProposal(proposal, this.#options.now())
+      const verified = await this.followed.verifyProposal(proposal, bytes, this.#options.now())
       if (!own && verified.sender === undefined) {
         throw new OrderingError('message-kind-unexpected', 'only members propose')
+      }
+      if (!verified.hasRoom) {
+        return refuse('rate-limited', 'the epoch has as many proposals as it may', {
+          detail: 'epoch-full',
+        })
       }
       return { ok: true, proposal: verified }
     } catch (error) {

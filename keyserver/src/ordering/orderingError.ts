@@ -16,6 +16,8 @@ export type OrderingErrorCode =
   | 'key-package-used'
   /** A leaf commits too often. */
   | 'commit-too-often'
+  /** An epoch has so many proposals, and bytes of them, beside removals. */
+  | 'epoch-full'
   /** A void that is not of the commit at the log's end. */
   | 'void-invalid'
   /** Entries that are given back have to follow each other and the log's end. */

@@ -1,4 +1,4 @@
-import { toHex } from '@conclave/core/codec'
+import { toHex, utf8 } from '@conclave/core/codec'
 import { maxEntriesGivenBack, packEntries } from '@conclave/core/delivery'
 import { generateRemovalSigner, memoryStore } from '@conclave/keyserver'
 import { beforeEach, describe, expect, test } from 'vitest'
@@ -150,6 +150,32 @@ describe('instances over one store', () => {
     })
   })
 
+  test('of proposals that two took at once, for which there was room for one, the first counts', async () => {
+    const [alice, bob] = (await meetingOf(here, 'alice', 'bob')) as [TestMember, TestMember]
+    const { client: elsewhere } = await TestMember.arrive(there, 'bob')
+    const { groupId } = bob
+    const proposal = async (text: string) => ({
+      groupId,
+      message: await bob.group.propose({ proposalType: 10 }, { authenticatedData: utf8(text) }),
+    })
+    for (let nth = 0; nth < 15; nth++) await bob.client.ask('propose', await proposal(`${nth}`))
+    const [one, other] = [await proposal('one'), await proposal('other')]
+    failover.hold('appendProposal', 2)
+    const both = [bob.client.ask('propose', one), elsewhere.ask('propose', other)]
+    const seqs = (await Promise.all(both)).map(({ seq }) => seq)
+    expect(seqs.sort()).toEqual([bob.seen + 16, bob.seen + 17])
+    // Both instances go on with the group.
+    expect(await elsewhere.ask('propose', one)).toMatchObject({ ok: true })
+    expect(await bob.client.ask('propose', other)).toMatchObject({ ok: true })
+    const { entries } = await alice.client.ask('resume', { groupId, after: alice.seen })
+    expect(entries).toHaveLength(17)
+    await alice.receive(entries.slice(0, 16))
+    alice.seen += 1
+    const seq = await alice.commit()
+    const view = await there.keyserver.administration.meeting('standup')
+    expect(view).toMatchObject({ head: seq, roster: [{ identity: 'alice' }] })
+  })
+
   test('what one has judged to be valid in time is so for the others', async () => {
     const slow: MeetingPlace = {
       clock: { now: () => clock.now() - 800_000 },
@@ -202,6 +228,7 @@ class Failover {
   replicate = true
   reachable = true
   #failed = false
+  #held: { readonly name: keyof Store; readonly all: () => Promise<void> } | undefined
   readonly #replica = memoryStore()
   readonly store: Store
 
@@ -211,15 +238,29 @@ class Failover {
       get: (target, name: keyof Store) => {
         const [own, copy] = [target[name], this.#replica[name]]
         if (typeof own !== 'function' || typeof copy !== 'function') return own
-        return async (...args: never[]) => {
+        return async (...args: readonly unknown[]) => {
           if (!this.reachable) throw new StoreError('store-unreachable', 'cut off')
-          const call = (step: unknown) => (step as (...args: never[]) => unknown)(...args)
-          if (this.#failed) return call(copy)
-          if (this.replicate) void call(copy)
-          return call(own)
+          if (this.#held?.name === name) await this.#held.all()
+          if (this.#failed) return Reflect.apply(copy, this.#replica, args)
+          if (this.replicate) void Reflect.apply(copy, this.#replica, args)
+          return Reflect.apply(own, target, args)
         }
       },
     })
+  }
+
+  /** The next so many of these steps are taken once all of them are to be. */
+  hold(name: keyof Store, count: number): void {
+    const together = Promise.withResolvers<void>()
+    let missing = count
+    this.#held = {
+      name,
+      all: async () => {
+        missing -= 1
+        if (missing <= 0) together.resolve()
+        await together.promise
+      },
+    }
   }
 
   happen(): void {

@@ -40,8 +40,9 @@ import type { PublicGroupState } from './publicGroupState.ts'
 import { interimTranscriptHash } from './transcript.ts'
 
 /**
- * Proposals of one sender that are remembered in an epoch. Each sender has a share of its own, so
- * that nobody can keep another's removal out; joiners that propose themselves share one.
+ * Proposals of one sender that are remembered in an epoch. Each sender has a share of its own, and
+ * each member another for its SelfRemoves, so that nothing keeps a removal out; joiners that propose
+ * themselves share one.
  */
 const maxProposals: Readonly<Record<Sender['senderType'], number>> = {
   [SenderType.member]: 16,
@@ -277,8 +278,8 @@ export class PublicGroup {
     const ref = makeProposalRef(crypto, authenticatedContent)
     if (this.proposals.has(toHex(ref))) return { group: this, ref }
     const sourced: SourcedProposal = { proposal: content.proposal, sender: content.sender }
-    const share = shareOf(sourced.sender)
-    const others = [...this.proposals.values()].filter(({ sender }) => shareOf(sender) === share)
+    const share = shareOf(sourced)
+    const others = [...this.proposals.values()].filter((other) => shareOf(other) === share)
     const limit = maxProposals[sourced.sender.senderType]
     if (others.length >= limit) {
       throw new MlsError('proposals-too-many', `over ${limit} proposals of a sender in an epoch`)
@@ -407,9 +408,12 @@ export function authenticated({ content, auth }: PublicMessage): AuthenticatedCo
   return { wireFormat: WireFormat.publicMessage, content, auth }
 }
 
-/** Names whose share of the remembered proposals a sender uses. */
-function shareOf(sender: Sender): string {
-  if (sender.senderType === SenderType.member) return `member ${sender.leafIndex}`
+/** Names the share of the remembered proposals that a proposal uses. */
+function shareOf({ proposal, sender }: SourcedProposal): string {
+  if (sender.senderType === SenderType.member) {
+    const leaves = proposal.proposalType === ProposalType.selfRemove
+    return `member ${sender.leafIndex}${leaves ? ' leaving' : ''}`
+  }
   if (sender.senderType === SenderType.external) return `external ${sender.senderIndex}`
   return 'new member'
 }

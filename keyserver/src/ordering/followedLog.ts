@@ -14,7 +14,10 @@ export class FollowedLog {
   readonly key: GroupKey
   readonly #options: GroupLogOptions
   #followed: FollowedGroup
-  /** The message of the newest entry, where it came with the log and not with a snapshot. */
+  /**
+   * The message of the newest entry, by which it shows that the log goes on from it. Undefined at
+   * the log's beginning alone: the store gives no snapshot of a commit at the log's end.
+   */
   #newest: Bytes | undefined
 
   constructor(key: GroupKey, options: GroupLogOptions, followed: FollowedGroup) {

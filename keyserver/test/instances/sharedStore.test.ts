@@ -150,6 +150,35 @@ describe('instances over one store', () => {
     })
   })
 
+  test.each(['given back', 'appended with a snapshot'])(
+    'one that takes up a group just after an entry was %s notices when that is lost, too',
+    async (how) => {
+      const [alice, bob] = (await meetingOf(here, 'alice', 'bob')) as [TestMember, TestMember]
+      const after = bob.seen
+      const { pending, upload } = await bob.prepareCommit()
+      const dave = await TestMember.arrive(here, 'dave')
+      await dave.wait()
+      failover.replicate = false
+      const seq = await alice.admit(1)
+      if (how === 'given back') {
+        const { entries } = await alice.client.ask('resume', { groupId: alice.groupId, after })
+        const groupInfo = await alice.group.groupInfo({ externalPub: true })
+        const { groupId } = alice
+        failover.happen()
+        const returned = { groupId, after, entries: packEntries(entries), groupInfo }
+        expect(await alice.client.ask('giveBack', returned)).toMatchObject({ head: seq })
+      }
+      expect((await TestMember.arrive(there, 'erin')).summary.head).toBe(seq)
+      failover.happen()
+      expect(await bob.client.ask('commit', upload)).toMatchObject({ seq })
+      bob.confirm(pending, seq)
+      const { client } = await TestMember.arrive(there, 'bob')
+      expect(await client.ask('commit', (await bob.prepareCommit()).upload)).toMatchObject({
+        seq: seq + 1,
+      })
+    },
+  )
+
   test('of proposals that two took at once, for which there was room for one, the first counts', async () => {
     const [alice, bob] = (await meetingOf(here, 'alice', 'bob')) as [TestMember, TestMember]
     const { client: elsewhere } = await TestMember.arrive(there, 'bob')
@@ -223,27 +252,29 @@ describe('instances over one store', () => {
   })
 })
 
-/** A store that acknowledges before its replica has everything. */
+/** A store that acknowledges before its replicas have everything. */
 class Failover {
   replicate = true
   reachable = true
-  #failed = false
   #held: { readonly name: keyof Store; readonly all: () => Promise<void> } | undefined
-  readonly #replica = memoryStore()
+  /** The first has what is acknowledged. */
+  readonly #stores = Array.from({ length: 3 }, (): Store => ({ ...memoryStore(), shared: true }))
   readonly store: Store
 
   constructor() {
-    const store: Store = { ...memoryStore(), shared: true }
-    this.store = new Proxy(store, {
+    const [first] = this.#stores as [Store]
+    this.store = new Proxy(first, {
       get: (target, name: keyof Store) => {
-        const [own, copy] = [target[name], this.#replica[name]]
-        if (typeof own !== 'function' || typeof copy !== 'function') return own
+        if (typeof target[name] !== 'function') return target[name]
         return async (...args: readonly unknown[]) => {
           if (!this.reachable) throw new StoreError('store-unreachable', 'cut off')
           if (this.#held?.name === name) await this.#held.all()
-          if (this.#failed) return Reflect.apply(copy, this.#replica, args)
-          if (this.replicate) void Reflect.apply(copy, this.#replica, args)
-          return Reflect.apply(own, target, args)
+          const [own, ...copies] = this.#stores.map((store) => {
+            const step = store[name] as (...args: readonly unknown[]) => Promise<unknown>
+            return () => Reflect.apply(step, store, args)
+          })
+          if (this.replicate) for (const step of copies) void step()
+          return own?.()
         }
       },
     })
@@ -264,7 +295,7 @@ class Failover {
   }
 
   happen(): void {
-    this.#failed = true
+    this.#stores.shift()
   }
 }
 

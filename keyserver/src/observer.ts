@@ -16,7 +16,8 @@ export interface ObservedGroup {
 
 /**
  * What happens in the keyserver, for metrics, webhooks and mailboxes. Each event is told once, by
- * the instance that brought it about. Observers must not throw and are not waited for.
+ * the instance that brought it about; of a commit for which the store did not answer, once it shows.
+ * Observers must not throw and are not waited for.
  */
 export interface KeyserverObserver {
   meetingStarted(group: ObservedGroup, founder: ObservedMember): void

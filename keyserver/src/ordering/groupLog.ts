@@ -1,8 +1,8 @@
 import { type Bytes, equalBytes } from '@conclave/core/codec'
 import { type LogEntry, packEntries } from '@conclave/core/delivery'
-import type { PublicGroup } from '@conclave/core/mls/public'
 import type { LeafIndex } from '@conclave/core/wire'
-import type { GroupKey, ReturnedAppend, WaitingEntry, WelcomePart } from '../store/store.ts'
+import type { AppendCommitOutcome, GroupKey, ReturnedAppend, WaitingEntry } from '../store/store.ts'
+import { StoreError } from '../store/storeError.ts'
 import { commitAppend } from './commitAppend.ts'
 import {
   type CommitUpload,
@@ -11,6 +11,7 @@ import {
   type VerifiedProposal,
 } from './followedGroup.ts'
 import { FollowedLog, newestSnapshot } from './followedLog.ts'
+import { type FreshCommit, UnansweredCommits } from './freshCommit.ts'
 import { verifyGivenBack } from './givenBack.ts'
 import type { GroupLogOptions } from './groupLogOptions.ts'
 import {
@@ -33,15 +34,7 @@ export type OrderedProposal = Ordered<{
   readonly removes: LeafIndex | undefined
   readonly sender: LeafIndex | undefined
 }>
-export type OrderedCommit = Ordered<{
-  readonly added: readonly LeafIndex[]
-  readonly removed: readonly LeafIndex[]
-  readonly welcomeParts: readonly WelcomePart[]
-  /** Those who waited and whom the commit adds. */
-  readonly admitted: readonly WaitingEntry[]
-  /** The group before the commit. */
-  readonly before: PublicGroup
-}>
+export type OrderedCommit = Ordered<FreshCommit>
 
 /**
  * A group's log over a store that other keyservers may share: verifies against the group as it is
@@ -50,6 +43,7 @@ export type OrderedCommit = Ordered<{
  */
 export class GroupLog extends FollowedLog {
   readonly #options: GroupLogOptions
+  readonly #unanswered = new UnansweredCommits()
 
   private constructor(key: GroupKey, options: GroupLogOptions, followed: FollowedGroup) {
     super(key, options, followed)
@@ -155,6 +149,16 @@ export class GroupLog extends FollowedLog {
       return stalls ? { ...verified, ...(await this.#missedSince(upload.after)) } : verified
     }
     return this.#appendCommit(message, upload, verified.commit)
+  }
+
+  /** Tells what commits have brought about that the store took in without an answer, each once. */
+  async tellUnanswered(tell: (fresh: FreshCommit) => void): Promise<void> {
+    for (const epoch of this.#unanswered.epochsBefore(this.followed.epoch)) {
+      const won = await this.#options.store.findCommit(this.key, epoch)
+      const settled = won && this.#unanswered.settle(epoch, won.message)?.fresh(won.seq)
+      this.#unanswered.forget(epoch)
+      if (settled !== undefined) tell(settled)
+    }
   }
 
   /** Undoes the commit at the log's end; undefined where the log has gone on. */
@@ -265,14 +269,25 @@ export class GroupLog extends FollowedLog {
   ): Promise<OrderedCommit | PackedRefusal> {
     const commit = commitAppend(this.followed, upload, verified, this.#options)
     const before = this.followed.publicGroup
-    const appended = await this.#options.store.appendCommit(this.key, commit)
+    const freshAt = (seq: number, admitted: readonly WaitingEntry[]): FreshCommit => {
+      const { added, removed, welcomeParts, publicGroup: after } = verified
+      const entry = { seq, message: upload.message }
+      return { entry, added, removed, welcomeParts, admitted, before, after }
+    }
+    let appended: AppendCommitOutcome
+    try {
+      appended = await this.#options.store.appendCommit(this.key, commit)
+    } catch (error) {
+      const { epoch, message } = commit
+      const unanswered = { epoch, message, fresh: (seq: number) => freshAt(seq, []) }
+      if (error instanceof StoreError) this.#unanswered.add(unanswered)
+      throw error
+    }
     switch (appended.outcome) {
       case 'appended': {
         const { seq, admitted } = appended
         await this.advance(verified.appendedAt(seq, commit.snapshot !== null), upload.message)
-        const { added, removed, welcomeParts } = verified
-        const entry = { seq, message: upload.message }
-        return { ok: true, seq, fresh: { entry, added, removed, welcomeParts, admitted, before } }
+        return { ok: true, seq, fresh: freshAt(seq, admitted) }
       }
       case 'epoch-mismatch':
         await this.catchUp()
@@ -293,9 +308,11 @@ export class GroupLog extends FollowedLog {
     { content }: CommitMessage,
     { message, after }: { readonly message: Bytes; readonly after: number },
   ): Promise<OrderedCommit | PackedRefusal> {
-    const won = await this.#options.store.findCommit(this.key, Number(content.epoch))
+    const epoch = Number(content.epoch)
+    const won = await this.#options.store.findCommit(this.key, epoch)
     if (won !== undefined && equalBytes(won.message, message)) {
-      return { ok: true, seq: won.seq, fresh: undefined }
+      const fresh = this.#unanswered.settle(epoch, message)?.fresh(won.seq)
+      return { ok: true, seq: won.seq, fresh }
     }
     return { ...otherEpochThan(this.followed.epoch), ...(await this.#missedSince(after)) }
   }

@@ -22,14 +22,13 @@ import {
 import { Attendance, type GroupHost } from './attendance.ts'
 import type { Participant } from './audience.ts'
 import { takeReport } from './entryReports.ts'
-import type { GroupLog, OrderedCommit } from './groupLog.ts'
+import type { FreshCommit } from './freshCommit.ts'
+import type { GroupLog } from './groupLog.ts'
 import type { MeetingEnvironment } from './meetingEnvironment.ts'
 import { describeMembers } from './members.ts'
 import { refuse } from './orderingError.ts'
 import { PacedTask } from './pacedTask.ts'
 import { WaitingRoom } from './waitingRoom.ts'
-
-type FreshCommit = NonNullable<Extract<OrderedCommit, { ok: true }>['fresh']>
 
 export interface RemovalsChance {
   /** The epoch has ended, or the time for it; or this instance follows the group no longer. */
@@ -246,15 +245,16 @@ export class OpenGroup {
 
   /** A commit has begun an epoch. */
   #begun(fresh: FreshCommit, began: number): void {
-    const { entry, added, removed, welcomeParts, admitted, before } = fresh
+    const { entry, added, removed, welcomeParts, admitted, before, after } = fresh
     const { clock, logger, observer } = this.#environment
     this.#publish(entry)
     this.waitingRoom.admitted(admitted, welcomeParts, entry.seq)
     const counts = { added: added.length, removed: removed.length }
-    logger.info({ ...this.#at(), seq: entry.seq, ...counts }, 'commit')
-    observer.committed(this.#observed(), {
+    const epoch = Number(after.groupContext.epoch)
+    logger.info({ meeting: this.#meetingId, epoch, seq: entry.seq, ...counts }, 'commit')
+    observer.committed(this.#observed(epoch), {
       seq: entry.seq,
-      added: describeMembers(this.log.followed.publicGroup, added),
+      added: describeMembers(after, added),
       removed: describeMembers(before, removed),
       welcomeParts,
       logBytes: entry.message.length,
@@ -289,6 +289,8 @@ export class OpenGroup {
     await this.attendance.renewLease()
     await this.attendance.checkRegularly()
     await this.log.catchUp()
+    const now = this.#environment.clock.now()
+    await this.log.tellUnanswered((fresh) => this.#begun(fresh, now))
     await this.#tellNewest()
     await this.waitingRoom.lookForWelcomes()
     await this.waitingRoom.tellHere()
@@ -335,13 +337,12 @@ export class OpenGroup {
   }
 
   #publish(entry: LogEntry): void {
-    this.#told = entry.seq
+    this.#told = Math.max(this.#told, entry.seq)
     this.#environment.audience.entry(this.#meetingId, { groupId: this.groupId, entry })
   }
 
-  #observed() {
-    const { groupId, log } = this
-    return { meetingId: this.#meetingId, groupId, epoch: log.followed.epoch }
+  #observed(epoch = this.log.followed.epoch) {
+    return { meetingId: this.#meetingId, groupId: this.groupId, epoch }
   }
 
   /** What every log line of this group names. */

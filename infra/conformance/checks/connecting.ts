@@ -1,7 +1,7 @@
 import { utf8 } from '@conclave/core/codec'
 import { protocolMinor, protocolVersion } from '@conclave/core/delivery'
+import { meetingRequests, wellFormed } from '../../../keyserver/test/support/requests.ts'
 import { type Check, has, holds, NotConforming, same } from '../check.ts'
-import { meetingRequests, wellFormed } from '../requests.ts'
 import type { Site } from '../site.ts'
 
 type Auth = Record<string, unknown>

@@ -1,18 +1,23 @@
-import { toHex } from '@conclave/core/codec'
+import { type Bytes, toHex } from '@conclave/core/codec'
 import { packKeyPackages } from '@conclave/core/delivery'
 import { add, keyPackageOf, type TestMember } from '../../../keyserver/test/support/testMember.ts'
 import { type Check, has, same } from '../check.ts'
 
 const section = 'KeyPackage directory (1.1)'
 
+type Published = Awaited<ReturnType<TestMember['publishable']>>
+
 /** KeyPackages of one device, the first to be handed out first. */
-async function publish(member: TestMember, count: number): Promise<readonly string[]> {
-  const made = [...Array(count).keys()].map(async () => (await member.publishable()).encoded)
-  const encoded = await Promise.all(made)
-  const keyPackages = packKeyPackages(encoded)
-  const reply = await member.client.request('publish', { keyPackages, lastResort: null })
-  same('the stock', reply, { ok: true, remaining: count, lastResort: false })
-  return encoded.map(toHex)
+async function publish(
+  member: TestMember,
+  count: number,
+  lastResort: Bytes | null = null,
+): Promise<readonly [Published, ...Published[]]> {
+  const made = await Promise.all([...Array(count).keys()].map(() => member.publishable()))
+  const keyPackages = packKeyPackages(made.map(({ encoded }) => encoded))
+  const reply = await member.client.request('publish', { keyPackages, lastResort })
+  same('the stock', reply, { ok: true, remaining: count, lastResort: lastResort !== null })
+  return made as [Published, ...Published[]]
 }
 
 export const directory: readonly Check[] = [
@@ -30,7 +35,8 @@ export const directory: readonly Check[] = [
         [...claimers, ...claimers, ...claimers].map((client) => client.ask('claim', { identity })),
       )
       const claimed = claims.flatMap(({ keyPackages }) => keyPackages.map(toHex))
-      same('what was handed out', [...claimed].sort(), [...published].sort())
+      const expected = published.map(({ encoded }) => toHex(encoded))
+      same('what was handed out', [...claimed].sort(), expected.sort())
       const deviceKey = await bob.deviceKey()
       const left = { ok: true, remaining: 0, lastResort: false }
       same('what is left', await bob.client.request('stock', { deviceKey }), left)
@@ -45,9 +51,7 @@ export const directory: readonly Check[] = [
       const bob = await site.arrive('bob')
       const { identity } = bob
       const { encoded: lastResort } = await bob.publishable({ lastResort: true })
-      const { encoded } = await bob.publishable()
-      const keyPackages = packKeyPackages([encoded])
-      await bob.client.ask('publish', { keyPackages, lastResort })
+      const [{ encoded }] = await publish(bob, 1, lastResort)
       const alice = await site.inviter('alice')
       const claimed: string[] = []
       for (let claim = 0; claim < 3; claim++) {
@@ -133,9 +137,7 @@ export const directory: readonly Check[] = [
     run: async (site) => {
       const alice = await site.found('alice')
       const bob = await site.arrive('bob')
-      const { bundle, encoded } = await bob.publishable()
-      const keyPackages = packKeyPackages([encoded])
-      await bob.client.ask('publish', { keyPackages, lastResort: null })
+      const [{ bundle }] = await publish(bob, 1)
       bob.client.disconnect()
       const { identity } = bob
       const claimed = await (await site.inviter('alice')).ask('claim', { identity })

@@ -5,9 +5,9 @@ import {
   type RequestName,
 } from '@conclave/core/delivery'
 import { eventually } from '../../../keyserver/test/support/eventually.ts'
+import { requestNames, wellFormed } from '../../../keyserver/test/support/requests.ts'
 import type { TestClient } from '../../../keyserver/test/support/testClient.ts'
 import { type Check, has, holds, same } from '../check.ts'
-import { requestNames, wellFormed } from '../requests.ts'
 import type { Site } from '../site.ts'
 
 const malformed = { ok: false, code: 'request-malformed' }

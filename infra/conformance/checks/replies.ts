@@ -1,7 +1,7 @@
 import type { RequestName, ServerNotices } from '@conclave/core/delivery'
+import { wellFormed } from '../../../keyserver/test/support/requests.ts'
 import { type Check, NotConforming, same } from '../check.ts'
 import { groupFields, noticeFields, refusalFields, replyFields } from '../protocolFields.ts'
-import { wellFormed } from '../requests.ts'
 
 type Fields = Readonly<Record<string, unknown>>
 

@@ -3,11 +3,22 @@ import { MlsMessage, WireFormat } from '@conclave/core/wire'
 import { eventually } from '../../../keyserver/test/support/eventually.ts'
 import { add, keyPackageOf, type TestMember } from '../../../keyserver/test/support/testMember.ts'
 import { type Check, has, holds, same } from '../check.ts'
+import type { Site } from '../site.ts'
 
 /** The refs on the waiting list, as a member is told when it asks. */
 async function listed({ client, groupId, seen }: TestMember): Promise<readonly string[]> {
   const { waiting } = await client.ask('resume', { groupId, after: seen })
   return waiting.map(({ ref }) => toHex(ref))
+}
+
+/** A meeting's founder, and somebody who waits to be added by it. */
+async function oneWaits(site: Site) {
+  const alice = await site.found('alice')
+  const bob = await site.arrive('bob')
+  const { bundle, encoded } = await bob.keyPackage()
+  const request = { groupId: alice.groupId, keyPackage: encoded }
+  await bob.client.ask('wait', request)
+  return { alice, bob, bundle, request }
 }
 
 const nowSeconds = () => BigInt(Math.floor(Date.now() / 1000))
@@ -135,15 +146,11 @@ export const waiting: readonly Check[] = [
     promise: 'a KeyPackage is used once, by its joiner and by committers',
     section: 'Requests',
     run: async (site) => {
-      const alice = await site.found('alice')
-      const { groupId } = alice
-      const bob = await site.arrive('bob')
-      const { bundle, encoded } = await bob.keyPackage()
-      await bob.client.ask('wait', { groupId, keyPackage: encoded })
+      const { alice, bob, bundle, request } = await oneWaits(site)
       await alice.admit(1)
       await bob.join(bundle)
       await bob.take()
-      const again = await bob.client.request('wait', { groupId, keyPackage: encoded })
+      const again = await bob.client.request('wait', request)
       has('waiting with it again', again, {
         ok: false,
         code: 'key-package-invalid',
@@ -164,15 +171,11 @@ export const waiting: readonly Check[] = [
     promise: 'who comes back with the KeyPackage that was added meanwhile gets its Welcome',
     section: 'Requests',
     run: async (site) => {
-      const alice = await site.found('alice')
-      const { groupId } = alice
-      const bob = await site.arrive('bob')
-      const { bundle, encoded } = await bob.keyPackage()
-      await bob.client.ask('wait', { groupId, keyPackage: encoded })
+      const { alice, bob, bundle, request } = await oneWaits(site)
       await alice.admit(1)
       bob.client.disconnect()
       const again = await site.arrive('bob')
-      const reply = await again.client.request('wait', { groupId, keyPackage: encoded })
+      const reply = await again.client.request('wait', request)
       same('the answer', reply, { ok: true, position: 0 })
       await again.join(bundle)
       same('the epoch secret', again.group.epochAuthenticator, alice.group.epochAuthenticator)
@@ -183,13 +186,9 @@ export const waiting: readonly Check[] = [
     promise: 'who comes back with its KeyPackage waits on, also once its first connection ends',
     section: 'Requests',
     run: async (site) => {
-      const alice = await site.found('alice')
-      const { groupId } = alice
-      const bob = await site.arrive('bob')
-      const { bundle, encoded } = await bob.keyPackage()
-      await bob.client.ask('wait', { groupId, keyPackage: encoded })
+      const { alice, bob, bundle, request } = await oneWaits(site)
       const again = await site.arrive('bob')
-      await again.client.ask('wait', { groupId, keyPackage: encoded })
+      await again.client.ask('wait', request)
       const first = bob.client
       first.disconnect()
       // Somebody else's KeyPackage, posted after the end was noticed, shows who is left.

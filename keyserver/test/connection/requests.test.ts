@@ -3,7 +3,6 @@ import {
   maxKeyPackageBytes,
   maxMessageBytes,
   maxProposalBytes,
-  protocolVersion,
   type RequestName,
 } from '@conclave/core/delivery'
 import { memoryStore } from '@conclave/keyserver'
@@ -11,35 +10,13 @@ import { describe, expect, test } from 'vitest'
 import { VirtualClock } from '../../../core/test/virtualClock.ts'
 import { StoreError } from '../../src/store/storeError.ts'
 import { eventually } from '../support/eventually.ts'
+import { meetingRequests, requestNames, wellFormed } from '../support/requests.ts'
 import type { TestClient } from '../support/testClient.ts'
 import { TestMember } from '../support/testMember.ts'
 import { TestServer } from '../support/testServer.ts'
 
 const groupId = new Uint8Array(16)
 const short = utf8('short')
-
-/** Requests of the right shape, for a group that is not there. */
-const wellFormed: { readonly [N in RequestName]: Record<string, unknown> } = {
-  enter: { protocol: protocolVersion, meetingId: 'standup' },
-  create: { groupInfo: short, ratchetTree: short },
-  wait: { groupId, keyPackage: short },
-  resume: { groupId, after: 0 },
-  attach: { groupId, leafIndex: 0, signature: short },
-  propose: { groupId, message: short },
-  commit: { groupId, after: 0, message: short, welcome: null, groupInfo: short },
-  tree: { groupId, treeHash: short },
-  groupInfo: { groupId },
-  report: { groupId, seq: 1, leafIndex: 0, status: 'applied', signature: short },
-  giveBack: { groupId, after: 0, entries: short, groupInfo: short },
-  publish: { keyPackages: short, lastResort: null },
-  stock: { deviceKey: short },
-  claim: { identity: 'bob' },
-  mailbox: { deviceKey: short },
-  collect: { deviceKey: short, groupId, ref: short },
-}
-const names = Object.keys(wellFormed) as RequestName[]
-/** Requests to the directory, which need no meeting. */
-const outside: readonly RequestName[] = ['publish', 'stock', 'claim', 'mailbox', 'collect']
 
 const entered = async (server: TestServer): Promise<TestClient> => {
   const grants = { join: true, invite: true }
@@ -51,7 +28,7 @@ const entered = async (server: TestServer): Promise<TestClient> => {
 const standup = (client: TestClient) => client.enter('standup')
 
 describe('a malformed request', () => {
-  test.each(names)('"%s" with a payload of any other kind is refused', async (name) => {
+  test.each(requestNames)('"%s" with a payload of any other kind is refused', async (name) => {
     const client = await entered(await TestServer.start())
     const malformed = { ok: false, code: 'request-malformed' }
     for (const payload of [null, undefined, 7, 'x', true, [], short, { __proto__: null }]) {
@@ -61,7 +38,7 @@ describe('a malformed request', () => {
     expect(await client.send(name, wellFormed[name], wellFormed[name])).toMatchObject(malformed)
   })
 
-  test.each(names)(
+  test.each(requestNames)(
     '"%s" without one of its fields, or with a wrong one, is refused',
     async (name) => {
       const client = await entered(await TestServer.start())
@@ -106,7 +83,7 @@ describe('a malformed request', () => {
 
   test('a field that this version does not know is no fault', async () => {
     const client = await server()
-    const request = { ...wellFormed.enter, shoeSize: 42 }
+    const request = { ...wellFormed.enter, meetingId: 'standup', shoeSize: 42 }
     expect(await client.send('enter', request)).toMatchObject({ ok: true })
   })
 
@@ -143,8 +120,7 @@ async function server(): Promise<TestClient> {
 }
 
 describe('entering', () => {
-  const inside = names.filter((name) => name !== 'enter' && !outside.includes(name))
-  test.each(inside)('"%s" before it is refused', async (name) => {
+  test.each(meetingRequests)('"%s" before it is refused', async (name) => {
     const client = await server()
     expect(await client.send(name, wellFormed[name])).toMatchObject({ code: 'not-entered' })
   })

@@ -1,6 +1,6 @@
 import { type Bytes, equalBytes } from '@conclave/core/codec'
 import { MemoryGroup } from './memoryGroup.ts'
-import type { GroupKey, Store } from './store.ts'
+import type { GroupKey, LogPage, LogRecord, Store } from './store.ts'
 
 const defaultRetainedBytes = 16 << 20
 
@@ -78,17 +78,14 @@ export function memoryStore(options: { readonly retainedBytes?: number } = {}): 
 
     async readLog(key, after, limit) {
       const group = find(key)
-      if (group === undefined) return undefined
-      const { log, head, trimmed } = group
-      const start = Math.max(0, after - trimmed)
-      return { entries: log.slice(start, start + limit), head, trimmed }
+      return group && pageOf(group, after, limit)
     },
 
     async readEntries(key, after, limit) {
-      const page = await this.readLog(key, after, limit)
-      return (
-        page && { ...page, entries: page.entries.map(({ seq, message }) => ({ seq, message })) }
-      )
+      const group = find(key)
+      if (group === undefined) return undefined
+      const { entries, ...ends } = pageOf(group, after, limit)
+      return { ...ends, entries: entries.map(({ seq, message }) => ({ seq, message })) }
     },
 
     async findCommit(key, epoch) {
@@ -155,4 +152,13 @@ export function memoryStore(options: { readonly retainedBytes?: number } = {}): 
       groups.clear()
     },
   }
+}
+
+function pageOf(
+  { log, head, trimmed }: MemoryGroup,
+  after: number,
+  limit: number,
+): LogPage<LogRecord> {
+  const start = Math.max(0, after - trimmed)
+  return { entries: log.slice(start, start + limit), head, trimmed }
 }

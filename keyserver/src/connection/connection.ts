@@ -81,6 +81,7 @@ export class Connection {
   readonly #cancelExpiry: () => void
   #entered: Entered | undefined
   #left: Promise<void> = Promise.resolve()
+  #gone = false
   #pending = 0
   #refusedInARow = 0
   #usesDirectory = false
@@ -94,6 +95,8 @@ export class Connection {
 
   /** @param args what came with the event: from a good client, a payload and an acknowledgement */
   async receive(event: string, args: readonly unknown[]): Promise<void> {
+    // What came together with the end is handed over after it; nobody would leave what it enters.
+    if (this.#gone) return
     const acknowledge = args.at(-1)
     if (typeof acknowledge !== 'function') {
       this.#cut('malformed')
@@ -136,6 +139,7 @@ export class Connection {
 
   /** The client is gone. */
   async closed(): Promise<void> {
+    this.#gone = true
     this.#cancelExpiry()
     const entered = this.#entered
     if (entered === undefined) return

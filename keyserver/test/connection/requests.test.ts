@@ -9,6 +9,7 @@ import { memoryStore } from '@conclave/keyserver'
 import { describe, expect, test } from 'vitest'
 import { VirtualClock } from '../../../core/test/virtualClock.ts'
 import { StoreError } from '../../src/store/storeError.ts'
+import { HostileSession } from '../hostile/hostileSession.ts'
 import { eventually } from '../support/eventually.ts'
 import { meetingRequests, requestNames, wellFormed } from '../support/requests.ts'
 import type { TestClient } from '../support/testClient.ts'
@@ -104,6 +105,20 @@ describe('a malformed request', () => {
     bad.socket.emit('resume', { groupId, after: 0 }, 'not a function' as never)
     await eventually('the cut', () => !bad.socket.connected)
     expect(await good.send('resume', wellFormed.resume)).toMatchObject({ code: 'group-unknown' })
+  })
+
+  test('one that cannot be answered is the last: what came together with it is not done', async () => {
+    const at = await TestServer.start()
+    const { port } = new URL(at.url)
+    const bad = await HostileSession.open(Number(port), '192.0.2.1', new Set())
+    await bad.present({ token: await at.token('alice', 'standup') })
+    bad.socket.together(() => {
+      bad.send('resume', [wellFormed.resume], { acknowledged: false })
+      bad.send('enter', [{ ...wellFormed.enter, meetingId: 'standup' }])
+    })
+    await eventually('the cut', () => bad.socket.closed)
+    await eventually('its end', () => at.keyserver.health().connections === 0)
+    expect(at.keyserver.health().meetings).toBe(0)
   })
 
   test('a packet beyond all bounds ends the connection, and no other', async () => {

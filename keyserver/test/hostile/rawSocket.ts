@@ -82,6 +82,13 @@ export class RawSocket {
     return this.#head
   }
 
+  /** Sends all of it at once, in one piece. */
+  together(send: () => void): void {
+    this.#tcp.cork()
+    send()
+    this.#tcp.uncork()
+  }
+
   text(text: string): void {
     this.frame({ opcode: opcodes.text, payload: new TextEncoder().encode(text) })
   }

@@ -19,6 +19,7 @@ export function commitAppend(
   const due = followed.commitsSinceSnapshot + 1 >= snapshotCommits
   return {
     epoch: followed.epoch,
+    after: followed.head,
     message: upload.message,
     groupInfo: upload.groupInfo,
     welcome: upload.welcome,

@@ -92,7 +92,7 @@ export class MemoryGroup {
   }
 
   appendCommit(commit: CommitAppend): AppendCommitOutcome {
-    if (this.#epoch !== commit.epoch) return this.#mismatch()
+    if (this.#epoch !== commit.epoch || this.head < commit.after) return this.#mismatch()
     this.#forgetExpired(commit.now)
     if (commit.parts.some(({ ref }) => this.#usedRefs.has(toHex(ref)))) {
       return { outcome: 'ref-used' }

@@ -74,6 +74,8 @@ export interface ProposalAppend {
 export interface CommitAppend {
   /** The epoch that the commit ends. */
   readonly epoch: number
+  /** The newest entry that it was verified after, and may refer to. */
+  readonly after: number
   readonly message: Bytes
   readonly groupInfo: Bytes
   readonly welcome: Bytes | null
@@ -173,7 +175,7 @@ export interface StoredStatus {
 }
 
 export type AppendFailure =
-  /** The group is in another epoch. */
+  /** The group is in another epoch, or its log has lost what the caller goes on from. */
   | { readonly outcome: 'epoch-mismatch'; readonly group: GroupSummary }
   /** The meeting has no such group (any more). */
   | { readonly outcome: 'group-unknown' }
@@ -230,9 +232,9 @@ export interface Store {
   /** Compare-and-append on (group, epoch). */
   appendProposal(key: GroupKey, proposal: ProposalAppend): Promise<AppendOutcome>
   /**
-   * Compare-and-append on (group, epoch), which advances the epoch. In the same step stores
-   * GroupInfo, Welcome and tree, consumes the KeyPackageRefs and takes them off the waiting list,
-   * and forgets the statuses of the entry before.
+   * Compare-and-append on (group, epoch), where the log reaches `after`; advances the epoch. In the
+   * same step stores GroupInfo, Welcome and tree, consumes the KeyPackageRefs and takes them off the
+   * waiting list, and forgets the statuses of the entry before.
    */
   appendCommit(key: GroupKey, commit: CommitAppend): Promise<AppendCommitOutcome>
   /**

@@ -206,6 +206,14 @@ export function describeLog(open: OpenStore): void {
       })
     })
 
+    test('a commit that was verified after an entry that the log has not is refused', async () => {
+      await store.appendProposal(key, proposal(0, 'kept'))
+      const mismatch = { outcome: 'epoch-mismatch', group: { epoch: 0, head: 1 } }
+      expect(await store.appendCommit(key, commit(0, { after: 2 }))).toMatchObject(mismatch)
+      expect(await messages()).toEqual([[1, 'kept']])
+      expect(await store.appendCommit(key, commit(0, { after: 1 }))).toMatchObject({ seq: 2 })
+    })
+
     test('a leaf commits so often in a time, and no more', async () => {
       const rate = { commits: 2, perMs: minute }
       const by = (committer: number, epoch: number, now: number) =>

@@ -41,6 +41,7 @@ export function proposal(epoch: number, text: string): ProposalAppend {
 export function commit(epoch: number, changes: Partial<CommitAppend> = {}): CommitAppend {
   return {
     epoch,
+    after: 0,
     message: utf8(`commit ${epoch}`),
     groupInfo: utf8(`info ${epoch + 1}`),
     welcome: null,

@@ -20,6 +20,8 @@ function step<K extends string, T extends object>(
 
 const proposing = step('propose', { stale, leaving: fc.option(leaf) })
 const committing = step('commit', {
+  /** Entries that the log has lost. */
+  ahead: stale.map(Number),
   stale,
   committer: leaf,
   adds: fc.uniqueArray(fc.record({ ref, leaf }), { maxLength: 2, selector: (add) => add.ref }),
@@ -96,6 +98,7 @@ export class StoreWalk {
         const hash = step.tree ?? (added.length > 0 ? 0 : null)
         const outcome = await store.appendCommit(at, {
           epoch,
+          after: group.head + step.ahead,
           message: text('commit'),
           groupInfo: text('info'),
           welcome: added.length > 0 ? text('welcome') : null,

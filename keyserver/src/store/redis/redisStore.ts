@@ -107,7 +107,7 @@ export function redisStore(
         await run(
           key,
           scripts.appendCommit,
-          ...[epoch, now, message, groupInfo, welcome ?? ''],
+          ...[epoch, commit.after, now, message, groupInfo, welcome ?? ''],
           ...[commit.committer, rate.commits, now - rate.perMs],
           ...[dueAt, asLeafList(commit.added), asLeafList(commit.removed)],
           ...(snapshot === null

@@ -1,9 +1,10 @@
 #!lua
--- Compares the epoch, appends and advances the epoch, with all that comes with a commit.
+-- Compares the epoch and the log's end, appends and advances the epoch, with all that comes with a
+-- commit.
 -- KEYS group log sizes snapshots commits statuses trees treesUntil treesSeq waiting waitingOwner
 --   waitingUntil waitingOrder welcomes welcomesUntil welcomesLeaf welcomesSeq refs rates attached
 --   connected due leaving
--- ARGV groupId epoch now message groupInfo welcome committer often since dueAt added removed
+-- ARGV groupId epoch after now message groupInfo welcome committer often since dueAt added removed
 --   treeHash ratchetTree overdue treeUntil welcomeUntil refUntil retained, then of each part of the
 --   Welcome: ref leaf welcome
 -- RESULT 'appended' seq, then of each who waited: ref keyPackage owner until | 'ref-used' |
@@ -14,10 +15,10 @@ local
   refs, rates, attached, connected, due, leaving
   = unpack(KEYS)
 local
-  groupId, epoch, now, message, groupInfo, welcome, committer, often, since, dueAt, added,
+  groupId, epoch, after, now, message, groupInfo, welcome, committer, often, since, dueAt, added,
   removed, treeHash, ratchetTree, overdue, treeUntil, welcomeUntil, refUntil, retained
-  = unpack(ARGV, 1, 19)
-local firstPart = 20
+  = unpack(ARGV, 1, 20)
+local firstPart = 21
 --- @include append
 --- @include forgetExpired
 --- @include changeMembers
@@ -26,7 +27,9 @@ local firstPart = 20
 
 local id, current, head = unpack(redis.call('HMGET', group, 'id', 'epoch', 'head'))
 if id ~= groupId then return { 'group-unknown' } end
-if current ~= epoch then return { 'epoch-mismatch', current, head } end
+if current ~= epoch or tonumber(head) < tonumber(after) then
+  return { 'epoch-mismatch', current, head }
+end
 
 forgetExpired(now)
 for i = firstPart, #ARGV, 3 do

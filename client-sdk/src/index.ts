@@ -23,6 +23,7 @@ export {
   type MeetingEvents,
   SecureMeeting,
 } from './secureMeeting.ts'
+export type { JoinProgress } from './session/entrance.ts'
 export type { MeetingIdentity } from './session/identity.ts'
 export type { EndReason } from './session/meetingSession.ts'
 export type { Participant } from './session/roster.ts'

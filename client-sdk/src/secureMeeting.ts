@@ -9,6 +9,7 @@ import { connectServer, type TokenSource } from './edge/serverConnection.ts'
 import { socketTransport } from './edge/socketTransport.ts'
 import { IsolatedEmitter } from './isolatedEmitter.ts'
 import { createWorkerFrameCryptor, type FrameCryptor, type MediaSource } from './media/index.ts'
+import type { JoinProgress } from './session/entrance.ts'
 import type { MeetingIdentity } from './session/identity.ts'
 import { MeetingKeys } from './session/meetingKeys.ts'
 import { type EndReason, MeetingSession } from './session/meetingSession.ts'
@@ -28,6 +29,8 @@ export interface JoinOptions {
   readonly trust: MeetingTrust
   /** How long to wait to be let in, in milliseconds; 60 s where not given. */
   readonly joinTimeoutMs?: number
+  /** Called as joining gets on. */
+  readonly onProgress?: (progress: JoinProgress) => void
   readonly store?: SessionStore
   readonly clock?: Clock
   readonly random?: RandomBytes
@@ -59,6 +62,11 @@ export interface MeetingEvents {
   participantJoined: (participant: Participant) => void
   participantLeft: (participant: Participant) => void
   connectionChanged: (connected: boolean) => void
+  /**
+   * We cannot follow the meeting any more, and enter it anew. Until the next `epochChanged` nothing
+   * new can be decrypted, and what we send cannot be by others.
+   */
+  rejoining: (error: ConclaveError) => void
   /** Something that a peer or server did was refused, or media cannot go on; for a log. */
   problem: (error: ConclaveError) => void
   /** The last event; where the session was `closed` or `failed`, `error` says why. */
@@ -111,6 +119,8 @@ export class SecureMeeting {
       {
         epochBegan: (group, effect) => this.#epochBegan(group, effect),
         connectionChanged: (connected) => this.#events.emit('connectionChanged', connected),
+        progress: (progress) => options.onProgress?.(progress),
+        lost: (error) => this.#events.emit('rejoining', error),
         problem: (error) => this.#events.emit('problem', error),
         ended: (reason, error) => this.#sessionEnded(reason, error),
       },
@@ -267,10 +277,10 @@ export class SecureMeeting {
       members,
       safetyCode: safetyCode(group.epochAuthenticator),
     }
-    this.#keys.epochBegan(group, effect)
+    const { joined, left } = rosterChange(before, members)
+    // Whoever has entered anew has not seen what became of the others.
+    this.#keys.epochBegan(group, effect?.removed ?? left.map(({ leaf }) => leaf))
     this.#entered.resolve()
-    const replaced = new Set(effect?.removed)
-    const { joined, left } = rosterChange(before, members, replaced)
     for (const participant of left) this.#events.emit('participantLeft', participant)
     for (const participant of joined) this.#events.emit('participantJoined', participant)
     const committer = members.find(({ leaf }) => leaf === effect?.proposals.committer)

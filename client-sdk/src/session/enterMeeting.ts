@@ -118,7 +118,7 @@ export async function joinByWelcome(
 }
 
 /** @throws SessionError `keyserver-protocol-violated` */
-function readServer<T>(codec: Codec<T>, bytes: Uint8Array): T {
+export function readServer<T>(codec: Codec<T>, bytes: Uint8Array): T {
   try {
     return decode(codec, bytes)
   } catch (cause) {

@@ -7,7 +7,7 @@ import {
   toHex,
   uint32,
 } from '@conclave/core/codec'
-import type { CommitEffect, Group } from '@conclave/core/mls/group'
+import type { Group } from '@conclave/core/mls/group'
 import { MlsError } from '@conclave/core/mls/public'
 import { BASE_KEY_EXPORTER_LABEL } from '@conclave/core/sframe'
 import { type EpochKeys, type FrameCryptor, MediaError } from '../media/index.ts'
@@ -53,8 +53,9 @@ export class MeetingKeys {
     }
   }
 
-  epochBegan(group: Group, effect: CommitEffect | undefined): void {
-    if (this.#made !== undefined && !this.#closed) install(this.#made, group, effect)
+  /** @param removed leaves whose members are gone, also where others have taken them */
+  epochBegan(group: Group, removed: readonly number[]): void {
+    if (this.#made !== undefined && !this.#closed) install(this.#made, group, removed)
   }
 
   close(): void {
@@ -72,7 +73,7 @@ export class MeetingKeys {
     const made = { cryptor: createFrameCryptor(), incarnation }
     this.#made = made
     try {
-      install(made, newest, undefined)
+      install(made, newest, [])
     } catch (error) {
       // A commit has just ended this epoch: the next one is about to be installed.
       if (error instanceof MlsError && error.code === 'group-superseded') return made.cryptor
@@ -94,9 +95,9 @@ export class MeetingKeys {
 function install(
   { cryptor, incarnation }: MadeCryptor,
   group: Group,
-  effect: CommitEffect | undefined,
+  removed: readonly number[],
 ): void {
-  const keys = epochKeys(group, effect, incarnation)
+  const keys = epochKeys(group, removed, incarnation)
   try {
     cryptor.installEpoch(keys)
   } catch (error) {
@@ -106,7 +107,7 @@ function install(
 }
 
 /** RFC 9605 §5.2 */
-function epochKeys(group: Group, effect: CommitEffect | undefined, incarnation: number): EpochKeys {
+function epochKeys(group: Group, removed: readonly number[], incarnation: number): EpochKeys {
   const exported = group.exportSecret(BASE_KEY_EXPORTER_LABEL, emptyBytes, baseKeyLength)
   const baseKey = exported.expose().slice()
   exported.wipe()
@@ -115,7 +116,7 @@ function epochKeys(group: Group, effect: CommitEffect | undefined, incarnation: 
     baseKey,
     ownLeaf: group.leafIndex,
     leaves: group.members.map(({ leafIndex }) => leafIndex),
-    removedLeaves: effect?.removed ?? [],
+    removedLeaves: removed,
     incarnation,
   }
 }

@@ -1,25 +1,19 @@
 import { type Clock, ConclaveError, Lane, type RandomBytes } from '@conclave/core'
 import { type Bytes, equalBytes } from '@conclave/core/codec'
 import type { SecretCrypto, SecretSuite, Signer } from '@conclave/core/crypto/secret'
-import { protocolMinor, protocolVersion, type ServerNotices } from '@conclave/core/delivery'
+import { type LogEntry, protocolMinor, protocolVersion } from '@conclave/core/delivery'
 import { type MeetingTrust, meetingPolicy } from '@conclave/core/meeting'
 import type { OwnLeaf } from '@conclave/core/mls/bootstrap'
 import type { CommitEffect, Group, GroupEnvironment } from '@conclave/core/mls/group'
 import { DeliveryLink } from './deliveryLink.ts'
-import {
-  type Entered,
-  encodeKeyPackage,
-  foundMeeting,
-  joinByWelcome,
-  suiteOf,
-} from './enterMeeting.ts'
-import { deviceSigner, keyPackageFor, type MeetingIdentity, meetingLeaf } from './identity.ts'
+import { type Entered, suiteOf } from './enterMeeting.ts'
+import { Entrance, type JoinProgress } from './entrance.ts'
+import { deviceSigner, type MeetingIdentity, meetingLeaf } from './identity.ts'
 import { type Notice, NoticeQueue } from './noticeQueue.ts'
 import { closedByKeyserver, Participation } from './participation.ts'
 import { isTransient, refusal, SessionError } from './sessionError.ts'
 import type { SessionStore } from './store.ts'
 import type { DeliveryTransport } from './transport.ts'
-import { WaitingPlace } from './waitingPlace.ts'
 
 export interface SessionEnvironment {
   readonly clock: Clock
@@ -49,6 +43,9 @@ export interface SessionEvents {
   /** We are in, or a commit has been confirmed; `effect` is missing for the epoch we entered in. */
   epochBegan(group: Group, effect: CommitEffect | undefined): void
   connectionChanged(connected: boolean): void
+  progress(progress: JoinProgress): void
+  /** We cannot follow the group any more, and enter it anew. */
+  lost(error: ConclaveError): void
   /** Something a peer or server did that was refused, and that the session survives. */
   problem(error: ConclaveError): void
   /** The last event, once. */
@@ -59,6 +56,10 @@ export interface SessionEvents {
 const leaveTimeoutMs = 2_000
 /** The pause before going on after the keyserver could not do something for now. */
 const retryMs = 1_000
+/** A place that was kept for so long was a good one. */
+const steadyMs = 60_000
+/** The longest pause before a place that is lost again and again is taken anew. */
+const maxReturnPauseMs = 30_000
 
 /**
  * One member's part in one meeting, from entering it to the end. All that happens runs through one
@@ -73,11 +74,16 @@ export class MeetingSession {
   readonly #lane = new Lane()
   readonly #link: DeliveryLink
   readonly #notices = new NoticeQueue()
-  readonly #place: WaitingPlace
+  readonly #entrance: Entrance
   #device: Signer | undefined
   #entered: Entered | undefined
-  #waitingFor: Bytes | undefined
   #participation: Participation | undefined
+  /** The leaf that we have in the group, or take again. */
+  #own: OwnLeaf | undefined
+  /** The group whose place was lost and not taken again yet. */
+  #returningTo: Bytes | undefined
+  #losses = 0
+  #begunAt = 0
   #takingNotices = false
   #cancelRetry: (() => void) | undefined
   #setback: ConclaveError | undefined
@@ -97,7 +103,6 @@ export class MeetingSession {
     }
     this.#clock = environment.clock
     this.#suite = suiteOf(environment.crypto)
-    this.#place = new WaitingPlace(this.#clock, () => this.#run(() => this.#renewPlace()))
     this.#link = new DeliveryLink(transport, {
       connected: () => {
         events.connectionChanged(true)
@@ -108,6 +113,24 @@ export class MeetingSession {
       successorRejected: (error) => events.problem(error),
       notice: (name, notice) => this.#noticed({ name, notice } as Notice),
     })
+    this.#entrance = new Entrance(
+      {
+        meetingId,
+        trust,
+        groups: this.#groups,
+        suite: this.#suite,
+        link: this.#link,
+        clock: this.#clock,
+        random: environment.random,
+        newLeaf: () => this.#newLeaf(),
+      },
+      {
+        run: (step) => this.#run(step),
+        progress: (progress) => events.progress(progress),
+        problem: (error) => events.problem(error),
+        began: (group, seq, own, entry) => this.#begin(group, own, { seq, entry }),
+      },
+    )
   }
 
   /** The group of the current epoch, once we are in. */
@@ -152,10 +175,13 @@ export class MeetingSession {
   #run(step: () => Promise<void>): void {
     void this.#lane.run(async () => {
       if (this.#ended) return
+      const place = this.#participation
       try {
         await step()
       } catch (error) {
-        if (!this.#ended) this.#failed(error)
+        // Of a place that was lost meanwhile nothing matters any more.
+        const concernsUs = place === undefined || place === this.#participation
+        if (!this.#ended && concernsUs) this.#failed(error)
       }
     })
   }
@@ -174,9 +200,9 @@ export class MeetingSession {
     } else this.#end('failed', error)
   }
 
-  #retryLater(): void {
+  #retryLater(pauseMs = retryMs): void {
     if (this.#ended) return
-    this.#cancelRetry ??= this.#clock.setTimer(retryMs, () => {
+    this.#cancelRetry ??= this.#clock.setTimer(pauseMs, () => {
       this.#cancelRetry = undefined
       this.#run(() => (this.#link.entered ? this.#goOn() : this.#enter()))
     })
@@ -193,11 +219,10 @@ export class MeetingSession {
     })
     if (!entered.ok) throw refusal(entered)
     this.#entered = entered
-    this.#waitingFor = undefined
     this.#cancelRetry?.()
     this.#cancelRetry = undefined
     const { group } = entered
-    const current = this.#participation?.group.groupId
+    const current = this.#participation?.group.groupId ?? this.#returningTo
     if (current !== undefined && (group === null || !equalBytes(group.groupId, current))) {
       return this.#end('closed', closedByKeyserver())
     }
@@ -208,68 +233,47 @@ export class MeetingSession {
   async #goOn(): Promise<void> {
     const entered = this.#entered as Entered
     if (this.#participation !== undefined) return this.#participation.follow(entered)
-    await this.#join(this.#waitingFor ?? entered.group?.groupId)
+    await this.#entrance.goOn(entered)
   }
 
-  async #join(groupId: Bytes | undefined): Promise<void> {
-    if (groupId !== undefined) return this.#wait(groupId)
-    const { meetingId, trust } = this.#options
-    const own = await this.#newLeaf()
-    const result = await foundMeeting(
-      this.#groups,
-      this.#link,
-      meetingId,
-      trust,
-      own,
-      this.#entered as Entered,
-    )
-    if (result.kind === 'lost') return this.#wait(result.groupId)
-    await this.#begin(result.group, result.seq)
-  }
-
-  async #wait(groupId: Bytes): Promise<void> {
-    this.#waitingFor = groupId
-    const before = this.#place.bundle
-    const bundle = before ?? (await keyPackageFor(this.#suite, await this.#newLeaf(), this.#clock))
-    if (bundle !== before) this.#place.waitWith(bundle)
-    if (this.#ended) return this.#place.forget()
-    const reply = await this.#link.request('wait', {
-      groupId,
-      keyPackage: encodeKeyPackage(bundle),
-    })
-    // A group that has just ended announces it, and then we enter again.
-    if (reply.ok || reply.code === 'group-unknown') return
-    if (reply.code !== 'key-package-invalid' || bundle !== before) throw refusal(reply)
-    // While we were away it has been used, or has expired.
-    this.#place.forget()
-    await this.#wait(groupId)
-  }
-
-  async #renewPlace(): Promise<void> {
-    this.#place.forget()
-    if (this.#waitingFor !== undefined) await this.#wait(this.#waitingFor)
-  }
-
-  async #welcomed(notice: ServerNotices['welcome']): Promise<void> {
-    const { bundle } = this.#place
-    if (bundle === undefined || !equalBytes(notice.ref, bundle.ref)) return
-    const group = await joinByWelcome(this.#groups, this.#link, bundle, notice)
-    this.#place.admitted()
-    await this.#begin(group, notice.seq)
-  }
-
-  async #begin(group: Group, seq: number): Promise<void> {
+  async #begin(
+    group: Group,
+    own: OwnLeaf,
+    from: { readonly seq: number; readonly entry?: LogEntry | undefined },
+  ): Promise<void> {
     if (this.#ended) return group.close()
-    this.#waitingFor = undefined
-    this.#place.forget()
-    this.#participation = new Participation(group, seq, this.#link, this.#clock, {
-      run: (step) => this.#run(step),
+    this.#own = own
+    this.#returningTo = undefined
+    this.#begunAt = this.#clock.now()
+    const participation = new Participation(group, from, this.#link, this.#clock, {
+      run: (step) =>
+        this.#run(async () => {
+          if (this.#participation === participation) await step()
+        }),
       epochBegan: (current, effect) => this.#events.epochBegan(current, effect),
       problem: (error) => this.#events.problem(error),
       end: (reason, error) => this.#end(reason, error),
+      lost: (error) => this.#lose(error),
     })
+    this.#participation = participation
     this.#events.epochBegan(group, undefined)
-    await this.#participation.follow(this.#entered as Entered)
+    await participation.follow(this.#entered as Entered)
+  }
+
+  /** Gives up our place in the group, whose log we cannot follow, and takes it again. */
+  #lose(error: ConclaveError): void {
+    const participation = this.#participation
+    const own = this.#own
+    if (participation === undefined || own === undefined || this.#ended) return
+    const { groupId, epoch } = participation.group
+    participation.close()
+    this.#participation = undefined
+    this.#returningTo = groupId
+    this.#entrance.returnTo({ groupId, own, minEpoch: epoch + 1n })
+    this.#losses = this.#clock.now() - this.#begunAt < steadyMs ? this.#losses + 1 : 0
+    this.#events.lost(error)
+    const pause = this.#losses === 0 ? 0 : Math.min(maxReturnPauseMs, 500 * 2 ** this.#losses)
+    this.#retryLater(pause)
   }
 
   /** Notices wait outside the lane, where they can be bounded. */
@@ -299,7 +303,7 @@ export class MeetingSession {
     const participation = this.#participationIn(notice.groupId)
     switch (name) {
       case 'welcome':
-        return this.#welcomed(notice)
+        return this.#entrance.welcomed(notice)
       case 'entry':
         return participation?.entryCame(notice.entry)
       case 'waiting':
@@ -310,9 +314,7 @@ export class MeetingSession {
         return participation?.statusWanted(notice.seq)
       case 'closed':
         if (participation !== undefined) return this.#end('closed', closedByKeyserver())
-        if (this.#waitingFor === undefined || !equalBytes(notice.groupId, this.#waitingFor)) return
-        this.#waitingFor = undefined
-        this.#place.forget()
+        if (!this.#entrance.isOver(notice.groupId)) return
         this.#link.exited()
         await this.#enter()
     }
@@ -330,7 +332,7 @@ export class MeetingSession {
     this.#ended = true
     this.#cancelRetry?.()
     this.#notices.clear()
-    this.#place.forget()
+    this.#entrance.close()
     this.#participation?.close()
     try {
       this.#link.close()

@@ -37,6 +37,8 @@ export type EntryOutcome =
   | { readonly kind: 'voided' }
   /** An entry that does not apply here: from here on we cannot follow. */
   | { readonly kind: 'inapplicable'; readonly error: ConclaveError }
+  /** The log takes back what we have applied. */
+  | { readonly kind: 'contradicted'; readonly error: ConclaveError }
 
 /** The commit at the log's end. */
 interface HeadCommit {
@@ -239,7 +241,7 @@ export class Membership {
     const error = new SessionError('log-inapplicable', 'a commit is undone that must stand', {
       detail: fault,
     })
-    return { kind: 'inapplicable', error }
+    return { kind: fault === 'void-of-applied-commit' ? 'contradicted' : 'inapplicable', error }
   }
 
   #advance(group: Group, effect: CommitEffect): EntryOutcome {

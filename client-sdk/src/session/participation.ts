@@ -10,6 +10,7 @@ import {
   type WaitingJoiner,
 } from '@conclave/core/delivery'
 import type { CommitEffect, Group, PendingCommit } from '@conclave/core/mls/group'
+import { SenderType } from '@conclave/core/wire'
 import { CommitReports } from './commitReports.ts'
 import { CommitScheduler } from './commitScheduler.ts'
 import type { DeliveryLink } from './deliveryLink.ts'
@@ -41,6 +42,8 @@ export interface ParticipationHost {
   epochBegan(group: Group, effect: CommitEffect | undefined): void
   problem(error: ConclaveError): void
   end(reason: 'removed' | 'closed' | 'failed', error?: ConclaveError): void
+  /** From here on we cannot follow; what comes after our epoch can be entered anew. */
+  lost(error: ConclaveError): void
 }
 
 /**
@@ -60,21 +63,27 @@ export class Participation {
   /** The commit whose answer is out: of two answers to one commit the wrong one might come first. */
   #sent: PendingCommit | undefined
   #present: ReadonlySet<number> = new Set()
+  /** Whether what is taken in now has happened while no connection of ours spoke for our leaf. */
+  #away = false
   #gapsAskedFor = 0
   #unrecovered = 0
   #cancelAsking: (() => void) | undefined
   #closed = false
 
-  /** `seq` is the newest entry that the group's state includes. */
+  /**
+   * @param seq the newest entry that the group's state includes
+   * @param entry that entry, where we know it: the log must have the same
+   */
   constructor(
     group: Group,
-    seq: number,
+    { seq, entry }: { readonly seq: number; readonly entry?: LogEntry | undefined },
     link: Pick<DeliveryLink, 'request'>,
     clock: Clock,
     host: ParticipationHost,
   ) {
     this.#membership = new Membership(group, seq)
     this.#follower = new LogFollower(seq)
+    if (entry !== undefined) this.#kept.add(entry)
     this.#link = link
     this.#clock = clock
     this.#host = host
@@ -97,7 +106,9 @@ export class Participation {
    */
   async follow(entered: Pick<Entered, 'nonce' | 'minor'>): Promise<void> {
     this.#entered = entered
+    this.#away = true
     await this.#catchUp({ comparing: (entered.minor ?? 0) >= 1 })
+    this.#away = false
     if (this.#closed) return
     await this.#attach(entered.nonce)
     const { pending } = this.#membership
@@ -197,6 +208,7 @@ export class Participation {
       overlap = 0
       if (trimmed) continue
       if (reply.ok ? reply.head < last : outOfRange) {
+        if (outOfRange && (await this.#isTrimmed(last))) return this.#host.lost(windowMissed())
         if (recovering) throw this.#notRecovered(refused)
         recovering = true
         refused = await this.#giveBack()
@@ -212,6 +224,12 @@ export class Participation {
       if (this.#follower.last >= reply.head) return this.#caughtUp(recovering)
       if (this.#follower.last === last) throw violated('the log lacks its next entry')
     }
+  }
+
+  /** Whether the log goes on beyond `last`, but begins after it. */
+  async #isTrimmed(last: number): Promise<boolean> {
+    const reply = await this.#link.request('groupInfo', { groupId: this.group.groupId })
+    return reply.ok && reply.seq > last
   }
 
   /** `recovered`: the keyserver had lost the log's end, and may have lost who was there. */
@@ -294,15 +312,20 @@ export class Participation {
         this.#reports.commitApplied(entry.seq)
         return this.#host.epochBegan(this.group, outcome.effect)
       case 'removed':
-        return this.#host.end('removed')
+        return this.#away && removedByKeyserver(outcome.effect, this.group)
+          ? this.#host.lost(absentForTooLong())
+          : this.#host.end('removed')
       case 'inapplicable':
+        return this.#host.lost(inapplicable(outcome.error))
+      case 'contradicted':
+        // Going back an epoch might bring back whom it had removed.
         return this.#host.end('failed', inapplicable(outcome.error))
     }
   }
 
   #giveUp(): void {
     const { failed } = this.#membership
-    if (failed !== undefined) this.#host.end('failed', inapplicable(failed.error))
+    if (failed !== undefined) this.#host.lost(inapplicable(failed.error))
   }
 
   async #commit(): Promise<void> {
@@ -386,6 +409,24 @@ function recovering(): SessionError {
 function rolledBack(): SessionError {
   return new SessionError('log-rolled-back', 'the log does not go on from where we are', {
     remedy: 'Join the meeting again.',
+  })
+}
+
+/** Whoever is absent for the grace period is removed by a proposal of the keyserver's. */
+function removedByKeyserver({ proposals }: CommitEffect, { leafIndex }: Group): boolean {
+  return proposals.removes.some(
+    ({ leafIndex: removed, sender }) =>
+      removed === leafIndex && sender.senderType === SenderType.external,
+  )
+}
+
+function absentForTooLong(): SessionError {
+  return new SessionError('removed-while-away', 'we have been away for too long and were removed')
+}
+
+function windowMissed(): SessionError {
+  return new SessionError('log-inapplicable', 'the log has been trimmed beyond where we are', {
+    detail: 'window-missed',
   })
 }
 

@@ -1,4 +1,4 @@
-import { type Bytes, fromUtf8, toHex } from '@conclave/core/codec'
+import { type Bytes, equalBytes, fromUtf8, toHex } from '@conclave/core/codec'
 import { memberOf } from '@conclave/core/meeting'
 import type { Member } from '@conclave/core/mls/treesync'
 import { CredentialType } from '@conclave/core/wire'
@@ -33,16 +33,24 @@ export function rosterOf(members: readonly Member[], ownLeaf: number): readonly 
   })
 }
 
-/** A leaf whose place somebody else has taken counts as one who left and one who joined. */
+/**
+ * A leaf whose place somebody else has taken counts as one who left and one who joined; whoever has
+ * entered anew with the same device is still there.
+ */
 export function rosterChange(
   before: readonly Participant[],
   after: readonly Participant[],
-  replaced: ReadonlySet<number>,
 ): RosterChange {
-  const leavesBefore = new Set(before.map(({ leaf }) => leaf))
-  const leavesAfter = new Set(after.map(({ leaf }) => leaf))
-  return {
-    joined: after.filter(({ leaf }) => !leavesBefore.has(leaf) || replaced.has(leaf)),
-    left: before.filter(({ leaf }) => !leavesAfter.has(leaf) || replaced.has(leaf)),
-  }
+  return { joined: notAmong(before, after), left: notAmong(after, before) }
+}
+
+function notAmong(
+  others: readonly Participant[],
+  participants: readonly Participant[],
+): readonly Participant[] {
+  const byLeaf = new Map(others.map((other) => [other.leaf, other]))
+  return participants.filter(({ leaf, identity, deviceKey }) => {
+    const other = byLeaf.get(leaf)
+    return other?.identity !== identity || !equalBytes(other.deviceKey, deviceKey)
+  })
 }

@@ -16,8 +16,13 @@ export type SessionErrorCode =
   | 'join-timeout'
   /** The keyserver has ended the meeting's group. */
   | 'meeting-closed'
-  /** The log holds a commit that does not apply to our state; whoever hits this joins again. */
+  /**
+   * The log holds a commit that does not apply to our state, or has been trimmed beyond it: the
+   * session enters the group anew.
+   */
   | 'log-inapplicable'
+  /** We were out of touch for longer than the keyserver's grace period: the session enters anew. */
+  | 'removed-while-away'
   /**
    * The keyserver's log has no continuation of what we have seen. As a problem with the detail
    * `recovering`: other members may still give it what it has lost.

@@ -2,8 +2,8 @@ import { encode } from '@conclave/core/codec'
 import type { RefusalCode, WaitingJoiner } from '@conclave/core/delivery'
 import { MlsMessage, ProtocolVersion, WireFormat } from '@conclave/core/wire'
 import { describe, expect, it } from 'vitest'
-import { refuse } from './support/delivery.ts'
 import { joinerOf } from './support/people.ts'
+import { refuse } from './support/port.ts'
 import { type Client, Room } from './support/room.ts'
 
 /** Every refusal of a commit that leaves its sender in the group. */

@@ -3,7 +3,8 @@ import { VirtualClock } from '../../../core/test/virtualClock.ts'
 import type { SessionError } from '../../src/index.ts'
 import { DeliveryLink } from '../../src/session/deliveryLink.ts'
 import { Census } from './support/census.ts'
-import { type Port, refuse, TestDelivery } from './support/delivery.ts'
+import { TestDelivery } from './support/delivery.ts'
+import { type Port, refuse } from './support/port.ts'
 
 function setup() {
   const delivery = new TestDelivery(new VirtualClock(), new Census().crypto)

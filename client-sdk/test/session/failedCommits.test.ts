@@ -1,6 +1,6 @@
 import { encodeVoid, type VoidEntry } from '@conclave/core/delivery'
 import { describe, expect, it } from 'vitest'
-import { refuse } from './support/delivery.ts'
+import { refuse } from './support/port.ts'
 import { type Client, Room } from './support/room.ts'
 
 const names = ['alice', 'bob', 'carol', 'dave'] as const
@@ -31,13 +31,19 @@ function heal(...clients: readonly Client[]): void {
 
 function failure({ witness }: Client) {
   const [ended] = witness.ended
-  const { code, detail } = (ended?.error ?? {}) as { code?: string; detail?: string }
-  return { reason: ended?.reason, code, detail }
+  const [lost] = witness.lost
+  const { code, detail } = (ended?.error ?? lost ?? {}) as { code?: string; detail?: string }
+  return { reason: ended?.reason ?? (lost && 'lost'), code, detail }
+}
+
+/** Whether it follows the log no longer. */
+function gaveUp({ witness }: Client): boolean {
+  return witness.ended.length + witness.lost.length > 0
 }
 
 const ofApplied = { reason: 'failed', code: 'log-inapplicable', detail: 'void-of-applied-commit' }
 const undecryptable = {
-  reason: 'failed',
+  reason: 'lost',
   code: 'log-inapplicable',
   detail: 'commit-path-undecryptable',
 }
@@ -146,13 +152,13 @@ describe('a commit that nobody but its maker can apply', () => {
 })
 
 describe('a commit that somebody can apply', () => {
-  it('stands, whoever else reports it, and ends for whom it failed', async () => {
+  it('stands, whoever else reports it, and is lost on whom it failed', async () => {
     const { room, clients } = await meeting()
     const [alice, bob, carol, dave] = clients
     blind(bob)
     const before = room.clock.now()
     const erin = await room.join('erin')
-    await room.until(() => bob.witness.ended.length === 1)
+    await room.until(() => gaveUp(bob))
     expect(failure(bob)).toEqual(undecryptable)
     // At first nobody else had said anything; it has asked again.
     expect(bob.port.count('report')).toBe(2)
@@ -162,7 +168,7 @@ describe('a commit that somebody can apply', () => {
     expect(given).toEqual([0, 1, 1])
   })
 
-  it('ends at once for whom it failed when that is already known', async () => {
+  it('is given up at once where that is already known', async () => {
     const { room, clients } = await meeting()
     const [, bob, carol] = clients
     blind(bob)
@@ -182,14 +188,14 @@ describe('a commit that somebody can apply', () => {
     })
     const before = room.clock.now()
     room.begin('erin')
-    await room.until(() => bob.witness.ended.length === 1)
+    await room.until(() => gaveUp(bob))
     expect(failure(bob)).toEqual(undecryptable)
     expect(room.clock.now() - before).toBeLessThan(1_000)
   })
 })
 
 describe('where nobody says what becomes of a commit that failed', () => {
-  it('the session waits for ten seconds, and commits nothing', async () => {
+  it('the session waits for ten seconds before it enters anew, and commits nothing', async () => {
     const { room, clients } = await meeting()
     const [, bob] = clients
     blind(bob)
@@ -200,7 +206,7 @@ describe('where nobody says what becomes of a commit that failed', () => {
     const joiners = [{ ref: Uint8Array.of(1), keyPackage: Uint8Array.of(1) }]
     bob.port.inject({ name: 'waiting', notice: { groupId: groupOf(room), joiners } })
     await room.pass(9_000)
-    expect(bob.witness.ended).toEqual([])
+    expect(gaveUp(bob)).toBe(false)
     await room.pass(1_000)
     expect(failure(bob)).toEqual(undecryptable)
     expect(bob.port.count('commit')).toBe(commits)
@@ -214,7 +220,7 @@ describe('where nobody says what becomes of a commit that failed', () => {
       blind(bob)
       bob.port.tamper.report = () => Promise.resolve(refuse(code))
       room.begin('erin')
-      await room.until(() => bob.witness.ended.length === 1)
+      await room.until(() => gaveUp(bob))
       expect(failure(bob)).toEqual(undecryptable)
       const reports = bob.port.count('report')
       expect(reports).toBeGreaterThan(8)
@@ -223,7 +229,7 @@ describe('where nobody says what becomes of a commit that failed', () => {
   )
 
   it.each(['status-invalid', 'not-permitted', 'stands', 'voided'] as const)(
-    'a report answered with %s ends it, where the log says nothing else',
+    'a report answered with %s ends the waiting, where the log says nothing else',
     async (answer) => {
       const { room, clients } = await meeting()
       const [, bob] = clients
@@ -236,22 +242,22 @@ describe('where nobody says what becomes of a commit that failed', () => {
         )
       const before = room.clock.now()
       room.begin('erin')
-      await room.until(() => bob.witness.ended.length === 1)
+      await room.until(() => gaveUp(bob))
       expect(failure(bob)).toEqual(undecryptable)
       expect(room.clock.now() - before).toBeLessThan(1_000)
     },
   )
 
-  it('a keyserver of the first version is not asked: the session ends', async () => {
+  it('a keyserver of the first version is not asked: the session enters anew', async () => {
     const room = Room.open()
     room.delivery.minor = 0
     const clients = (await room.meetingOf(...names)) as Four
     blind(...clients)
     room.begin('erin')
-    await room.until(() => clients.filter(({ witness }) => witness.ended.length === 1).length === 3)
+    await room.until(() => clients.filter(gaveUp).length === 3)
     for (const client of clients) {
       expect(client.port.count('report')).toBe(0)
-      if (client.witness.ended.length > 0) expect(failure(client)).toEqual(undecryptable)
+      if (gaveUp(client)) expect(failure(client)).toEqual(undecryptable)
     }
   })
 })
@@ -273,7 +279,7 @@ describe('a keyserver that lies about what has failed', () => {
   it('undoes nothing but the last entry', async () => {
     const { room, clients } = await meeting()
     room.delivery.append(encodeVoid(1, []))
-    await room.until(() => clients.every(({ witness }) => witness.ended.length === 1))
+    await room.until(() => clients.every(gaveUp))
     for (const client of clients) {
       expect(failure(client)).toMatchObject({ detail: 'void-not-of-head' })
     }
@@ -309,8 +315,8 @@ describe('a keyserver that lies about what has failed', () => {
       return { ok: true, outcome: 'collecting' }
     }
     room.begin('erin')
-    await room.until(() => bob.witness.ended.length === 1)
-    expect(failure(bob)).toEqual({ reason: 'failed', code: 'log-inapplicable', detail })
+    await room.until(() => gaveUp(bob))
+    expect(failure(bob)).toEqual({ reason: 'lost', code: 'log-inapplicable', detail })
   })
 
   it('gets one status of an entry for any number of questions, and none of another', async () => {

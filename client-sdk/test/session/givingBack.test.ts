@@ -1,6 +1,6 @@
 import { packEntries, unpackEntries } from '@conclave/core/delivery'
 import { describe, expect, it } from 'vitest'
-import { refuse } from './support/delivery.ts'
+import { refuse } from './support/port.ts'
 import { type Client, Room } from './support/room.ts'
 
 const names = ['alice', 'bob', 'carol'] as const

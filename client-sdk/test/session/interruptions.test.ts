@@ -1,6 +1,6 @@
 import type { RequestName } from '@conclave/core/delivery'
 import { describe, expect, it } from 'vitest'
-import type { Port } from './support/delivery.ts'
+import type { Port } from './support/port.ts'
 import { type Client, Room } from './support/room.ts'
 
 const names: readonly RequestName[] = [

@@ -2,7 +2,7 @@ import { encode } from '@conclave/core/codec'
 import type { RefusalCode, RequestName } from '@conclave/core/delivery'
 import { RatchetTree } from '@conclave/core/wire'
 import { describe, expect, it } from 'vitest'
-import { type AnyNotice, type Port, refuse } from './support/delivery.ts'
+import { type AnyNotice, type Port, refuse } from './support/port.ts'
 import { Room } from './support/room.ts'
 
 const never = () => new Promise<never>(() => {})

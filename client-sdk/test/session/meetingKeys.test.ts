@@ -75,7 +75,7 @@ async function removeThird(): Promise<Parameters<MeetingKeys['epochBegan']>> {
   const received = await group.receive(message)
   if (received.kind !== 'commit') throw new Error(received.kind)
   group = received.group
-  return [group, received.effect]
+  return [group, received.effect.removed]
 }
 
 function exported(from: Group): Uint8Array {

@@ -3,8 +3,8 @@ import { type Participant, rosterChange, rosterOf } from '../../src/session/rost
 import { safetyCode } from '../../src/session/safetyCode.ts'
 import { Gathering } from './support/people.ts'
 
-function at(leaf: number, identity: string): Participant {
-  return { leaf, identity, deviceKey: new Uint8Array(32), self: false }
+function at(leaf: number, identity: string, device = 0): Participant {
+  return { leaf, identity, deviceKey: new Uint8Array(32).fill(device), self: false }
 }
 
 describe('the roster', () => {
@@ -33,22 +33,25 @@ describe('the roster', () => {
   it('says who came and who went', () => {
     const before = [at(0, 'alice'), at(1, 'bob'), at(2, 'carol')]
     const after = [at(0, 'alice'), at(2, 'carol'), at(3, 'dan')]
-    const { joined, left } = rosterChange(before, after, new Set([1]))
+    const { joined, left } = rosterChange(before, after)
     expect(joined.map(({ identity }) => identity)).toEqual(['dan'])
     expect(left.map(({ identity }) => identity)).toEqual(['bob'])
   })
 
-  it('takes somebody new at a leaf that was left in the same commit for somebody else', () => {
+  it.each([
+    ['another person', at(1, 'carol')],
+    ['another device of theirs', at(1, 'bob', 1)],
+  ])('takes %s at the same leaf for somebody else', (_, other) => {
     const before = [at(0, 'alice'), at(1, 'bob')]
-    const after = [at(0, 'alice'), at(1, 'bob')]
-    const { joined, left } = rosterChange(before, after, new Set([1]))
+    const after = [at(0, 'alice'), other]
+    const { joined, left } = rosterChange(before, after)
     expect(joined).toEqual([after[1]])
     expect(left).toEqual([before[1]])
   })
 
   it('says nothing where nothing changed', () => {
     const members = [at(0, 'alice')]
-    expect(rosterChange(members, members, new Set())).toEqual({ joined: [], left: [] })
+    expect(rosterChange(members, members)).toEqual({ joined: [], left: [] })
   })
 })
 

@@ -76,6 +76,16 @@ export class Census {
         const arrived = this.blind ? damaged(sealed) : sealed
         return noted(await counted(suite.hpkeOpen(key, info, arrived)))
       },
+      hpkeSealExport: async (...args) => {
+        const sealed = await counted(suite.hpkeSealExport(...args))
+        noted(sealed.exported.expose())
+        return sealed
+      },
+      hpkeOpenExport: async (...args) => {
+        const exported = await counted(suite.hpkeOpenExport(...args))
+        noted(exported.expose())
+        return exported
+      },
       deriveKeyPair: async (inputKey) => {
         const pair = await counted(suite.deriveKeyPair(inputKey))
         noted(pair.privateKey.expose())

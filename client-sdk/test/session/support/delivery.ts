@@ -6,7 +6,6 @@ import {
   encodeVoid,
   type LogEntry,
   type Refusal,
-  type RefusalCode,
   type ReplyTo,
   type RequestName,
   type RequestOf,
@@ -29,27 +28,13 @@ import {
   WireFormat,
 } from '@conclave/core/wire'
 import { generateRemovalSigner, type RemovalSigner } from '@conclave/keyserver'
-import {
-  type DeliveryTransport,
-  SessionError,
-  systemRandom,
-  type TransportEvents,
-} from '../../../src/index.ts'
+import { SessionError, systemRandom } from '../../../src/index.ts'
 import { counted } from './census.ts'
+import { type AnyNotice, Port, refuse } from './port.ts'
 
 type Handlers = {
   [N in RequestName]: (port: Port, request: RequestOf<N>) => Promise<ReplyTo<N>>
 }
-type Tampering = {
-  [N in RequestName]?: (
-    request: RequestOf<N>,
-    honest: () => Promise<ReplyTo<N>>,
-  ) => Promise<ReplyTo<N>>
-}
-export type AnyNotice = {
-  [N in keyof ServerNotices]: { name: N; notice: ServerNotices[N] }
-}[keyof ServerNotices]
-
 interface OrderedGroup {
   readonly groupId: Bytes
   readonly log: LogEntry[]
@@ -59,6 +44,8 @@ interface OrderedGroup {
   readonly present: Map<number, Port>
   /** The group after each entry, from the founding on. */
   readonly states: PublicGroup[]
+  /** The GroupInfo of each epoch, and the entry that began it. */
+  readonly described: { readonly groupInfo: Bytes; readonly seq: number }[]
   /** Statuses of the commit at the log's end, by leaf. */
   readonly statuses: Map<number, { readonly status: EntryStatusName; readonly signature: Bytes }>
   public: PublicGroup
@@ -72,12 +59,15 @@ export class TestDelivery {
   readonly meetingId = 'standup'
   /** 0 behaves as the first version did. */
   minor: 0 | 1 = 1
+  /** Whether it lets newcomers commit themselves in, and so whether nobody has to wait for others. */
+  describes = false
   readonly ports: Port[] = []
   group: OrderedGroup | undefined
   readonly #clock: Clock
   readonly #crypto: PublicCrypto
   readonly #signer: Promise<RemovalSigner>
   readonly #lane = new Lane()
+  #grown = Promise.withResolvers<void>()
 
   constructor(clock: Clock, crypto: PublicCrypto) {
     this.#clock = clock
@@ -104,7 +94,14 @@ export class TestDelivery {
     group.states.push(group.public)
     group.statuses.clear()
     this.#tell('entry', { groupId: group.groupId, entry })
+    this.#grown.resolve()
+    this.#grown = Promise.withResolvers()
     return entry
+  }
+
+  /** Settles with the next entry. */
+  grown(): Promise<void> {
+    return this.#grown.promise
   }
 
   /** The keyserver's own proposal. */
@@ -184,11 +181,12 @@ export class TestDelivery {
       this.group = {
         groupId: message.groupInfo.groupContext.groupId,
         log: [],
-        trees: new Map(),
+        trees: new Map([[toHex(message.groupInfo.groupContext.treeHash), ratchetTree]]),
         waiting: new Map(),
         welcomes: new Map(),
         present: new Map(),
         states: [founded],
+        described: [{ groupInfo, seq: 0 }],
         statuses: new Map(),
         public: founded,
       }
@@ -273,8 +271,13 @@ export class TestDelivery {
       }
       return { ok: true, head: group.log.length }
     },
+    groupInfo: async (_, { groupId }) => {
+      const group = this.#known(groupId)
+      const described = group?.described.at(-1)
+      if (described === undefined || !this.describes) return refuse('group-unknown')
+      return { ok: true, ...described }
+    },
     // Sessions ask for none of these.
-    groupInfo: async () => refuse('request-malformed'),
     publish: async () => refuse('request-malformed'),
     stock: async () => refuse('request-malformed'),
     claim: async () => refuse('request-malformed'),
@@ -311,6 +314,7 @@ export class TestDelivery {
     group.trees.set(toHex(groupContext.treeHash), encode(RatchetTree, tree.toRatchetTree()))
     for (const leaf of accepted.removed) group.present.delete(leaf)
     const { seq } = this.append(message)
+    group.described.push({ groupInfo, seq })
     const { groupId } = group
     for (const { keyPackageRef: ref } of accepted.added) {
       const waiting = group.waiting.get(toHex(ref))
@@ -355,6 +359,7 @@ export class TestDelivery {
     )
     if (!asked.every((leaf) => group.statuses.has(leaf))) return { ok: true, outcome: 'collecting' }
     group.public = before
+    group.described.pop()
     this.append(encodeVoid(seq, statuses))
     return { ok: true, outcome: 'voided' }
   }
@@ -392,80 +397,6 @@ export class TestDelivery {
   }
 }
 
-/** One client's way to the keyserver, which a test can break or make lie. */
-export class Port implements DeliveryTransport {
-  /** Answers instead of the keyserver, which `honest` asks. */
-  readonly tamper: Tampering = {}
-  /** What becomes of a notice. */
-  notices: (notice: AnyNotice) => readonly AnyNotice[] = (notice) => [notice]
-  readonly requests: { name: RequestName; request: RequestOf<RequestName> }[] = []
-  entered = false
-  closed = false
-  #events: TransportEvents | undefined
-  #connected = false
-  readonly #delivery: TestDelivery
-
-  constructor(delivery: TestDelivery) {
-    this.#delivery = delivery
-  }
-
-  get connected(): boolean {
-    return this.#connected
-  }
-
-  count(name: RequestName): number {
-    return this.requests.filter((request) => request.name === name).length
-  }
-
-  start(events: TransportEvents): void {
-    this.#events = events
-    this.connect()
-  }
-
-  async request<N extends RequestName>(name: N, request: RequestOf<N>): Promise<ReplyTo<N>> {
-    if (!this.#connected) throw new SessionError('keyserver-unreachable', 'not connected')
-    this.requests.push({ name, request })
-    const honest = (): Promise<ReplyTo<N>> =>
-      this.entered || name === 'enter'
-        ? this.#delivery.handle(this, name, request)
-        : Promise.resolve(refuse('not-entered'))
-    const tamper: Tampering[N] = this.tamper[name]
-    return await (tamper === undefined ? honest() : tamper(request, honest))
-  }
-
-  close(): void {
-    this.closed = true
-    this.drop()
-  }
-
-  connect(): void {
-    this.#connected = true
-    this.#events?.connected()
-  }
-
-  drop(): void {
-    if (!this.#connected) return
-    this.#connected = false
-    this.entered = false
-    void this.#delivery.forget(this)
-    this.#events?.disconnected()
-  }
-
-  reject(code: string): void {
-    this.#connected = false
-    this.#events?.rejected(code, `rejected: ${code}`)
-  }
-
-  deliver(notice: AnyNotice): void {
-    for (const passed of this.notices(notice)) this.inject(passed)
-  }
-
-  /** Gives the client a notice that nobody has sent. */
-  inject({ name, notice }: AnyNotice): void {
-    if (this.#connected) this.#events?.notice(name, notice)
-  }
-}
-
 /** The group after each of these entries. */
 async function followed(group: PublicGroup, entries: readonly LogEntry[]) {
   const restored: { readonly message: Bytes; readonly state: PublicGroup }[] = []
@@ -490,10 +421,6 @@ function publicMessageIn(message: Bytes): PublicMessage | undefined {
     if (error instanceof CodecError) return undefined
     throw error
   }
-}
-
-export function refuse(code: RefusalCode): Refusal {
-  return { ok: false, code, message: `refused: ${code}` }
 }
 
 function invalid(error: unknown): Refusal {

@@ -2,7 +2,8 @@ import { expect, onTestFinished } from 'vitest'
 import { VirtualClock } from '../../../../core/test/virtualClock.ts'
 import { type JoinOptions, SecureMeeting } from '../../../src/index.ts'
 import { Census, platformIsIdle } from './census.ts'
-import { type Port, TestDelivery } from './delivery.ts'
+import { TestDelivery } from './delivery.ts'
+import type { Port } from './port.ts'
 import { Witness } from './witness.ts'
 
 export interface Client {

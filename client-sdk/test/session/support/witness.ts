@@ -8,6 +8,8 @@ export class Witness {
   readonly left: string[] = []
   readonly connection: boolean[] = []
   readonly problems: ConclaveError[] = []
+  /** Why a place in the group was lost and is taken again. */
+  readonly lost: ConclaveError[] = []
   readonly ended: { reason: EndReason; error: ConclaveError | undefined }[] = []
   /** Events that came after the last one. */
   readonly late: string[] = []
@@ -25,6 +27,7 @@ export class Witness {
     note('participantLeft', ({ identity }) => this.left.push(identity))
     note('connectionChanged', (connected) => this.connection.push(connected))
     note('problem', (error) => this.problems.push(error))
+    note('rejoining', (error) => this.lost.push(error))
     note('ended', (reason, error) => this.ended.push({ reason, error }))
   }
 }

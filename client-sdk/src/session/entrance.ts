@@ -1,0 +1,298 @@
+import type { Clock, ConclaveError, RandomBytes } from '@conclave/core'
+import { type Bytes, equalBytes } from '@conclave/core/codec'
+import type { SecretSuite } from '@conclave/core/crypto/secret'
+import type { LogEntry, ServerNotices } from '@conclave/core/delivery'
+import type { MeetingTrust } from '@conclave/core/meeting'
+import type { OwnLeaf } from '@conclave/core/mls/bootstrap'
+import { Group, type GroupEnvironment } from '@conclave/core/mls/group'
+import type { DeliveryLink } from './deliveryLink.ts'
+import { type Entered, encodeKeyPackage, foundMeeting, joinByWelcome } from './enterMeeting.ts'
+import { type ExternalEntry, prepareEntry } from './externalEntry.ts'
+import { keyPackageFor } from './identity.ts'
+import { isTransient, refusal } from './sessionError.ts'
+import { WaitingPlace } from './waitingPlace.ts'
+
+/** How long a newcomer waits to be added before it commits itself in, at least and for each present. */
+const patienceMs = 3_000
+const patiencePerMemberMs = 20
+/** External commits of ours that may lose before we wait to be added. */
+const attempts = 3
+/** The pause after one that lost, longer after each. */
+const againMs = 100
+const maxAgainMs = 3_000
+/** How often the group may have gone on without us while we waited. */
+const extensions = 3
+
+/** How far somebody has come on the way in. */
+export type JoinProgress =
+  /** The keyserver has let us in; what follows depends on the meeting's members. */
+  | { readonly stage: 'authorised' }
+  /** On the list of those whom the next committer adds; `position` counts from 0. */
+  | { readonly stage: 'waiting'; readonly position: number }
+  /** Entering by a commit of our own. */
+  | { readonly stage: 'committing' }
+
+export interface EntranceOptions {
+  readonly meetingId: string
+  readonly trust: MeetingTrust
+  readonly groups: GroupEnvironment
+  readonly suite: SecretSuite
+  readonly link: Pick<DeliveryLink, 'request'>
+  readonly clock: Clock
+  readonly random: RandomBytes
+  readonly newLeaf: () => Promise<OwnLeaf>
+}
+
+export interface EntranceHost {
+  /** Runs a step after all that have been begun. */
+  run(step: () => Promise<void>): void
+  progress(progress: JoinProgress): void
+  problem(error: ConclaveError): void
+  /** We are in. `entry` is the commit that let us in, where it is our own. */
+  began(group: Group, seq: number, own: OwnLeaf, entry?: LogEntry): Promise<void>
+}
+
+/** What is left of a place in the group that we have to take again. */
+export interface LostPlace {
+  readonly groupId: Bytes
+  readonly own: OwnLeaf
+  /** The epoch from which on the group may be entered. */
+  readonly minEpoch: bigint
+}
+
+/**
+ * The way into a meeting's group: founding it, waiting to be added, or a commit of our own
+ * (RFC 9420 §12.4.3). Whichever fails or takes too long is followed by the other. All of them bring
+ * the same signature key, of which a group has no two, so that nobody comes in twice.
+ */
+export class Entrance {
+  readonly #options: EntranceOptions
+  readonly #host: EntranceHost
+  readonly #place: WaitingPlace
+  #own: OwnLeaf | undefined
+  #lost: LostPlace | undefined
+  #waitingFor: Bytes | undefined
+  /** Where the log ended when we began to wait, and how often that was begun again. */
+  #waited = { head: 0, extensions: 0 }
+  #commit: ExternalEntry | undefined
+  #attempts = 0
+  #cancelTimer: (() => void) | undefined
+  #closed = false
+
+  constructor(options: EntranceOptions, host: EntranceHost) {
+    this.#options = options
+    this.#host = host
+    this.#place = new WaitingPlace(options.clock, () => host.run(() => this.#renewPlace()))
+  }
+
+  /** The next way in begins where a place was lost. */
+  returnTo(lost: LostPlace): void {
+    this.#lost = lost
+    this.#own = lost.own
+  }
+
+  /**
+   * Goes on over a connection that has entered the meeting.
+   * @throws SessionError, MlsError, MeetingError
+   */
+  async goOn(entered: Entered): Promise<void> {
+    this.#host.progress({ stage: 'authorised' })
+    const { group } = entered
+    if (group === null) return this.#found(entered)
+    const { groupId, head } = group
+    this.#waited = { head, extensions: 0 }
+    if (this.#commit !== undefined && equalBytes(this.#commit.groupId, groupId)) {
+      return this.#offer(this.#commit)
+    }
+    this.#discardCommit()
+    this.#attempts = 0
+    const nobodyToWaitFor = async () =>
+      this.#waitingFor === undefined && (await this.#presentIn(groupId, head)) === 0
+    if (this.#lost !== undefined || (await nobodyToWaitFor())) return this.#commitIn(groupId)
+    await this.#wait(groupId)
+  }
+
+  /** A committer has added us. */
+  async welcomed(notice: ServerNotices['welcome']): Promise<void> {
+    const { groups, link } = this.#options
+    const { bundle } = this.#place
+    if (bundle === undefined || !equalBytes(notice.ref, bundle.ref)) return
+    const group = await joinByWelcome(groups, link, bundle, notice)
+    this.#place.admitted()
+    await this.#enter(group, notice.seq)
+  }
+
+  /** Whether we were on the way into this group, which has ended. */
+  isOver(groupId: Bytes): boolean {
+    const wanted = this.#waitingFor ?? this.#commit?.groupId ?? this.#lost?.groupId
+    if (wanted === undefined || !equalBytes(wanted, groupId)) return false
+    this.#lost = undefined
+    this.#forget()
+    return true
+  }
+
+  /** Wipes what was to let us in. */
+  close(): void {
+    this.#closed = true
+    this.#forget()
+  }
+
+  async #found(entered: Entered): Promise<void> {
+    const { groups, link, meetingId, trust } = this.#options
+    const own = await this.#leaf()
+    const result = await foundMeeting(groups, link, meetingId, trust, own, entered)
+    if (result.kind === 'lost') return this.#wait(result.groupId)
+    await this.#enter(result.group, result.seq)
+  }
+
+  async #wait(groupId: Bytes): Promise<void> {
+    const { suite, link, clock } = this.#options
+    this.#waitingFor = groupId
+    const before = this.#place.bundle
+    const bundle = before ?? (await keyPackageFor(suite, await this.#leaf(), clock))
+    if (bundle !== before) this.#place.waitWith(bundle)
+    if (this.#closed) return this.#place.forget()
+    const reply = await link.request('wait', { groupId, keyPackage: encodeKeyPackage(bundle) })
+    if (reply.ok) {
+      this.#host.progress({ stage: 'waiting', position: reply.position })
+      return this.#startPatience(0)
+    }
+    // A group that has just ended announces it, and then we enter again.
+    if (reply.code === 'group-unknown') return
+    if (reply.code !== 'key-package-invalid' || bundle !== before) throw refusal(reply)
+    // While we were away it has been used, or has expired.
+    this.#giveUpPlace()
+    await this.#wait(groupId)
+  }
+
+  /** If somebody has used the KeyPackage all the same, there is a leaf with its signature key. */
+  #giveUpPlace(): void {
+    this.#place.forget()
+    this.#own = undefined
+  }
+
+  async #renewPlace(): Promise<void> {
+    this.#giveUpPlace()
+    if (this.#waitingFor !== undefined) await this.#wait(this.#waitingFor)
+  }
+
+  /** In a storm the more wait, the later they lose their patience. */
+  #startPatience(present: number): void {
+    this.#startTimer(patienceMs + present * patiencePerMemberMs, () => this.#waitedLong())
+  }
+
+  /** Nobody has added us: whoever could may be gone. Where the group goes on, it may be our turn. */
+  async #waitedLong(): Promise<void> {
+    const { link } = this.#options
+    const groupId = this.#waitingFor
+    if (groupId === undefined || this.#commit !== undefined) return
+    const described = await link.request('groupInfo', { groupId })
+    if (!described.ok) return this.#startPatience(0)
+    const present = (await this.#presentIn(groupId, described.seq)) ?? 0
+    const { head, extensions: times } = this.#waited
+    if (described.seq > head && times < extensions && present > 0) {
+      this.#waited = { head: described.seq, extensions: times + 1 }
+      return this.#startPatience(present)
+    }
+    this.#attempts = 0
+    await this.#commitIn(groupId)
+  }
+
+  async #commitIn(groupId: Bytes): Promise<void> {
+    const { groups, link } = this.#options
+    if (this.#attempts >= attempts && this.#lost === undefined) return this.#wait(groupId)
+    this.#attempts += 1
+    this.#host.progress({ stage: 'committing' })
+    const own = await this.#leaf()
+    const minEpoch = this.#lost?.minEpoch ?? 0n
+    const entry = await prepareEntry(groups, link, groupId, { own, minEpoch })
+    if (this.#closed) return entry?.pending.discard()
+    if (entry === undefined) return this.#commitLater(groupId, this.#pause)
+    this.#commit = entry
+    await this.#offer(entry)
+  }
+
+  get #pause(): number {
+    return Math.min(maxAgainMs, againMs * this.#attempts)
+  }
+
+  /**
+   * Others have been faster, or the group has not gone on as far as it must have. Meanwhile the
+   * Welcome of whoever was faster may come.
+   */
+  #commitLater(groupId: Bytes, pauseMs: number): void {
+    this.#startTimer(pauseMs, () => this.#commitIn(groupId))
+  }
+
+  /** Not all who wait for something do the next thing at the same time. */
+  #startTimer(ms: number, step: () => Promise<void>): void {
+    const { clock, random } = this.#options
+    const [lot = 0] = random(1)
+    this.#cancelTimer?.()
+    this.#cancelTimer = clock.setTimer(ms * (1 + lot / 256), () => {
+      this.#cancelTimer = undefined
+      this.#host.run(step)
+    })
+  }
+
+  /** An answer that stays out leaves the commit to be offered again. */
+  async #offer(entry: ExternalEntry): Promise<void> {
+    const { groupId, pending, after } = entry
+    const { message, groupInfo } = pending
+    const upload = { groupId, after, message, welcome: null, groupInfo }
+    const reply = await this.#options.link.request('commit', upload)
+    if (this.#closed || this.#commit !== entry) return
+    if (reply.ok) {
+      this.#commit = undefined
+      return this.#enter(Group.enter(pending), reply.seq, { seq: reply.seq, message })
+    }
+    const error = refusal(reply)
+    if (isTransient(error)) throw error
+    this.#discardCommit()
+    if (reply.code !== 'epoch-mismatch') {
+      this.#host.problem(error)
+      // The place cannot be taken again; whoever has it without a connection is removed.
+      this.#lost = undefined
+      this.#own = undefined
+      this.#attempts = attempts
+    }
+    this.#commitLater(groupId, this.#pause)
+  }
+
+  /** How many are connected; undefined where the group is gone. */
+  async #presentIn(groupId: Bytes, head: number): Promise<number | undefined> {
+    const reply = await this.#options.link.request('resume', { groupId, after: head })
+    if (reply.ok) return reply.present.length
+    const error = refusal(reply)
+    if (isTransient(error)) throw error
+    return undefined
+  }
+
+  async #enter(group: Group, seq: number, entry?: LogEntry): Promise<void> {
+    const own = await this.#leaf()
+    if (this.#closed) return group.close()
+    this.#lost = undefined
+    this.#own = undefined
+    this.#forget()
+    await this.#host.began(group, seq, own, entry)
+  }
+
+  async #leaf(): Promise<OwnLeaf> {
+    this.#own ??= await this.#options.newLeaf()
+    return this.#own
+  }
+
+  #discardCommit(): void {
+    this.#commit?.pending.discard()
+    this.#commit = undefined
+  }
+
+  #forget(): void {
+    this.#cancelTimer?.()
+    this.#cancelTimer = undefined
+    this.#waitingFor = undefined
+    this.#attempts = 0
+    this.#discardCommit()
+    this.#place.forget()
+  }
+}

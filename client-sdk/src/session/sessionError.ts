@@ -34,6 +34,8 @@ export type SessionErrorCode =
   | 'participant-unknown'
   /** The session store does not hold what it was given. */
   | 'store-corrupted'
+  /** The session store cannot be opened or used, or has no room left. */
+  | 'store-unavailable'
 
 export class SessionError extends ConclaveError<SessionErrorCode> {
   override readonly name = 'SessionError'

@@ -33,7 +33,7 @@ function watchedStore(): SessionStore & { readonly written: string[] } {
   const written: string[] = []
   return {
     written,
-    read: (key) => store.read(key),
+    ...store,
     write: async (changes) => {
       await store.write(changes)
       written.push(...changes.keys())
@@ -130,7 +130,7 @@ describe('MeetingKeys', () => {
     const incarnations: (number | undefined)[] = []
     for (let i = 0; i < 3; i++) {
       const slow: SessionStore = {
-        read: (key) => store.read(key),
+        ...store,
         write: async (changes) => {
           await new Promise((resolve) => setImmediate(resolve))
           await store.write(changes)
@@ -162,7 +162,7 @@ describe('MeetingKeys', () => {
   it('makes no cryptor where the incarnation cannot be stored, and tries again later', async () => {
     let full = true
     const failing: SessionStore = {
-      read: (key) => store.read(key),
+      ...store,
       write: async (changes) => {
         if (full) throw new Error('no space left')
         await store.write(changes)
@@ -185,7 +185,7 @@ describe('MeetingKeys', () => {
   it('begins with the newest epoch where some have gone by meanwhile', async () => {
     const release = Promise.withResolvers<void>()
     const slow: SessionStore = {
-      read: (key) => store.read(key),
+      ...store,
       write: async (changes) => {
         await release.promise
         await store.write(changes)

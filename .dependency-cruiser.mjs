@@ -154,6 +154,20 @@ export default {
       to: { path: '^(keyserver|sfu|examples|infra)/' },
     },
     {
+      name: 'client-node-apart',
+      comment: 'what browsers run imports nothing of Node’s: that is @conclave/client/node alone',
+      severity: 'error',
+      from: { path: '^client-sdk/src/', pathNot: '^client-sdk/src/node/' },
+      to: { dependencyTypes: ['core'] },
+    },
+    {
+      name: 'client-node-unreached',
+      comment: 'no file that browsers run reaches @conclave/client/node',
+      severity: 'error',
+      from: { path: '^client-sdk/src/', pathNot: '^client-sdk/src/node/' },
+      to: { path: '^client-sdk/src/node/' },
+    },
+    {
       name: 'keyserver-imports-core-only',
       severity: 'error',
       from: { path: '^keyserver/src/' },

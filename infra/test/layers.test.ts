@@ -25,6 +25,7 @@ const lawful = {
   'core/src/delivery/index.ts': "export * from '../codec/index.ts'",
   'core/src/sframe/index.ts': "export * from '../codec/index.ts'",
   'client-sdk/src/index.ts': "export * from '@conclave/core'",
+  'client-sdk/src/node/index.ts': "export * from 'node:fs'\nexport * from '../index.ts'",
   'keyserver/src/index.ts': "export * from '@conclave/core/mls/public'\nimport './log.ts'",
   'keyserver/src/log.ts': 'export const log = 1',
   'sfu/src/index.ts': "export * from '@conclave/core/delivery'",
@@ -60,6 +61,14 @@ const planted = {
   'client-imports-core-only: client-sdk/src/planted.ts → keyserver/src/index.ts': [
     'client-sdk/src/planted.ts',
     "export * from '@conclave/keyserver'",
+  ],
+  'client-node-apart: client-sdk/src/session/planted.ts → fs': [
+    'client-sdk/src/session/planted.ts',
+    "export * from 'node:fs'",
+  ],
+  'client-node-unreached: client-sdk/src/edge/planted.ts → client-sdk/src/node/index.ts': [
+    'client-sdk/src/edge/planted.ts',
+    "export const planted = () => import('../node/index.ts')",
   ],
   'sfu-imports-core-only: sfu/src/planted.ts → client-sdk/src/index.ts': [
     'sfu/src/planted.ts',

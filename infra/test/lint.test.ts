@@ -74,6 +74,7 @@ describe('the linter', () => {
       rule === undefined || edgeRules.includes(rule) ? undefined : rule,
     )
     expect(await rulesByLine('client-sdk/src/edge/planted.ts')).toEqual(expected)
+    expect(await rulesByLine('client-sdk/src/node/planted.ts')).toEqual(expected)
     expect(await rulesByLine('keyserver/src/edge/planted.ts')).toEqual(expected)
   })
 })

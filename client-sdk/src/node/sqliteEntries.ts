@@ -1,0 +1,128 @@
+import { DatabaseSync, type SQLOutputValue } from 'node:sqlite'
+import { type Bytes, plainBytes } from '@conclave/core/codec'
+import type { EntryCipher, SealedEntry } from '../storage/entryCipher.ts'
+import type { SealedEntries } from '../storage/sealedStore.ts'
+import { storeCorrupted, storeUnavailable } from '../storage/storeErrors.ts'
+
+/** How long one process waits for another's transaction, in milliseconds; they take a few. */
+const busyTimeoutMs = 5_000
+
+/** Makes the tables in an empty file. `keyCheck` shows later whether the key is the right one. */
+export function createDatabase(path: string, keyCheck: Bytes): void {
+  withDatabase(path, (database) => {
+    database.exec(`
+      CREATE TABLE entries (id BLOB PRIMARY KEY, name BLOB NOT NULL, value BLOB NOT NULL) STRICT;
+      CREATE TABLE key_check (sealed BLOB NOT NULL) STRICT;
+    `)
+    database.prepare('INSERT INTO key_check VALUES (?)').run(keyCheck)
+    database.close()
+  })
+}
+
+/** @throws SessionError `store-corrupted`, `store-unavailable` */
+export function openDatabase(path: string): DatabaseSync {
+  return withDatabase(path, (database) => {
+    // A rollback journal, not a write-ahead log: replaced values must not lie on in a log. In it,
+    // with FULL, a commit is on the disk when it returns.
+    database.exec(`
+      PRAGMA busy_timeout = ${busyTimeoutMs};
+      PRAGMA journal_mode = TRUNCATE;
+      PRAGMA synchronous = FULL;
+      PRAGMA secure_delete = ON;
+    `)
+    const problems = database.prepare('PRAGMA integrity_check').all()
+    const [first] = problems.map((problem) => problem['integrity_check'])
+    if (first !== 'ok') throw storeCorrupted(String(first))
+    return database
+  })
+}
+
+export function keyCheckIn(database: DatabaseSync): Bytes {
+  return withTypedErrors(() =>
+    blob(database.prepare('SELECT sealed FROM key_check').get()?.['sealed']),
+  )
+}
+
+export function sqliteEntries(database: DatabaseSync, cipher: EntryCipher): SealedEntries {
+  return withTypedErrors(() => {
+    const selectValue = database.prepare('SELECT value FROM entries WHERE id = ?')
+    const selectNames = database.prepare('SELECT id, name FROM entries')
+    const remove = database.prepare('DELETE FROM entries WHERE id = ?')
+    const upsert = database.prepare(
+      `INSERT INTO entries VALUES (?, ?, ?)
+         ON CONFLICT (id) DO UPDATE SET name = excluded.name, value = excluded.value`,
+    )
+    const change = (put: readonly SealedEntry[], deleted: readonly Bytes[]) => {
+      for (const id of deleted) remove.run(id)
+      for (const { id, name, value } of put) upsert.run(id, name, value)
+    }
+    return {
+      cipher,
+      sealedValue: async (id) =>
+        withTypedErrors(() => {
+          const row = selectValue.get(id)
+          return row === undefined ? undefined : blob(row['value'])
+        }),
+      sealedNames: async () =>
+        withTypedErrors(() =>
+          selectNames.all().map(({ id, name }) => ({ id: blob(id), name: blob(name) })),
+        ),
+      change: async (put, deleted) =>
+        withTypedErrors(() => inTransaction(database, () => change(put, deleted))),
+    }
+  })
+}
+
+/** One transaction; whatever it or its commit throws, nothing of it stays. */
+function inTransaction(database: DatabaseSync, work: () => void): void {
+  database.exec('BEGIN IMMEDIATE')
+  try {
+    work()
+    database.exec('COMMIT')
+  } catch (error) {
+    try {
+      database.exec('ROLLBACK')
+    } catch {
+      // SQLite has rolled back by itself.
+    }
+    throw error
+  }
+}
+
+function withDatabase<T>(path: string, work: (database: DatabaseSync) => T): T {
+  return withTypedErrors(() => {
+    const database = new DatabaseSync(path)
+    try {
+      return work(database)
+    } catch (error) {
+      database.close()
+      throw error
+    }
+  })
+}
+
+function blob(value: SQLOutputValue | undefined): Bytes {
+  if (value instanceof Uint8Array) return plainBytes(value)
+  throw storeCorrupted('an entry of it is no bytes')
+}
+
+/**
+ * SQLite's primary result codes (sqlite.org/rescode.html) that tell of its surroundings: PERM, BUSY,
+ * LOCKED, NOMEM, READONLY, IOERR, FULL, CANTOPEN. All others tell of the file.
+ */
+const surroundings: readonly number[] = [3, 5, 6, 7, 8, 10, 13, 14]
+/** IOERR_SHORT_READ: the file ends too early. */
+const shortRead = 522
+
+function withTypedErrors<T>(work: () => T): T {
+  try {
+    return work()
+  } catch (cause) {
+    const result = cause instanceof Error && 'errcode' in cause ? cause.errcode : undefined
+    if (typeof result !== 'number') throw cause
+    if (result === shortRead || !surroundings.includes(result & 0xff)) {
+      throw storeCorrupted('its file is no longer whole', cause)
+    }
+    throw storeUnavailable('Make room, and let this user write to the directory.', cause)
+  }
+}

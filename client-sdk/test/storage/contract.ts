@@ -1,0 +1,141 @@
+import type { Bytes } from '@conclave/core/codec'
+import fc from 'fast-check'
+import { expect, it } from 'vitest'
+import type { SessionStore } from '../../src/index.ts'
+
+/** What one store lies in: a directory, a database. */
+export interface Medium {
+  /** A store on this medium as a later process finds it; all that lasts is in the medium. */
+  open(): SessionStore
+}
+
+export interface ContractOptions {
+  /** An empty medium, which the caller removes. */
+  readonly medium: () => Promise<Medium>
+  readonly runs: number
+}
+
+type Changes = Map<string, Bytes | undefined>
+
+type Step =
+  | { readonly kind: 'write'; readonly changes: Changes; readonly awaited: boolean }
+  | { readonly kind: 'read'; readonly key: string }
+  | { readonly kind: 'keys'; readonly prefix: string }
+  | { readonly kind: 'reopen' }
+
+/** What every session store does, whatever it lies in. */
+export function holdsTheContract({ medium, runs }: ContractOptions): void {
+  it('gives back what was written, and nothing for any other key', async () => {
+    const store = (await medium()).open()
+    await store.write(changes({ a: bytes(1, 2, 3), empty: bytes() }))
+    expect(await store.read('a')).toEqual(bytes(1, 2, 3))
+    expect(await store.read('empty')).toEqual(bytes())
+    expect(await store.read('A')).toBeUndefined()
+    expect(await store.read('')).toBeUndefined()
+  })
+
+  it('replaces and deletes', async () => {
+    const store = (await medium()).open()
+    await store.write(changes({ a: bytes(1), b: bytes(2) }))
+    await store.write(changes({ a: undefined, b: bytes(3), never: undefined }))
+    expect(await store.read('a')).toBeUndefined()
+    expect(await store.read('b')).toEqual(bytes(3))
+    expect(await store.keys('')).toEqual(['b'])
+  })
+
+  it('lists the keys of one meeting and not those of its neighbours', async () => {
+    const store = (await medium()).open()
+    const names = ['m/1/state', 'm/1/log', 'm/10/state', 'm/2', 'device', 'm/1/%_*']
+    await store.write(new Map(names.map((name) => [name, bytes(1)])))
+    expect((await store.keys('m/1/')).toSorted()).toEqual(['m/1/%_*', 'm/1/log', 'm/1/state'])
+    expect(await store.keys('M/1/')).toEqual([])
+    expect(await store.keys('')).toHaveLength(names.length)
+  })
+
+  it('takes copies and gives copies', async () => {
+    const store = (await medium()).open()
+    const value = bytes(1, 2, 3)
+    const written = store.write(changes({ a: value }))
+    value.fill(0)
+    await written
+    const first = await store.read('a')
+    expect(first).toEqual(bytes(1, 2, 3))
+    first?.fill(9)
+    expect(await store.read('a')).toEqual(bytes(1, 2, 3))
+  })
+
+  it('keeps calls in their order, large values before small ones', async () => {
+    const store = (await medium()).open()
+    const sizes = [200_000, 1, 50_000, 0]
+    const writes = sizes.map((size) => store.write(changes({ a: new Uint8Array(size) })))
+    expect((await store.read('a'))?.length).toBe(0)
+    await Promise.all(writes)
+    expect((await store.read('a'))?.length).toBe(0)
+  })
+
+  it('does what a map would, in whatever order it is used', async () => {
+    const sequences = fc.asyncProperty(fc.array(step, { maxLength: 12 }), async (steps) => {
+      await agreesWithMap(await medium(), steps)
+    })
+    await fc.assert(sequences, { numRuns: runs, interruptAfterTimeLimit: 20_000 })
+  })
+}
+
+async function agreesWithMap(medium: Medium, steps: readonly Step[]): Promise<void> {
+  const model = new Map<string, Bytes>()
+  let store = medium.open()
+  const pending: Promise<void>[] = []
+  for (const each of steps) {
+    if (each.kind === 'write') {
+      for (const [key, value] of each.changes) {
+        if (value === undefined) model.delete(key)
+        else model.set(key, value)
+      }
+      const written = store.write(each.changes)
+      pending.push(written)
+      if (each.awaited) await written
+    } else if (each.kind === 'read') {
+      expect(await store.read(each.key)).toEqual(model.get(each.key))
+    } else if (each.kind === 'keys') {
+      const expected = [...model.keys()].filter((key) => key.startsWith(each.prefix))
+      expect((await store.keys(each.prefix)).toSorted()).toEqual(expected.toSorted())
+    } else {
+      await Promise.all(pending)
+      store = medium.open()
+    }
+  }
+  await Promise.all(pending)
+  const last = medium.open()
+  expect((await last.keys('')).toSorted()).toEqual([...model.keys()].toSorted())
+  for (const [key, value] of model) expect(await last.read(key)).toEqual(value)
+}
+
+const key = fc.oneof(
+  fc.constantFrom('', 'a', 'a/b', 'a/c', 'device-key'),
+  fc.string({ unit: 'grapheme', maxLength: 4 }),
+)
+const value = fc.option(
+  fc.uint8Array({ maxLength: 40 }).map((each) => Uint8Array.from(each)),
+  { nil: undefined, freq: 3 },
+)
+const step: fc.Arbitrary<Step> = fc.oneof(
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      kind: fc.constant('write' as const),
+      changes: fc.array(fc.tuple(key, value), { maxLength: 4 }).map((each) => new Map(each)),
+      awaited: fc.boolean(),
+    }),
+  },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant('read' as const), key }) },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant('keys' as const), prefix: key }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('reopen' as const) }) },
+)
+
+export function bytes(...values: readonly number[]): Bytes {
+  return Uint8Array.from(values)
+}
+
+export function changes(entries: Readonly<Record<string, Bytes | undefined>>): Changes {
+  return new Map(Object.entries(entries))
+}

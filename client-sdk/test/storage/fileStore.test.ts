@@ -4,7 +4,8 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { fileStore } from '../../src/node/index.ts'
 import { bytes, changes, holdsTheContract } from './contract.ts'
-import { databaseFile, keyFile, storeDirectories, storeIn } from './storeDirectory.ts'
+import { storeDirectories } from './storeDirectories.ts'
+import { databaseFile, keyFile, storeIn } from './storeFiles.ts'
 
 const newDirectory = storeDirectories()
 

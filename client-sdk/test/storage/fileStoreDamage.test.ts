@@ -5,7 +5,8 @@ import fc from 'fast-check'
 import { beforeEach, describe, expect, it } from 'vitest'
 import type { SessionStore } from '../../src/index.ts'
 import { bytes, changes } from './contract.ts'
-import { databaseFile, keyFile, storeDirectories, storeIn } from './storeDirectory.ts'
+import { storeDirectories } from './storeDirectories.ts'
+import { databaseFile, keyFile, storeIn } from './storeFiles.ts'
 
 const newDirectory = storeDirectories()
 

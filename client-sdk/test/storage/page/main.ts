@@ -1,0 +1,15 @@
+import { defaultStore } from '../../../src/edge/defaultStore.ts'
+import { RawDatabase } from './rawDatabase.ts'
+import { Stores } from './stores.ts'
+
+declare global {
+  interface Window {
+    stores: Stores
+    RawDatabase: typeof RawDatabase
+    defaultStore: typeof defaultStore
+  }
+}
+
+window.stores = new Stores()
+window.RawDatabase = RawDatabase
+window.defaultStore = defaultStore

@@ -1,0 +1,70 @@
+import { indexedDbStore } from '../../../src/edge/indexedDbStore.ts'
+import type { SessionStore } from '../../../src/session/store.ts'
+import { roundChanges } from '../rounds.ts'
+
+/** Bytes on the way between a test and its page. */
+export type Sent = readonly number[] | null
+
+/** What a call came to: its result, or the error that it failed with. */
+export type Outcome<T> =
+  | { readonly result: T }
+  | { readonly error: { readonly code: unknown; readonly remedy: unknown } }
+
+/** The page's stores, by number, for a test outside it. */
+export class Stores {
+  readonly #stores: SessionStore[] = []
+
+  open(name: string): number {
+    return this.#stores.push(indexedDbStore({ name })) - 1
+  }
+
+  read(store: number, key: string): Promise<Outcome<Sent>> {
+    return outcomeOf(async () => {
+      const value = await this.#at(store).read(key)
+      return value === undefined ? null : [...value]
+    })
+  }
+
+  write(store: number, changes: readonly (readonly [string, Sent])[]): Promise<Outcome<null>> {
+    return outcomeOf(async () => {
+      const values = changes.map(([key, value]) => [key, value && Uint8Array.from(value)] as const)
+      const written = this.#at(store).write(
+        new Map(values.map(([key, value]) => [key, value ?? undefined])),
+      )
+      // The caller's bytes are the caller's again.
+      for (const [, value] of values) value?.fill(0)
+      await written
+      return null
+    })
+  }
+
+  keys(store: number, prefix: string): Promise<Outcome<readonly string[]>> {
+    return outcomeOf(() => this.#at(store).keys(prefix))
+  }
+
+  /** Writes rounds until the page is no more; `torn` is the planted fault. */
+  async writeRounds(store: number, from: number, mode: 'whole' | 'torn'): Promise<never> {
+    const { write } = this.#at(store)
+    for (let round = from; ; round++) {
+      const changes = roundChanges(round)
+      if (mode === 'whole') await write(changes)
+      else for (const change of changes) await write(new Map([change]))
+      document.title = String(round)
+    }
+  }
+
+  #at(store: number): SessionStore {
+    const found = this.#stores[store]
+    if (found === undefined) throw new RangeError(`no store ${store}`)
+    return found
+  }
+}
+
+async function outcomeOf<T>(task: () => Promise<T>): Promise<Outcome<T>> {
+  try {
+    return { result: await task() }
+  } catch (error) {
+    const { code, remedy } = error as { code?: unknown; remedy?: unknown }
+    return { error: { code: code ?? String(error), remedy } }
+  }
+}

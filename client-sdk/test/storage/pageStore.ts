@@ -1,0 +1,33 @@
+import type { Page } from 'playwright-core'
+import type { SessionStore } from '../../src/index.ts'
+import type { Outcome } from './page/stores.ts'
+
+/** A store in IndexedDB in a page, as if it were here; opened anew by each call of this. */
+export function storeInPage(page: Page, name: string): SessionStore {
+  const opened = page.evaluate((name) => window.stores.open(name), name)
+  return {
+    read: async (key) => {
+      const args = { store: await opened, key }
+      const value = outcome(
+        await page.evaluate(({ store, key }) => window.stores.read(store, key), args),
+      )
+      return value === null ? undefined : Uint8Array.from(value)
+    },
+    write: async (changes) => {
+      const sent = [...changes].map(([key, value]) => [key, value ? [...value] : null] as const)
+      const args = { store: await opened, sent }
+      outcome(await page.evaluate(({ store, sent }) => window.stores.write(store, sent), args))
+    },
+    keys: async (prefix) => {
+      const args = { store: await opened, prefix }
+      return outcome(
+        await page.evaluate(({ store, prefix }) => window.stores.keys(store, prefix), args),
+      )
+    },
+  }
+}
+
+function outcome<T>(of: Outcome<T>): T {
+  if ('error' in of) throw Object.assign(new Error('the store in the page failed'), of.error)
+  return of.result
+}

@@ -4,8 +4,6 @@ import { Stores } from './stores.ts'
 
 declare global {
   interface Window {
-    stores: Stores
-    RawDatabase: typeof RawDatabase
     defaultStore: typeof defaultStore
   }
 }

@@ -1,3 +1,9 @@
+declare global {
+  interface Window {
+    RawDatabase: typeof RawDatabase
+  }
+}
+
 /** What may happen to a table of a store behind its back. */
 export type Tampering = 'empty' | 'swap' | 'cut' | 'text'
 

@@ -2,6 +2,12 @@ import { indexedDbStore } from '../../../src/edge/indexedDbStore.ts'
 import type { SessionStore } from '../../../src/session/store.ts'
 import { roundChanges } from '../rounds.ts'
 
+declare global {
+  interface Window {
+    stores: Stores
+  }
+}
+
 /** Bytes on the way between a test and its page. */
 export type Sent = readonly number[] | null
 

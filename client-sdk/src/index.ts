@@ -8,6 +8,7 @@ export {
   type PublishOptions,
   type RemoteTrack,
 } from './call/index.ts'
+export { type IndexedDbStoreOptions, indexedDbStore } from './edge/indexedDbStore.ts'
 export { systemClock, systemRandom } from './edge/platform.ts'
 export type { TokenSource } from './edge/serverConnection.ts'
 export {

@@ -118,6 +118,14 @@ function sealedEntries(database: IDBDatabase, cipher: EntryCipher): SealedEntrie
         ])
         return ids.map((id, i) => ({ id: storedBytes(id), name: storedBytes(stored[i]) }))
       }),
+    add: ({ id, name, value }) =>
+      transact(database, [namesTable, valuesTable], 'readwrite', async ({ names, values }) => {
+        const stored: unknown = await resultOf(values.get(id))
+        if (stored !== undefined) return storedBytes(stored)
+        names.put(name, id)
+        values.put(value, id)
+        return value
+      }),
     change: (put, deleted) =>
       transact(database, [namesTable, valuesTable], 'readwrite', async ({ names, values }) => {
         for (const id of deleted) {

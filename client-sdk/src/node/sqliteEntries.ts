@@ -48,6 +48,9 @@ export function sqliteEntries(database: DatabaseSync, cipher: EntryCipher): Seal
     const selectValue = database.prepare('SELECT value FROM entries WHERE id = ?')
     const selectNames = database.prepare('SELECT id, name FROM entries')
     const remove = database.prepare('DELETE FROM entries WHERE id = ?')
+    const insert = database.prepare(
+      'INSERT INTO entries VALUES (?, ?, ?) ON CONFLICT (id) DO NOTHING',
+    )
     const upsert = database.prepare(
       `INSERT INTO entries VALUES (?, ?, ?)
          ON CONFLICT (id) DO UPDATE SET name = excluded.name, value = excluded.value`,
@@ -67,6 +70,13 @@ export function sqliteEntries(database: DatabaseSync, cipher: EntryCipher): Seal
         withTypedErrors(() =>
           selectNames.all().map(({ id, name }) => ({ id: blob(id), name: blob(name) })),
         ),
+      add: async ({ id, name, value }) =>
+        withTypedErrors(() =>
+          inTransaction(database, () => {
+            insert.run(id, name, value)
+            return blob(selectValue.get(id)?.['value'])
+          }),
+        ),
       change: async (put, deleted) =>
         withTypedErrors(() => inTransaction(database, () => change(put, deleted))),
     }
@@ -74,11 +84,12 @@ export function sqliteEntries(database: DatabaseSync, cipher: EntryCipher): Seal
 }
 
 /** One transaction; whatever it or its commit throws, nothing of it stays. */
-function inTransaction(database: DatabaseSync, work: () => void): void {
+function inTransaction<T>(database: DatabaseSync, work: () => T): T {
   database.exec('BEGIN IMMEDIATE')
   try {
-    work()
+    const result = work()
     database.exec('COMMIT')
+    return result
   } catch (error) {
     try {
       database.exec('ROLLBACK')

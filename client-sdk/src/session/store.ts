@@ -17,6 +17,12 @@ export interface SessionStore {
    */
   write(changes: ReadonlyMap<string, Bytes | undefined>): Promise<void>
   /**
+   * What is there under a key or, where nothing is, the value, written. Of several tabs or processes
+   * that make it at the same time, all get the same.
+   * @throws SessionError `store-corrupted`, `store-unavailable`
+   */
+  readOrWrite(key: string, value: Bytes): Promise<Bytes>
+  /**
    * Every key that begins with `prefix`, in any order.
    * @throws SessionError `store-corrupted`, `store-unavailable`
    */
@@ -34,6 +40,11 @@ export function memorySessionStore(): SessionStore {
         if (value === undefined) entries.delete(key)
         else entries.set(key, value.slice())
       }
+    },
+    readOrWrite: async (key, value) => {
+      const held = entries.get(key) ?? value.slice()
+      entries.set(key, held)
+      return held.slice()
     },
     keys: async (prefix) => [...entries.keys()].filter((key) => key.startsWith(prefix)),
   }

@@ -8,6 +8,8 @@ export interface SealedEntries {
   readonly cipher: EntryCipher
   readonly sealedValue: (id: Bytes) => Promise<Bytes | undefined>
   readonly sealedNames: () => Promise<readonly Pick<SealedEntry, 'id' | 'name'>[]>
+  /** The sealed value of the entry that is there, which is this one where none was. */
+  readonly add: (entry: SealedEntry) => Promise<Bytes>
   /** All of it or nothing; resolves once it outlasts a crash. */
   readonly change: (put: readonly SealedEntry[], deleted: readonly Bytes[]) => Promise<void>
 }
@@ -40,6 +42,17 @@ export function sealedStore(open: () => Promise<SealedEntries>): SessionStore {
           await change(put, deleted)
         } finally {
           for (const { value } of copies) value?.fill(0)
+        }
+      })
+    },
+    readOrWrite: (key, value) => {
+      const copy = value.slice()
+      return lane.run(async () => {
+        try {
+          const { cipher, add } = await open()
+          return await cipher.openValue(key, await add(await cipher.seal(key, copy)))
+        } finally {
+          copy.fill(0)
         }
       })
     },

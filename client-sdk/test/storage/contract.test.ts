@@ -21,6 +21,7 @@ const faulty: Readonly<Record<string, () => SessionStore>> = {
   'keeps the caller’s bytes': () => {
     const entries = new Map<string, Bytes | undefined>()
     return {
+      ...memorySessionStore(),
       read: async (key) => entries.get(key),
       write: async (changes) => {
         for (const [key, value] of changes) entries.set(key, value)
@@ -34,6 +35,16 @@ const faulty: Readonly<Record<string, () => SessionStore>> = {
     return {
       ...store,
       write: (changes) => store.write(new Map([...changes].filter(([, value]) => value))),
+    }
+  },
+  'replaces what another has made': () => {
+    const store = memorySessionStore()
+    return {
+      ...store,
+      readOrWrite: async (key, value) => {
+        await store.write(new Map([[key, value]]))
+        return value.slice()
+      },
     }
   },
   'finds a prefix anywhere': () => {
@@ -51,11 +62,11 @@ describe('the contract of session stores', () => {
       const store = make()
       return { open: () => store }
     }
-    expect((await fc.check(likeMap(medium), { numRuns: 1_000 })).failed).toBe(true)
+    expect((await fc.check(likeMap(medium), { numRuns: 1_000, seed: 1 })).failed).toBe(true)
   })
 
   it('finds a store that forgets with its process', async () => {
     const medium = async () => ({ open: () => memorySessionStore() })
-    expect((await fc.check(likeMap(medium), { numRuns: 1_000 })).failed).toBe(true)
+    expect((await fc.check(likeMap(medium), { numRuns: 1_000, seed: 1 })).failed).toBe(true)
   })
 })

@@ -20,6 +20,7 @@ type Changes = Map<string, Bytes | undefined>
 type Step =
   | { readonly kind: 'write'; readonly changes: Changes; readonly awaited: boolean }
   | { readonly kind: 'read'; readonly key: string }
+  | { readonly kind: 'readOrWrite'; readonly key: string; readonly value: Bytes }
   | { readonly kind: 'keys'; readonly prefix: string }
   | { readonly kind: 'reopen' }
 
@@ -41,6 +42,15 @@ export function holdsTheContract({ medium, runs }: ContractOptions): void {
     expect(await store.read('a')).toBeUndefined()
     expect(await store.read('b')).toEqual(bytes(3))
     expect(await store.keys('')).toEqual(['b'])
+  })
+
+  it('gives all who make a value at the same time the same one', async () => {
+    const { open } = await medium()
+    const stores = Array.from({ length: 4 }, () => open())
+    const values = await Promise.all(stores.map((store, i) => store.readOrWrite('a', bytes(i))))
+    expect(new Set(values.map(String)).size).toBe(1)
+    expect(await open().read('a')).toEqual(values[0])
+    expect(await open().keys('')).toEqual(['a'])
   })
 
   it('lists the keys of one meeting and not those of its neighbours', async () => {
@@ -104,6 +114,13 @@ async function agreesWithMap(medium: Medium, steps: readonly Step[]): Promise<vo
       const value = await store.read(each.key)
       expect(value).toEqual(model.get(each.key))
       value?.fill(0xee)
+    } else if (each.kind === 'readOrWrite') {
+      const expected = model.get(each.key) ?? each.value
+      model.set(each.key, expected)
+      const handed = each.value.slice()
+      const value = store.readOrWrite(each.key, handed)
+      handed.fill(0xff)
+      expect(await value).toEqual(expected)
     } else if (each.kind === 'keys') {
       const expected = [...model.keys()].filter((key) => key.startsWith(each.prefix))
       expect((await store.keys(each.prefix)).toSorted()).toEqual(expected.toSorted())
@@ -122,21 +139,24 @@ const key = fc.oneof(
   fc.constantFrom('', 'a', 'a/b', 'a/c', 'device-key'),
   fc.string({ unit: 'grapheme', maxLength: 4 }),
 )
-const value = fc.option(
-  fc.uint8Array({ maxLength: 40 }).map((each) => Uint8Array.from(each)),
-  { nil: undefined, freq: 3 },
-)
+const prefix = fc.oneof(key, fc.constantFrom('a/', 'b', '/b', 'key'))
+const value = fc.uint8Array({ maxLength: 40 }).map((each) => Uint8Array.from(each))
+const valueOrNone = fc.option(value, { nil: undefined, freq: 3 })
 const step: fc.Arbitrary<Step> = fc.oneof(
   {
     weight: 4,
     arbitrary: fc.record({
       kind: fc.constant('write' as const),
-      changes: fc.array(fc.tuple(key, value), { maxLength: 4 }).map((each) => new Map(each)),
+      changes: fc.array(fc.tuple(key, valueOrNone), { maxLength: 4 }).map((each) => new Map(each)),
       awaited: fc.boolean(),
     }),
   },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('read' as const), key }) },
-  { weight: 2, arbitrary: fc.record({ kind: fc.constant('keys' as const), prefix: key }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({ kind: fc.constant('readOrWrite' as const), key, value }),
+  },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant('keys' as const), prefix }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('reopen' as const) }) },
 )
 

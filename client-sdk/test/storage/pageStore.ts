@@ -18,6 +18,15 @@ export function storeInPage(page: Page, name: string): SessionStore {
       const args = { store: await opened, sent }
       outcome(await page.evaluate(({ store, sent }) => window.stores.write(store, sent), args))
     },
+    readOrWrite: async (key, value) => {
+      const sent = [...value]
+      const args = { store: await opened, key, sent }
+      const held = await page.evaluate(
+        ({ store, key, sent }) => window.stores.readOrWrite(store, key, sent),
+        args,
+      )
+      return Uint8Array.from(outcome(held))
+    },
     keys: async (prefix) => {
       const args = { store: await opened, prefix }
       return outcome(

@@ -16,7 +16,7 @@ export type Outcome<T> =
   | { readonly result: T }
   | { readonly error: { readonly code: unknown; readonly remedy: unknown } }
 
-/** The page's stores, by number, for a test outside it. */
+/** The page's stores, by number, for a test outside it. What they are handed is wiped at once. */
 export class Stores {
   readonly #stores: SessionStore[] = []
 
@@ -37,10 +37,18 @@ export class Stores {
       const written = this.#at(store).write(
         new Map(values.map(([key, value]) => [key, value ?? undefined])),
       )
-      // The caller's bytes are the caller's again.
       for (const [, value] of values) value?.fill(0)
       await written
       return null
+    })
+  }
+
+  readOrWrite(store: number, key: string, sent: readonly number[]): Promise<Outcome<number[]>> {
+    return outcomeOf(async () => {
+      const value = Uint8Array.from(sent)
+      const held = this.#at(store).readOrWrite(key, value)
+      value.fill(0)
+      return [...(await held)]
     })
   }
 

@@ -85,11 +85,15 @@ async function settledKeys(database: IDBDatabase): Promise<StoreKeys> {
 }
 
 async function storedKeys(table: IDBObjectStore): Promise<StoreKeys | undefined> {
-  const stored: Partial<StoreKeys> | undefined = await resultOf(table.get(keysRecord))
+  const stored: Partial<StoreKeys> | null | undefined = await resultOf(table.get(keysRecord))
   if (stored === undefined) return undefined
-  const { sealing, naming } = stored
-  if (sealing instanceof CryptoKey && naming instanceof CryptoKey) return { sealing, naming }
+  const { sealing, naming } = stored ?? {}
+  if (isKeyFor('AES-GCM', sealing) && isKeyFor('HMAC', naming)) return { sealing, naming }
   throw storeCorrupted('its keys cannot be read')
+}
+
+function isKeyFor(algorithm: string, stored: unknown): stored is CryptoKey {
+  return stored instanceof CryptoKey && stored.algorithm.name === algorithm
 }
 
 async function makeKeys(): Promise<StoreKeys> {

@@ -40,14 +40,11 @@ const checkedKey = 'key check'
  *
  * @throws SessionError `argument-invalid`
  */
-export function fileStore({ directory, key, keyFile }: FileStoreOptions): SessionStore {
-  if (key !== undefined && key.length !== keyLength) {
-    throw new SessionError('argument-invalid', `key must be ${keyLength} bytes`)
-  }
-  const given = key && deriveKeys(key.slice())
+export function fileStore(options: FileStoreOptions): SessionStore {
+  const keysFor = keySource(options)
   let opening: Promise<SealedEntries> | undefined
   return sealedStore(async () => {
-    opening ??= connect(directory, (fresh) => given ?? keysFrom(keyFile as string, fresh))
+    opening ??= connect(options.directory, keysFor)
     try {
       return await opening
     } catch (error) {
@@ -59,11 +56,19 @@ export function fileStore({ directory, key, keyFile }: FileStoreOptions): Sessio
   })
 }
 
-/** @param keysFor the keys, which may be made where there is no database yet */
-async function connect(
-  directory: string,
-  keysFor: (fresh: boolean) => Promise<StoreKeys>,
-): Promise<SealedEntries> {
+/** Gives the keys, which may be made only where there is no database yet: `fresh`. */
+type KeySource = (fresh: boolean) => Promise<StoreKeys>
+
+function keySource({ key, keyFile }: FileStoreOptions): KeySource {
+  if (key === undefined) return (fresh) => keysFrom(keyFile, fresh)
+  if (key.length !== keyLength) {
+    throw new SessionError('argument-invalid', `key must be ${keyLength} bytes`)
+  }
+  const keys = deriveKeys(key.slice())
+  return () => keys
+}
+
+async function connect(directory: string, keysFor: KeySource): Promise<SealedEntries> {
   await mkdir(directory, { recursive: true, mode: 0o700 })
   const path = join(directory, databaseName)
   const size = await sizeOf(path)

@@ -1,6 +1,9 @@
+import { execFile } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { toHex } from '@conclave/core/codec'
 import { describe, expect, it } from 'vitest'
 import { fileStore } from '../../src/node/index.ts'
 import { bytes, changes, holdsTheContract } from './contract.ts'
@@ -30,6 +33,22 @@ describe('the store in files', () => {
       expect(await store.keys('of/')).toHaveLength(5)
       expect(await store.read('of/3')).toEqual(bytes(3))
     }
+  })
+
+  it('is one for processes that use it for the first time at once', async () => {
+    const directory = join(await newDirectory(), 'shared')
+    const program = new URL('./firstUse.ts', import.meta.url).pathname
+    const args = ['--conditions=conclave:source', program, directory]
+    const outputs = await Promise.all(
+      [1, 2, 3].map(() => promisify(execFile)(process.execPath, args)),
+    )
+    const values = new Set(outputs.map(({ stdout }) => stdout))
+    expect([...values]).toEqual([toHex((await storeIn(directory).read('a')) ?? bytes())])
+    expect((await readdir(directory)).toSorted()).toEqual([
+      keyFile,
+      databaseFile,
+      `${databaseFile}-journal`,
+    ])
   })
 
   it('makes its directory, its key and its database for their owner alone', async () => {

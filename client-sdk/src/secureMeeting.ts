@@ -4,6 +4,7 @@ import type { SecretCrypto } from '@conclave/core/crypto/secret'
 import type { MeetingTrust } from '@conclave/core/meeting'
 import type { CommitEffect, Group } from '@conclave/core/mls/group'
 import { type Call, connectCall, type MediaProtection } from './call/index.ts'
+import { defaultStore } from './edge/defaultStore.ts'
 import { platformCrypto, systemClock, systemRandom } from './edge/platform.ts'
 import { connectServer, type TokenSource } from './edge/serverConnection.ts'
 import { socketTransport } from './edge/socketTransport.ts'
@@ -16,7 +17,7 @@ import { type EndReason, MeetingSession } from './session/meetingSession.ts'
 import { type Participant, rosterChange, rosterOf } from './session/roster.ts'
 import { safetyCode } from './session/safetyCode.ts'
 import { SessionError } from './session/sessionError.ts'
-import { memorySessionStore, type SessionStore } from './session/store.ts'
+import type { SessionStore } from './session/store.ts'
 import type { DeliveryTransport } from './session/transport.ts'
 
 export interface JoinOptions {
@@ -31,6 +32,7 @@ export interface JoinOptions {
   readonly joinTimeoutMs?: number
   /** Called as joining gets on. */
   readonly onProgress?: (progress: JoinProgress) => void
+  /** What the device keeps; IndexedDB where not given, and memory where that is missing. */
   readonly store?: SessionStore
   readonly clock?: Clock
   readonly random?: RandomBytes
@@ -97,7 +99,7 @@ export class SecureMeeting {
   #ended: ConclaveError | undefined
 
   private constructor(options: JoinOptions) {
-    const { clock = systemClock, random = systemRandom, store = memorySessionStore() } = options
+    const { clock = systemClock, random = systemRandom, store = defaultStore() } = options
     const crypto = options.crypto ?? platformCrypto(random)
     this.#options = options
     this.#keys = new MeetingKeys({

@@ -1,4 +1,4 @@
-import { type Clock, Lane, type RandomBytes } from '@conclave/core'
+import type { Clock, RandomBytes } from '@conclave/core'
 import { utf8 } from '@conclave/core/codec'
 import { Secret, type SecretSuite, type Signer, signWithLabel } from '@conclave/core/crypto/secret'
 import {
@@ -26,36 +26,24 @@ export interface MeetingIdentity {
 const deviceKeyName = 'device-key'
 const deviceKeyLength = 32
 
-/** Meetings that are joined at the same time find one device key, not one each. */
-const lanes = new WeakMap<SessionStore, Lane>()
-
 /**
  * The device's persistent signature key, made on first use.
- * @throws SessionError `store-corrupted`
+ * @throws SessionError `store-corrupted`, `store-unavailable`
  */
-export function deviceSigner(
+export async function deviceSigner(
   crypto: SecretSuite,
   store: SessionStore,
   random: RandomBytes,
 ): Promise<Signer> {
-  const lane = lanes.get(store) ?? new Lane()
-  lanes.set(store, lane)
-  return lane.run(() => readOrMakeSigner(crypto, store, random))
-}
-
-async function readOrMakeSigner(
-  crypto: SecretSuite,
-  store: SessionStore,
-  random: RandomBytes,
-): Promise<Signer> {
-  const stored = await store.read(deviceKeyName)
-  if (stored !== undefined && stored.length !== deviceKeyLength) {
+  const made = random(deviceKeyLength)
+  // Of meetings and tabs that come at the same time one makes the key.
+  const key = await store.readOrWrite(deviceKeyName, made)
+  made.fill(0)
+  if (key.length !== deviceKeyLength) {
     throw new SessionError('store-corrupted', 'the stored device key has the wrong length', {
       remedy: 'Delete the session store; others will see a new, unverified device.',
     })
   }
-  const key = stored ?? random(deviceKeyLength)
-  if (stored === undefined) await store.write(new Map([[deviceKeyName, key]]))
   const secret = new Secret(key)
   try {
     return await crypto.importSigner(secret)

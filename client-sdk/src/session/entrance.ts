@@ -1,7 +1,7 @@
 import type { Clock, ConclaveError, RandomBytes } from '@conclave/core'
 import { type Bytes, equalBytes } from '@conclave/core/codec'
 import type { SecretSuite } from '@conclave/core/crypto/secret'
-import type { LogEntry, ServerNotices } from '@conclave/core/delivery'
+import type { LogEntry, RefusalCode, ServerNotices } from '@conclave/core/delivery'
 import type { MeetingTrust } from '@conclave/core/meeting'
 import type { OwnLeaf } from '@conclave/core/mls/bootstrap'
 import { Group, type GroupEnvironment } from '@conclave/core/mls/group'
@@ -9,7 +9,7 @@ import type { DeliveryLink } from './deliveryLink.ts'
 import { type Entered, encodeKeyPackage, foundMeeting, joinByWelcome } from './enterMeeting.ts'
 import { type ExternalEntry, prepareEntry } from './externalEntry.ts'
 import { keyPackageFor } from './identity.ts'
-import { isTransient, refusal } from './sessionError.ts'
+import { isTransient, refusal, SessionError } from './sessionError.ts'
 import { WaitingPlace } from './waitingPlace.ts'
 
 /** How long a newcomer waits to be added before it commits itself in, at least and for each present. */
@@ -22,6 +22,10 @@ const againMs = 100
 const maxAgainMs = 3_000
 /** How often the group may have gone on without us while we waited. */
 const extensions = 3
+
+const treeUnknown: RefusalCode = 'tree-unknown'
+/** A keyserver that never has the tree of a Welcome lies. */
+const maxLateWelcomes = 2
 
 /** How far somebody has come on the way in. */
 export type JoinProgress =
@@ -77,6 +81,9 @@ export class Entrance {
   #commit: ExternalEntry | undefined
   #attempts = 0
   #cancelTimer: (() => void) | undefined
+  #lateWelcomes = 0
+  /** What the timer was started for last. */
+  #turn: object | undefined
   #closed = false
 
   constructor(options: EntranceOptions, host: EntranceHost) {
@@ -117,7 +124,17 @@ export class Entrance {
     const { groups, link } = this.#options
     const { bundle } = this.#place
     if (bundle === undefined || !equalBytes(notice.ref, bundle.ref)) return
-    const group = await joinByWelcome(groups, link, bundle, notice)
+    let group: Group
+    try {
+      group = await joinByWelcome(groups, link, bundle, notice)
+    } catch (error) {
+      const isLate = error instanceof SessionError && error.detail === treeUnknown
+      this.#lateWelcomes += 1
+      if (!isLate || this.#lateWelcomes > maxLateWelcomes) throw error
+      // The Welcome is so old that its tree is gone, and the leaf that it is for as good as absent.
+      this.#giveUpPlace()
+      return this.#wait(notice.groupId)
+    }
     this.#place.admitted()
     await this.#enter(group, notice.seq)
   }
@@ -229,9 +246,14 @@ export class Entrance {
     const { clock, random } = this.#options
     const [lot = 0] = random(1)
     this.#cancelTimer?.()
+    const turn = {}
+    this.#turn = turn
     this.#cancelTimer = clock.setTimer(ms * (1 + lot / 256), () => {
       this.#cancelTimer = undefined
-      this.#host.run(step)
+      // Before its turn comes we may be in.
+      this.#host.run(async () => {
+        if (this.#turn === turn) await step()
+      })
     })
   }
 
@@ -290,8 +312,10 @@ export class Entrance {
   #forget(): void {
     this.#cancelTimer?.()
     this.#cancelTimer = undefined
+    this.#turn = undefined
     this.#waitingFor = undefined
     this.#attempts = 0
+    this.#lateWelcomes = 0
     this.#discardCommit()
     this.#place.forget()
   }

@@ -108,9 +108,15 @@ export class Participation {
     this.#entered = entered
     this.#away = true
     await this.#catchUp({ comparing: (entered.minor ?? 0) >= 1 })
-    this.#away = false
     if (this.#closed) return
-    await this.#attach(entered.nonce)
+    if ((await this.#attach(entered.nonce)) !== undefined) {
+      // Meanwhile our leaf may have been removed.
+      await this.#catchUp()
+      if (this.#closed) return
+      const unknown = await this.#attach(entered.nonce)
+      if (unknown !== undefined) throw unknown
+    }
+    this.#away = false
     const { pending } = this.#membership
     if (pending !== undefined && pending !== this.#sent) this.#send(pending)
     this.#reports.connected()
@@ -182,12 +188,19 @@ export class Participation {
     this.#membership.close()
   }
 
-  async #attach(nonce: Bytes): Promise<void> {
+  /**
+   * @returns why the keyserver does not know of our leaf, where it does not
+   * @throws SessionError
+   */
+  async #attach(nonce: Bytes): Promise<SessionError | undefined> {
     const { groupId, leafIndex } = this.group
     const content = presenceTbs(groupId, leafIndex, nonce)
     const signature = await this.group.sign(presenceLabel, content)
     const attached = await this.#link.request('attach', { groupId, leafIndex, signature })
-    if (!attached.ok) throw refusal(attached)
+    if (attached.ok) return undefined
+    const error = refusal(attached)
+    if (attached.code === 'presence-invalid') return error
+    throw error
   }
 
   /**

@@ -69,6 +69,22 @@ describe('whoever comes', () => {
     expect(entriesByCommit(room)).toBe(1)
   })
 
+  it('waits again where the tree of its Welcome is gone', async () => {
+    const room = opened()
+    const [alice] = (await room.meetingOf('alice')) as [Client]
+    let gone = 2
+    const bob = await room.join('bob', (port) => {
+      port.tamper.tree = async (_, honest) => (gone-- > 0 ? refuse('tree-unknown') : honest())
+    })
+    expect(bob.port.count('wait')).toBe(3)
+    // The keyserver removes who does not come.
+    for (const { leaf, deviceKey } of alice.meeting.view.members) {
+      const isBob = deviceKey.join() === bob.meeting.self.deviceKey.join()
+      if (isBob && leaf !== bob.meeting.self.leaf) await room.delivery.remove(leaf)
+    }
+    await room.agreed([alice, bob], ['alice', 'bob'])
+  })
+
   it('is in once, where a member adds it at the same time', async () => {
     const { room, alice } = await deafMeeting()
     const joining = room.begin('bob', (port) => {

@@ -245,7 +245,9 @@ export class MeetingSession {
     this.#own = own
     this.#returningTo = undefined
     this.#begunAt = this.#clock.now()
-    const participation = new Participation(group, from, this.#link, this.#clock, {
+    const { random } = this.#options.environment
+    const environment = { link: this.#link, clock: this.#clock, random }
+    const participation = new Participation(group, from, environment, {
       run: (step) =>
         this.#run(async () => {
           if (this.#participation === participation) await step()

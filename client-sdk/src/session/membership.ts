@@ -148,13 +148,14 @@ export class Membership {
 
   /**
    * A commit of this epoch's proposals that adds those who wait, to be sent and then either seen
-   * in the log or discarded; undefined where nobody who waits can be added after all.
+   * in the log or discarded. Undefined where nobody who waits can be added after all, unless it is
+   * for `renewing` our own keys, too.
    * @throws ConclaveError
    */
-  async makeCommit(): Promise<PendingCommit | undefined> {
+  async makeCommit({ renewing = false } = {}): Promise<PendingCommit | undefined> {
     const { public: group, leafIndex } = this.#group
     let joiners = await this.waitingList.choose(group, leafIndex)
-    while (joiners.length > 0 || group.proposals.size > 0) {
+    while (renewing || joiners.length > 0 || group.proposals.size > 0) {
       try {
         return await this.#commitWith(joiners)
       } catch (error) {

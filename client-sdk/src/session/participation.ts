@@ -1,4 +1,4 @@
-import { type Clock, ConclaveError } from '@conclave/core'
+import { type Clock, ConclaveError, type RandomBytes } from '@conclave/core'
 import type { Bytes } from '@conclave/core/codec'
 import {
   type LogEntry,
@@ -15,6 +15,7 @@ import { CommitReports } from './commitReports.ts'
 import { CommitScheduler } from './commitScheduler.ts'
 import type { DeliveryLink } from './deliveryLink.ts'
 import { type Entered, uploadedGroupInfo } from './enterMeeting.ts'
+import { Healing } from './healing.ts'
 import { KeptEntries } from './keptEntries.ts'
 import { LogFollower } from './logFollower.ts'
 import { Membership } from './membership.ts'
@@ -34,6 +35,12 @@ const recoveryRounds = 10
  * nothing, an earlier one may have brought it there.
  */
 const undecided: readonly RefusalCode[] = ['not-entered', 'unavailable', 'internal']
+
+export interface ParticipationEnvironment {
+  readonly link: Pick<DeliveryLink, 'request'>
+  readonly clock: Clock
+  readonly random: RandomBytes
+}
 
 /** What our part in a group asks of the session. */
 export interface ParticipationHost {
@@ -56,6 +63,7 @@ export class Participation {
   readonly #kept = new KeptEntries()
   readonly #reports: CommitReports
   readonly #scheduler: CommitScheduler
+  readonly #healing: Healing
   readonly #link: Pick<DeliveryLink, 'request'>
   readonly #clock: Clock
   readonly #host: ParticipationHost
@@ -77,8 +85,7 @@ export class Participation {
   constructor(
     group: Group,
     { seq, entry }: { readonly seq: number; readonly entry?: LogEntry | undefined },
-    link: Pick<DeliveryLink, 'request'>,
-    clock: Clock,
+    { link, clock, random }: ParticipationEnvironment,
     host: ParticipationHost,
   ) {
     this.#membership = new Membership(group, seq)
@@ -93,6 +100,10 @@ export class Participation {
       giveUp: () => this.#giveUp(),
     })
     this.#scheduler = new CommitScheduler(clock, () => host.run(() => this.#commit()))
+    this.#healing = new Healing(clock, random, () =>
+      host.run(() => this.#commit({ renewing: true })),
+    )
+    this.#healing.renewed()
   }
 
   /** The group of the current epoch. */
@@ -183,6 +194,7 @@ export class Participation {
   close(): void {
     this.#closed = true
     this.#scheduler.stop()
+    this.#healing.stop()
     this.#reports.settled()
     this.#cancelAsking?.()
     this.#membership.close()
@@ -322,6 +334,7 @@ export class Participation {
         return this.#reports.settled()
       case 'epoch':
         this.#scheduler.epochBegan()
+        if (outcome.effect.proposals.committer === this.group.leafIndex) this.#healing.renewed()
         this.#reports.commitApplied(entry.seq)
         return this.#host.epochBegan(this.group, outcome.effect)
       case 'removed':
@@ -341,11 +354,15 @@ export class Participation {
     if (failed !== undefined) this.#host.lost(inapplicable(failed.error))
   }
 
-  async #commit(): Promise<void> {
+  /** `renewing` also where nothing is to be committed but new keys of our own. */
+  async #commit({ renewing = false } = {}): Promise<void> {
     const membership = this.#membership
     if (membership.pending !== undefined || membership.failed !== undefined) return
+    const { public: group, leafIndex } = membership.group
+    if (group.pendingRemovals.has(leafIndex)) return
     try {
-      const pending = membership.hasWork ? await membership.makeCommit() : undefined
+      const worthwhile = renewing || membership.hasWork
+      const pending = worthwhile ? await membership.makeCommit({ renewing }) : undefined
       if (pending !== undefined) this.#send(pending)
     } catch (error) {
       if (this.#closed || !(error instanceof ConclaveError)) throw error

@@ -1,0 +1,94 @@
+import type { Chance } from './chance.ts'
+import type { Person } from './people/person.ts'
+import type { World } from './world.ts'
+
+/** Something that happens in a run. What it needs of chance is its step's own. */
+export interface Action {
+  readonly name: string
+  /** How often it is chosen, beside the others. */
+  readonly weight: number
+  run(world: World, who: Person, chance: Chance): void | Promise<void>
+}
+
+/** How many microtasks a process that is to die still gets, at most. */
+const mostTurns = 300
+
+/** All that can happen. A new feature's steps are new entries here. */
+export const actions: readonly Action[] = [
+  { name: 'come', weight: 8, run: (_, who) => who.come() },
+  { name: 'leave', weight: 3, run: (_, who) => who.leave() },
+  { name: 'vanish', weight: 2, run: (_, who) => who.vanish() },
+  {
+    name: 'crash',
+    weight: 4,
+    run: (_, who, chance) => {
+      const fate = { arrivals: chance.magnitude(1, 12), turns: chance.magnitude(1, mostTurns) }
+      who.crash(fate, chance.between(200, 20_000))
+    },
+  },
+  {
+    name: 'cut',
+    weight: 3,
+    run: (world, who, chance) =>
+      world.network.cut({ client: who.life?.name ?? '' }, chance.happens(0.7)),
+  },
+  {
+    name: 'part',
+    weight: 3,
+    run: (world, who, chance) => {
+      const others = world.people.filter((person) => person === who || chance.happens(0.3))
+      const instances = world.cluster.alive.map(({ name }) => name)
+      const far = instances.filter(() => chance.happens(0.7))
+      const names = others.flatMap(({ life }) => life?.name ?? [])
+      world.network.part(names, far.length > 0 ? far : instances, chance.magnitude(200, 40_000))
+    },
+  },
+  {
+    name: 'lose an answer',
+    weight: 3,
+    run: (_, who, chance) => {
+      const { life } = who
+      if (life !== undefined) life.transport.answersToLose += chance.whole(1, 2)
+    },
+  },
+  {
+    name: 'fail over',
+    weight: 2,
+    run: (world, _, chance) => {
+      const { alive } = world.cluster
+      if (alive.length === 0) return
+      world.cluster.fail(chance.pick(alive), chance.magnitude(100, 20_000))
+    },
+  },
+  {
+    name: 'store out',
+    weight: 1,
+    run: (world, _, chance) => world.cluster.storeOut(chance.magnitude(50, 8_000)),
+  },
+  {
+    name: 'lose entries',
+    weight: 1,
+    run: (world, _, chance) => world.loseSteps(chance.magnitude(1, 20)),
+  },
+  {
+    name: 'damage',
+    weight: 1,
+    run: (world, who, chance) => {
+      const everybody = chance.happens(0.5)
+      for (const person of everybody ? world.people : [who]) {
+        if (person.life !== undefined) person.life.crypto.damaging = 1
+      }
+    },
+  },
+  {
+    name: 'rebuild media',
+    weight: 1,
+    run: (_, who) => who.life?.rebuildMedia(),
+  },
+  { name: 'steal', weight: 2, run: (world, who) => world.steal(who) },
+  { name: 'wait', weight: 2, run: () => {} },
+]
+
+export function actionNamed(name: string): Action | undefined {
+  return actions.find((action) => action.name === name)
+}

@@ -1,0 +1,79 @@
+import { memoryStore, type Store } from '@conclave/keyserver'
+
+/** Steps that change something. */
+const changing: ReadonlySet<keyof Store> = new Set<keyof Store>([
+  'createGroup',
+  'closeGroup',
+  'appendProposal',
+  'appendCommit',
+  'appendVoid',
+  'appendReturned',
+  'addWaiting',
+  'withdrawWaiting',
+  'dropWelcome',
+  'attach',
+  'detach',
+  'renewLease',
+  'markLeaving',
+  'readPresence',
+  'addStatus',
+])
+
+interface Step {
+  readonly name: keyof Store
+  readonly args: readonly unknown[]
+}
+
+/** Told of every step after it was taken. */
+export type StepListener = <N extends keyof Store>(
+  name: N,
+  args: readonly unknown[],
+  result: unknown,
+) => void
+
+/**
+ * The memory store as instances share it, which can lose its newest steps, as a store does whose
+ * replica takes over: it is built again from those before.
+ */
+export class JournaledStore {
+  readonly store: Store
+  readonly #told: StepListener
+  #inner = memoryStore()
+  #journal: Step[] = []
+
+  constructor(told: StepListener) {
+    this.#told = told
+    this.store = new Proxy(this.#inner, {
+      get: (_, name: keyof Store) => {
+        if (name === 'shared') return true
+        if (name === 'durable') return false
+        return (...args: readonly unknown[]) => this.#take(name, args)
+      },
+    })
+  }
+
+  /** Steps that could be lost. */
+  get length(): number {
+    return this.#journal.length
+  }
+
+  /** Loses the newest steps. */
+  lose(steps: number): void {
+    this.#journal.length = Math.max(0, this.#journal.length - steps)
+    this.#inner = memoryStore()
+    // Every step is taken in the moment that it is called in.
+    for (const { name, args } of this.#journal) void this.#call(name, args)
+  }
+
+  async #take(name: keyof Store, args: readonly unknown[]): Promise<unknown> {
+    if (changing.has(name)) this.#journal.push({ name, args })
+    const result = await this.#call(name, args)
+    this.#told(name, args, result)
+    return result
+  }
+
+  #call(name: keyof Store, args: readonly unknown[]): Promise<unknown> {
+    const step = this.#inner[name] as (...args: readonly unknown[]) => Promise<unknown>
+    return Reflect.apply(step, this.#inner, args)
+  }
+}

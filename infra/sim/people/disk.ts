@@ -1,0 +1,46 @@
+import type { SessionStore } from '@conclave/client'
+import type { Clock } from '@conclave/core'
+import type { Bytes } from '@conclave/core/codec'
+import type { Chance } from '../chance.ts'
+
+/** The longest that a write takes to be there, and then to be acknowledged, in milliseconds. */
+const slowestMs = 4
+
+/** What a device keeps between the lives of its processes. */
+export class Disk {
+  readonly #entries = new Map<string, Bytes>()
+  readonly #clock: Clock
+  readonly #chance: Chance
+
+  constructor(clock: Clock, chance: Chance) {
+    this.#clock = clock
+    this.#chance = chance
+  }
+
+  /** The disk as a process has it: what it has not written when it dies stays unwritten. */
+  storeOf(isAlive: () => boolean): SessionStore {
+    const work = async () => {
+      if (this.#chance.happens(0.5)) {
+        await new Promise<void>((resolve) => {
+          this.#clock.setTimer(this.#chance.between(0, slowestMs), resolve)
+        })
+      }
+      if (!isAlive()) await new Promise(() => {})
+    }
+    return {
+      read: async (key) => {
+        await work()
+        return this.#entries.get(key)?.slice()
+      },
+      write: async (changes) => {
+        const copies = [...changes].map(([key, value]) => [key, value?.slice()] as const)
+        await work()
+        for (const [key, value] of copies) {
+          if (value === undefined) this.#entries.delete(key)
+          else this.#entries.set(key, value)
+        }
+        await work()
+      },
+    }
+  }
+}

@@ -1,0 +1,234 @@
+import type { DeliveryTransport, EndReason, SessionStore } from '@conclave/client'
+import type { ConclaveError } from '@conclave/core'
+import type { SecretCrypto } from '@conclave/core/crypto/secret'
+import { nodeCrypto } from '@conclave/core/crypto/secret/node'
+import type { CommitEffect, Group } from '@conclave/core/mls/group'
+import { MeetingKeys } from '../../../client-sdk/src/session/meetingKeys.ts'
+import { MeetingSession } from '../../../client-sdk/src/session/meetingSession.ts'
+import { SessionError } from '../../../client-sdk/src/session/sessionError.ts'
+import type { VirtualClock } from '../../../core/test/virtualClock.ts'
+import { type Chance, randomBytesOf } from '../chance.ts'
+import { GuardedClock } from '../guardedClock.ts'
+import type { Cluster } from '../keyserver/cluster.ts'
+import type { Network } from '../network/network.ts'
+import type { Disk } from './disk.ts'
+import { LifeCrypto } from './lifeCrypto.ts'
+import { type KeyListener, recordedCryptor } from './recordedCryptor.ts'
+import { SimTransport } from './transport.ts'
+
+/** As SecureMeeting.join has it, in milliseconds. */
+const joinTimeoutMs = 60_000
+
+/** What a process of the application's is started with. */
+export interface Surroundings {
+  readonly clock: VirtualClock
+  readonly chance: Chance
+  readonly network: Network
+  readonly cluster: Cluster
+  readonly meetingId: string
+  /** What stands between a process and its parameters, to see that somebody notices. */
+  readonly seams: Seams
+  readonly met: (kind: string, fault: string) => void
+  readonly trace: (line: string) => void
+  readonly keyInstalled: KeyListener
+}
+
+export interface Seams {
+  readonly transport?: (transport: DeliveryTransport, life: Life) => DeliveryTransport
+  readonly sessionStore?: (store: SessionStore, life: Life) => SessionStore
+  readonly crypto?: (crypto: SecretCrypto, life: Life) => SecretCrypto
+}
+
+export interface LifeEvents {
+  epochBegan(life: Life, group: Group, effect: CommitEffect | undefined): void
+  ended(life: Life, reason: EndReason, error: ConclaveError | undefined): void
+  died(life: Life): void
+  /** Something was thrown at the application that nothing announces. */
+  surprised(life: Life, error: unknown): void
+}
+
+/** Where a process is to die: in the turn after so many more things have reached it. */
+interface Fate {
+  arrivals: number
+  readonly turns: number
+}
+
+/**
+ * One run of the application on one device: a session with its media keys, as SecureMeeting puts
+ * them together, from joining to its end or to the crash of its process.
+ */
+export class Life {
+  readonly identity: string
+  readonly name: string
+  readonly crypto: LifeCrypto
+  readonly transport: SimTransport
+  readonly #around: Surroundings
+  readonly #clock: GuardedClock
+  readonly #session: MeetingSession
+  readonly #store: SessionStore
+  readonly #events: LifeEvents
+  #keys: MeetingKeys
+  #group: Group | undefined
+  #cancelTimeout: () => void
+  #fate: Fate | undefined
+  #isAlive = true
+  #hasEnded = false
+
+  constructor(identity: string, nth: number, disk: Disk, around: Surroundings, events: LifeEvents) {
+    this.identity = identity
+    this.name = `${identity}#${nth}`
+    this.#around = around
+    this.#events = events
+    const { clock, chance, network, cluster, met, seams, meetingId } = around
+    this.#clock = new GuardedClock(clock, () => this.#arrived())
+    const random = randomBytesOf(chance.of('keys', this.name).whole(0, 2 ** 30), this.name)
+    this.crypto = new LifeCrypto(nodeCrypto({ random, deterministic: true }))
+    const crypto = seams.crypto?.(this.crypto, this) ?? this.crypto
+    const store = disk.storeOf(() => this.#isAlive)
+    this.#store = seams.sessionStore?.(store, this) ?? store
+    this.transport = new SimTransport({
+      name: this.name,
+      identity,
+      clock,
+      chance: chance.of('transport', this.name),
+      network,
+      cluster,
+      met,
+      arrived: () => this.#arrived(),
+      trace: (line) => around.trace(`${this.name} ${line}`),
+    })
+    this.#keys = this.#newKeys()
+    this.#session = new MeetingSession(
+      {
+        meetingId,
+        identity: { id: identity },
+        trust: { policy: 'open' },
+        environment: { clock: this.#clock, random, crypto, store: this.#store },
+      },
+      seams.transport?.(this.transport, this) ?? this.transport,
+      {
+        epochBegan: (group, effect) => this.#epochBegan(group, effect),
+        connectionChanged: () => {},
+        problem: (error) => around.trace(`${this.name} problem ${described(error)}`),
+        ended: (reason, error) => this.#ended(reason, error),
+      },
+    )
+    this.#cancelTimeout = this.#clock.setTimer(joinTimeoutMs, () =>
+      this.#session.abandon(new SessionError('join-timeout', 'nobody let us in')),
+    )
+    this.#session.start()
+  }
+
+  /** Whether the process runs and its session has not ended. */
+  get isIn(): boolean {
+    return this.#isAlive && !this.#hasEnded && this.#group !== undefined
+  }
+  get isAlive(): boolean {
+    return this.#isAlive
+  }
+  get hasEnded(): boolean {
+    return this.#hasEnded
+  }
+  /** The group of the current epoch, while there is one. */
+  get group(): Group | undefined {
+    return this.isIn ? this.#group : undefined
+  }
+  get pendingTimers(): number {
+    return this.#clock.pending
+  }
+
+  leave(): Promise<void> {
+    return this.#session.leave()
+  }
+
+  /** The page throws its frame cryptor away and makes another. */
+  async rebuildMedia(): Promise<void> {
+    if (!this.isIn) return
+    this.#keys.close()
+    this.#keys = this.#newKeys()
+    await this.#protect()
+  }
+
+  /** The process dies in the middle of what it does, when so much more has reached it. */
+  dieAfter(arrivals: number, turns: number): void {
+    this.#fate ??= { arrivals, turns }
+  }
+
+  /** Nothing that was to befall it will. */
+  spare(): void {
+    this.#fate = undefined
+    this.crypto.damaging = 0
+    this.transport.answersToLose = 0
+  }
+
+  /** The process dies. */
+  die(): void {
+    if (!this.#isAlive) return
+    this.#isAlive = false
+    this.#clock.end()
+    this.crypto.end()
+    this.transport.die()
+    this.#around.trace(`${this.name} is dead`)
+    this.#events.died(this)
+  }
+
+  #arrived(): void {
+    const fate = this.#fate
+    if (fate === undefined) return
+    fate.arrivals -= 1
+    if (fate.arrivals > 0) return
+    this.#fate = undefined
+    void this.#dieInTurn(fate.turns)
+  }
+
+  /** Other work's turns come between, as many as it takes. */
+  async #dieInTurn(turns: number): Promise<void> {
+    for (let turn = 0; turn < turns; turn++) await undefined
+    this.die()
+  }
+
+  #newKeys(): MeetingKeys {
+    return new MeetingKeys({
+      store: this.#store,
+      createFrameCryptor: () =>
+        recordedCryptor((cryptor, key) => {
+          if (this.#isAlive) this.#around.keyInstalled(cryptor, key)
+        }),
+      currentGroup: () => this.group,
+    })
+  }
+
+  /** Media is protected from the beginning on. */
+  async #protect(): Promise<void> {
+    try {
+      await this.#keys.cryptor()
+    } catch (error) {
+      // The session may end meanwhile.
+      if (!this.#hasEnded) this.#events.surprised(this, error)
+    }
+  }
+
+  #epochBegan(group: Group, effect: CommitEffect | undefined): void {
+    if (!this.#isAlive) return
+    const isFirst = this.#group === undefined
+    this.#group = group
+    this.#cancelTimeout()
+    this.#keys.epochBegan(group, effect)
+    this.#events.epochBegan(this, group, effect)
+    if (isFirst) void this.#protect()
+  }
+
+  #ended(reason: EndReason, error: ConclaveError | undefined): void {
+    if (!this.#isAlive) return
+    this.#hasEnded = true
+    this.#cancelTimeout()
+    this.#keys.close()
+    this.#around.trace(`${this.name} ended: ${reason} ${error ? described(error) : ''}`)
+    this.#events.ended(this, reason, error)
+  }
+}
+
+export function described(error: ConclaveError): string {
+  const { detail } = error as { readonly detail?: string }
+  return detail === undefined ? error.code : `${error.code} ${detail}`
+}

@@ -1,0 +1,82 @@
+import type { EndReason } from '@conclave/client'
+import type { Chance } from '../chance.ts'
+import { Disk } from './disk.ts'
+import { Life, type LifeEvents, type Surroundings } from './life.ts'
+
+/** How soon the application tries again after its session has ended, in milliseconds. */
+const againMs = [500, 3_000] as const
+
+/** Somebody with one device, on which the application runs, crashes and is started again. */
+export class Person {
+  readonly identity: string
+  readonly #around: Surroundings
+  readonly #events: LifeEvents
+  readonly #chance: Chance
+  readonly #disk: Disk
+  #life: Life | undefined
+  #lives = 0
+  #wants = false
+  #backAfterMs = 0
+
+  constructor(identity: string, around: Surroundings, events: LifeEvents) {
+    this.identity = identity
+    this.#around = around
+    this.#chance = around.chance.of('person', identity)
+    this.#disk = new Disk(around.clock, around.chance.of('disk', identity))
+    this.#events = {
+      ...events,
+      ended: (life, reason, error) => {
+        events.ended(life, reason, error)
+        this.#sessionEnded(reason)
+      },
+      died: (life) => {
+        events.died(life)
+        this.#comeAfter(this.#backAfterMs)
+      },
+    }
+  }
+
+  /** Whether it wants to be in the meeting. */
+  get wants(): boolean {
+    return this.#wants
+  }
+
+  /** The process that runs at present. */
+  get life(): Life | undefined {
+    return this.#life?.isAlive === true ? this.#life : undefined
+  }
+
+  come(): void {
+    this.#wants = true
+    if (this.life !== undefined && !this.life.hasEnded) return
+    this.#life = new Life(this.identity, this.#lives++, this.#disk, this.#around, this.#events)
+  }
+
+  /** Says goodbye. */
+  leave(): void {
+    this.#wants = false
+    void this.life?.leave()
+  }
+
+  /** Goes without a word, for good or until the application is started again. */
+  vanish(): void {
+    this.#wants = false
+    this.life?.die()
+  }
+
+  /** The process dies in the middle of something; the person starts it again. */
+  crash(fate: { readonly arrivals: number; readonly turns: number }, backAfterMs: number): void {
+    this.#backAfterMs = backAfterMs
+    this.life?.dieAfter(fate.arrivals, fate.turns)
+  }
+
+  #sessionEnded(reason: EndReason): void {
+    if (reason !== 'left') this.#comeAfter(this.#chance.between(...againMs))
+  }
+
+  #comeAfter(ms: number): void {
+    this.#around.clock.setTimer(ms, () => {
+      if (this.#wants) this.come()
+    })
+  }
+}

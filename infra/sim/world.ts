@@ -1,0 +1,236 @@
+import type { EndReason } from '@conclave/client'
+import type { ConclaveError } from '@conclave/core'
+import { nodePublicCrypto } from '@conclave/core/crypto/public/node'
+import type { SecretSuite } from '@conclave/core/crypto/secret'
+import { nodeCrypto } from '@conclave/core/crypto/secret/node'
+import { meetingPolicy } from '@conclave/core/meeting'
+import type { CommitEffect, Group } from '@conclave/core/mls/group'
+import { VirtualClock } from '../../core/test/virtualClock.ts'
+import { Chance, randomBytesOf } from './chance.ts'
+import { Coverage } from './coverage.ts'
+import { Agreement } from './invariants/agreement.ts'
+import { whatIsMissing } from './invariants/convergence.ts'
+import { LogHistory } from './invariants/logHistory.ts'
+import { checkLog } from './invariants/logLine.ts'
+import { Outsiders } from './invariants/outsiders.ts'
+import { checkClosed, checkEnded, checkHeldSecrets } from './invariants/secrets.ts'
+import { Cluster } from './keyserver/cluster.ts'
+import { Network } from './network/network.ts'
+import { described, type Life, type Surroundings } from './people/life.ts'
+import { Person } from './people/person.ts'
+import type { Plan } from './plan.ts'
+import { nothingPlanted, type Plant } from './plant.ts'
+import { Violation } from './violation.ts'
+import { weatherOf } from './weather.ts'
+
+const meetingId = 'standup'
+/** How often is looked whether all is well again, in milliseconds. */
+const lookMs = 1_000
+
+/** Everything that a run simulates, and what is known of it. */
+export class World {
+  readonly clock = new VirtualClock()
+  readonly coverage = new Coverage()
+  readonly trace: string[] = []
+  readonly network: Network
+  readonly cluster: Cluster
+  readonly people: readonly Person[]
+  readonly #began = this.clock.now()
+  readonly #history = new LogHistory((undone) => {
+    this.coverage.count('voids')
+    this.#guard(() => this.#agreement.checkVoid(undone))
+  })
+  readonly #agreement = new Agreement(this.#history)
+  readonly #outsiders: Outsiders | undefined
+  readonly #groups = new Map<Life, Group>()
+  readonly #ended = new Set<Life>()
+  #violation: Violation | undefined
+
+  private constructor(plan: Plan, plant: Plant, removals: Awaited<ReturnType<typeof signerOf>>) {
+    const { seed, members } = plan
+    const chance = new Chance('run', seed)
+    const { clock } = this
+    const met = (kind: string, fault: string) => this.coverage.met(kind, fault)
+    this.network = new Network(clock, chance.of('network'), met)
+    this.network.weather = weatherOf(chance.of('weather'))
+    this.cluster = new Cluster({
+      clock,
+      chance: chance.of('cluster'),
+      network: this.network,
+      crypto: nodePublicCrypto({ deterministic: true }),
+      removals,
+      instances: chance.of('instances').whole(1, 3),
+      store: plant.store,
+      removalSigner: plant.removalSigner,
+      stepTaken: (...step) => this.#history.stepTaken(...step),
+      met,
+      refused: (request, code, detail) => {
+        const rule = detail === undefined ? code : `${code} ${detail}`
+        this.coverage.count(`refused: ${request} ${rule}`)
+      },
+    })
+    if (chance.of('outsiders').happens(0.3)) {
+      const environment = {
+        crypto: nodeCrypto({ random: randomBytesOf('outsiders', seed), deterministic: true }),
+        clock,
+        policy: meetingPolicy({ meetingId, trust: { policy: 'open' } }),
+      }
+      this.#outsiders = new Outsiders(environment, this.#history)
+    }
+    const around: Surroundings = {
+      clock,
+      chance: chance.of('people'),
+      network: this.network,
+      cluster: this.cluster,
+      meetingId,
+      seams: plant.seams ?? {},
+      met,
+      trace: (line) => this.note(line),
+      keyInstalled: (cryptor, key) => this.#guard(() => this.#agreement.installed(cryptor, key)),
+    }
+    this.people = Array.from(
+      { length: members },
+      (_, i) =>
+        new Person(`p${i}`, around, {
+          epochBegan: (life, group, effect) => this.#epochBegan(life, group, effect),
+          ended: (life, reason, error) => this.#sessionEnded(life, reason, error),
+          died: (life) => this.#died(life),
+          surprised: (life, error) => this.#fail(unexpected(life.name, error)),
+        }),
+    )
+  }
+
+  static async open(plan: Plan, plant: Plant = nothingPlanted): Promise<World> {
+    return new World(plan, plant, await signerOf(plan))
+  }
+
+  get violation(): Violation | undefined {
+    return this.#violation
+  }
+
+  get figures(): Readonly<Record<string, number>> {
+    return { ...this.#agreement.figures, keptOut: this.#outsiders?.keptOut ?? 0 }
+  }
+
+  note(line: string): void {
+    this.trace.push(`${((this.clock.now() - this.#began) / 1000).toFixed(3)} ${line}`)
+  }
+
+  /** Lets time pass, and then looks whether everything is as it should be. */
+  async pass(ms: number): Promise<void> {
+    await this.clock.advanceAsync(ms)
+    await this.#guardAsync(async () => {
+      await checkLog(this.cluster.journal.store, meetingId)
+      for (const { life } of this.people) if (life !== undefined) checkHeldSecrets(life)
+      for (const life of this.#ended) checkEnded(life)
+      this.#ended.clear()
+      const [complaint] = this.cluster.complaints
+      if (complaint !== undefined) throw new Violation('keyserver-error', complaint)
+    })
+  }
+
+  /** Lets time pass until everybody who wants to is in the newest epoch, and nobody else is. */
+  async settle(mostMs: number, check: string): Promise<void> {
+    for (let ms = 0; this.#violation === undefined; ms += lookMs) {
+      const missing = await whatIsMissing(this.people, this.cluster.journal.store, meetingId)
+      if (missing === undefined) return
+      if (ms >= mostMs) return this.#fail(new Violation(check, missing))
+      await this.pass(lookMs)
+    }
+  }
+
+  /** No more faults: what they have done is there, and nothing is added. */
+  calmDown(): void {
+    this.network.heal()
+    this.cluster.heal()
+    for (const { life } of this.people) life?.spare()
+  }
+
+  async steal({ life }: Person): Promise<void> {
+    const outsiders = this.#outsiders
+    if (life === undefined || outsiders === undefined) return
+    await this.#guardAsync(() => outsiders.rob(life))
+  }
+
+  /** The store fails over to a replica that lacks its newest steps. */
+  async loseSteps(steps: number): Promise<void> {
+    const { journal } = this.cluster
+    const before = await journal.store.currentGroup(meetingId)
+    journal.lose(steps)
+    const after = await journal.store.currentGroup(meetingId)
+    if (before === null) return
+    const key = { meetingId, groupId: before.groupId }
+    const lost = before.head - (after?.head ?? 0)
+    if (after === null || lost > 0) this.#history.lost(key, after?.epoch ?? -1)
+    this.note(`the store lost ${steps} steps and ${lost} entries`)
+  }
+
+  #epochBegan(life: Life, group: Group, effect: CommitEffect | undefined): void {
+    this.note(`${life.name} is leaf ${group.leafIndex} in epoch ${group.epoch}`)
+    this.coverage.count(effect === undefined ? 'groups entered' : 'epochs entered')
+    const before = this.#groups.get(life)
+    this.#groups.set(life, group)
+    this.#guard(() => {
+      this.#agreement.observe(life, group)
+      if (before !== undefined) checkClosed(before, `${life.name} in a later epoch`)
+      this.#outsiders?.remember(life, group)
+    })
+    const outsiders = this.#outsiders
+    if (outsiders === undefined || effect === undefined) return
+    void this.#guardAsync(() => outsiders.passed(group, effect))
+  }
+
+  #sessionEnded(life: Life, reason: EndReason, error: ConclaveError | undefined): void {
+    this.coverage.count(`ended: ${reason}${error === undefined ? '' : ` ${described(error)}`}`)
+    this.#ended.add(life)
+    const group = this.#groups.get(life)
+    this.#guard(() => {
+      if (error?.code === 'session-ended') throw unexpected(life.name, error.cause)
+      if (group !== undefined) checkClosed(group, `${life.name}, whose session has ended,`)
+    })
+    this.#gone(life)
+  }
+
+  #died(life: Life): void {
+    this.coverage.count('processes dead')
+    this.#gone(life)
+  }
+
+  #gone(life: Life): void {
+    this.#groups.delete(life)
+    const outsiders = this.#outsiders
+    if (outsiders !== undefined) void this.#guardAsync(() => outsiders.gone(life))
+  }
+
+  #guard(look: () => void): void {
+    try {
+      look()
+    } catch (error) {
+      this.#fail(error)
+    }
+  }
+
+  async #guardAsync(look: () => Promise<void>): Promise<void> {
+    try {
+      await look()
+    } catch (error) {
+      this.#fail(error)
+    }
+  }
+
+  #fail(error: unknown): void {
+    const violation = error instanceof Violation ? error : unexpected('the simulator', error)
+    this.note(`✗ ${violation.check}: ${violation.message}`)
+    this.#violation ??= violation
+  }
+}
+
+async function signerOf({ seed }: Plan) {
+  const crypto = nodeCrypto({ random: randomBytesOf('removals', seed), deterministic: true })
+  return await (crypto.secretSuite(1) as SecretSuite).generateSigner()
+}
+
+function unexpected(who: string, error: unknown): Violation {
+  const detail = error instanceof Error ? (error.stack ?? error.message) : String(error)
+  return new Violation('unexpected-error', `${who}: ${detail}`)
+}

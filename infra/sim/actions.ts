@@ -7,6 +7,7 @@ export interface Action {
   readonly name: string
   /** How often it is chosen, beside the others. */
   readonly weight: number
+  /** Begins it, and does not wait for what takes time: none passes before it returns. */
   run(world: World, who: Person, chance: Chance): void | Promise<void>
 }
 
@@ -83,7 +84,7 @@ export const actions: readonly Action[] = [
   {
     name: 'rebuild media',
     weight: 1,
-    run: (_, who) => who.life?.rebuildMedia(),
+    run: (_, who) => void who.life?.rebuildMedia(),
   },
   { name: 'steal', weight: 2, run: (world, who) => world.steal(who) },
   { name: 'wait', weight: 2, run: () => {} },

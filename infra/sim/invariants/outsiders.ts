@@ -19,6 +19,8 @@ interface Outsider {
   readonly groupId: string
   /** The leaf whose state it has. */
   readonly leaf: LeafIndex
+  /** The epoch whose end it follows next. */
+  next: bigint
   /** The last epoch that it may know; undefined while it may go on. */
   until: bigint | undefined
 }
@@ -30,7 +32,8 @@ interface Outsider {
 export class Outsiders {
   readonly #environment: GroupEnvironment
   readonly #history: LogHistory
-  readonly #passages: (Passage & { readonly groupId: string })[] = []
+  /** By group and the epoch that they end: members see them at different times. */
+  readonly #passages = new Map<string, Passage>()
   readonly #authenticators = new Map<string, string>()
   readonly #states = new Map<Life, { readonly epoch: Epoch; readonly leaf: LeafIndex }>()
   readonly #lane = new Lane()
@@ -80,11 +83,9 @@ export class Outsiders {
       this.#giveUpOn(groupId)
       return
     }
+    this.#passages.set(`${groupId} ${passage.epoch}`, passage)
     await this.#lane.run(async () => {
-      this.#passages.push({ ...passage, groupId })
-      for (const outsider of this.#outsiders) {
-        if (outsider.groupId === groupId) await this.#tries(outsider, passage)
-      }
+      for (const outsider of this.#outsiders) await this.#follow(outsider)
     })
   }
 
@@ -103,14 +104,28 @@ export class Outsiders {
     if (!this.#history.isStraight(groupContext.groupId)) return
     this.#watched += 1
     const groupId = toHex(groupContext.groupId)
-    const outsider = { name, adversary: new Adversary(state), groupId, leaf, until: undefined }
+    const outsider: Outsider = {
+      name,
+      adversary: new Adversary(state),
+      groupId,
+      leaf,
+      next: groupContext.epoch,
+      until: undefined,
+    }
     await this.#lane.run(async () => {
-      for (const passage of this.#passages) {
-        if (passage.groupId !== groupId || passage.epoch < groupContext.epoch) continue
-        await this.#tries(outsider, passage)
-      }
+      await this.#follow(outsider)
       this.#outsiders.push(outsider)
     })
+  }
+
+  /** As far as anybody has seen. */
+  async #follow(outsider: Outsider): Promise<void> {
+    for (;;) {
+      const passage = this.#passages.get(`${outsider.groupId} ${outsider.next}`)
+      if (passage === undefined) return
+      outsider.next += 1n
+      await this.#tries(outsider, passage)
+    }
   }
 
   async #tries(outsider: Outsider, passage: Passage): Promise<void> {

@@ -86,7 +86,10 @@ export class Wire {
 
   #arrive(to: End, kind: string, deliver: () => void): void {
     const { held } = this.#directions[to]
-    if (held.length === 0 && !this.#ground.isBlocked()) return this.#deliver(to, kind, deliver)
+    if (held.length === 0 && !this.#ground.isBlocked()) {
+      this.#deliver(to, kind, deliver)
+      return
+    }
     this.#ground.met(kind, 'partition')
     held.push({ kind, deliver })
     if (held.length === 1) this.#retry(to)

@@ -11,6 +11,7 @@ import { type Chance, randomBytesOf } from '../chance.ts'
 import { GuardedClock } from '../guardedClock.ts'
 import type { Cluster } from '../keyserver/cluster.ts'
 import type { Network } from '../network/network.ts'
+import type { RememberedVerifications } from '../rememberedVerifications.ts'
 import type { Disk } from './disk.ts'
 import { LifeCrypto } from './lifeCrypto.ts'
 import { type KeyListener, recordedCryptor } from './recordedCryptor.ts'
@@ -28,6 +29,7 @@ export interface Surroundings {
   readonly meetingId: string
   /** What stands between a process and its parameters, to see that somebody notices. */
   readonly seams: Seams
+  readonly verifications: RememberedVerifications
   readonly met: (kind: string, fault: string) => void
   readonly trace: (line: string) => void
   readonly keyInstalled: KeyListener
@@ -82,7 +84,8 @@ export class Life {
     const { clock, chance, network, cluster, met, seams, meetingId } = around
     this.#clock = new GuardedClock(clock, () => this.#arrived())
     const random = randomBytesOf(chance.of('keys', this.name).whole(0, 2 ** 30), this.name)
-    this.crypto = new LifeCrypto(nodeCrypto({ random, deterministic: true }))
+    const platform = nodeCrypto({ random, deterministic: true })
+    this.crypto = new LifeCrypto(around.verifications.secret(platform))
     const crypto = seams.crypto?.(this.crypto, this) ?? this.crypto
     const store = disk.storeOf(() => this.#isAlive)
     this.#store = seams.sessionStore?.(store, this) ?? store
@@ -183,7 +186,7 @@ export class Life {
 
   /** Other work's turns come between, as many as it takes. */
   async #dieInTurn(turns: number): Promise<void> {
-    for (let turn = 0; turn < turns; turn++) await undefined
+    for (let turn = 0; turn < turns; turn++) await Promise.resolve()
     this.die()
   }
 

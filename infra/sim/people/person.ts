@@ -1,4 +1,3 @@
-import type { EndReason } from '@conclave/client'
 import type { Chance } from '../chance.ts'
 import { Disk } from './disk.ts'
 import { Life, type LifeEvents, type Surroundings } from './life.ts'
@@ -27,7 +26,7 @@ export class Person {
       ...events,
       ended: (life, reason, error) => {
         events.ended(life, reason, error)
-        this.#sessionEnded(reason)
+        this.#comeAfter(this.#chance.between(...againMs))
       },
       died: (life) => {
         events.died(life)
@@ -68,10 +67,6 @@ export class Person {
   crash(fate: { readonly arrivals: number; readonly turns: number }, backAfterMs: number): void {
     this.#backAfterMs = backAfterMs
     this.life?.dieAfter(fate.arrivals, fate.turns)
-  }
-
-  #sessionEnded(reason: EndReason): void {
-    if (reason !== 'left') this.#comeAfter(this.#chance.between(...againMs))
   }
 
   #comeAfter(ms: number): void {

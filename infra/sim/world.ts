@@ -35,6 +35,7 @@ export class World {
   readonly trace: string[] = []
   readonly network: Network
   readonly cluster: Cluster
+  /** The last of them comes when faults have stopped. */
   readonly people: readonly Person[]
   readonly #began = this.clock.now()
   readonly #history = new LogHistory((undone) => {
@@ -92,9 +93,9 @@ export class World {
       keyInstalled: (cryptor, key) => this.#guard(() => this.#agreement.installed(cryptor, key)),
     }
     this.people = Array.from(
-      { length: members },
+      { length: members + 1 },
       (_, i) =>
-        new Person(`p${i}`, around, {
+        new Person(i < members ? `p${i}` : 'newcomer', around, {
           epochBegan: (life, group, effect) => this.#epochBegan(life, group, effect),
           ended: (life, reason, error) => this.#sessionEnded(life, reason, error),
           died: (life) => this.#died(life),
@@ -142,11 +143,12 @@ export class World {
     }
   }
 
-  /** No more faults: what they have done is there, and nothing is added. */
+  /** No more faults: what they have done is there, and nothing is added but a newcomer. */
   calmDown(): void {
     this.network.heal()
     this.cluster.heal()
     for (const { life } of this.people) life?.spare()
+    this.people.at(-1)?.come()
   }
 
   async steal({ life }: Person): Promise<void> {

@@ -14,7 +14,10 @@ export async function whatIsMissing(
   const current = await store.currentGroup(meetingId)
   if (current === null) return wanted.length > 0 ? 'the meeting has no group' : undefined
   if (wanted.length === 0) return 'the group is still there'
-  const expected = wanted.map(({ identity }) => identity).join()
+  const expected = wanted
+    .map(({ identity }) => identity)
+    .sort()
+    .join()
   for (const { identity, life } of wanted) {
     const group = life?.group
     if (group === undefined) return `${identity} is not in`

@@ -69,17 +69,12 @@ export const actions: readonly Action[] = [
   {
     name: 'lose entries',
     weight: 1,
-    run: (world, _, chance) => world.loseSteps(chance.magnitude(1, 20)),
+    run: (world, _, chance) => world.loseSteps(chance.magnitude(1, 20), { butPresence: true }),
   },
   {
     name: 'damage',
     weight: 1,
-    run: (world, who, chance) => {
-      const everybody = chance.happens(0.5)
-      for (const person of everybody ? world.people : [who]) {
-        if (person.life !== undefined) person.life.crypto.damaging = 1
-      }
-    },
+    run: (world, who, chance) => world.damage(chance.happens(0.5) ? world.people : [who]),
   },
   {
     name: 'rebuild media',

@@ -47,6 +47,8 @@ export class World {
   readonly #groups = new Map<Life, Group>()
   readonly #ended = new Set<Life>()
   #violation: Violation | undefined
+  /** Whether something has been done that may leave a session without a way on. */
+  #mayFail = false
 
   private constructor(plan: Plan, plant: Plant, removals: Awaited<ReturnType<typeof signerOf>>) {
     const { seed, members } = plan
@@ -73,8 +75,9 @@ export class World {
       },
     })
     if (chance.of('outsiders').happens(0.3)) {
+      const crypto = nodeCrypto({ random: randomBytesOf('outsiders', seed), deterministic: true })
       const environment = {
-        crypto: nodeCrypto({ random: randomBytesOf('outsiders', seed), deterministic: true }),
+        crypto: plant.seams?.crypto?.(crypto, 'outsiders') ?? crypto,
         clock,
         policy: meetingPolicy({ meetingId, trust: { policy: 'open' } }),
       }
@@ -151,6 +154,12 @@ export class World {
     this.people.at(-1)?.come()
   }
 
+  /** What is sealed for these arrives damaged, once. */
+  damage(people: readonly Person[]): void {
+    this.#mayFail = true
+    for (const { life } of people) if (life !== undefined) life.crypto.damaging = 1
+  }
+
   async steal({ life }: Person): Promise<void> {
     const outsiders = this.#outsiders
     if (life === undefined || outsiders === undefined) return
@@ -158,10 +167,11 @@ export class World {
   }
 
   /** The store fails over to a replica that lacks its newest steps. */
-  async loseSteps(steps: number): Promise<void> {
+  async loseSteps(steps: number, options: { readonly butPresence: boolean }): Promise<void> {
+    this.#mayFail = true
     const { journal } = this.cluster
     const before = await journal.store.currentGroup(meetingId)
-    journal.lose(steps)
+    journal.lose(steps, options)
     const after = await journal.store.currentGroup(meetingId)
     if (before === null) return
     const key = { meetingId, groupId: before.groupId }
@@ -191,6 +201,9 @@ export class World {
     const group = this.#groups.get(life)
     this.#guard(() => {
       if (error?.code === 'session-ended') throw unexpected(life.name, error.cause)
+      if (error !== undefined && !this.#mayFail && isLoss(error)) {
+        throw new Violation('failed-without-cause', `${life.name}: ${described(error)}`)
+      }
       if (group !== undefined) checkClosed(group, `${life.name}, whose session has ended,`)
     })
     this.#gone(life)
@@ -228,6 +241,16 @@ export class World {
     this.note(`✗ ${violation.check}: ${violation.message}`)
     this.#violation ??= violation
   }
+}
+
+/** Whether a session failed because the log and its own state do not fit. */
+function isLoss({ code }: ConclaveError): boolean {
+  return [
+    'log-inapplicable',
+    'log-rolled-back',
+    'keyserver-protocol-violated',
+    'store-corrupted',
+  ].includes(code)
 }
 
 async function signerOf({ seed }: Plan) {

@@ -13,6 +13,9 @@ import type { LogHistory } from './logHistory.ts'
 /** Bounds what a run costs: an adversary tries every key on every ciphertext. */
 const mostOutsiders = 4
 
+/** What it would be worth to try if members left the commit secret out of the key schedule. */
+const noCommitSecret = new Set(['00'.repeat(32)])
+
 interface Outsider {
   readonly name: string
   readonly adversary: Adversary
@@ -106,7 +109,7 @@ export class Outsiders {
     const groupId = toHex(groupContext.groupId)
     const outsider: Outsider = {
       name,
-      adversary: new Adversary(state),
+      adversary: new Adversary(state, noCommitSecret),
       groupId,
       leaf,
       next: groupContext.epoch,

@@ -19,6 +19,9 @@ const changing: ReadonlySet<keyof Store> = new Set<keyof Store>([
   'addStatus',
 ])
 
+/** Of these the ones about who is there. */
+const presence: ReadonlySet<keyof Store> = new Set<keyof Store>(['attach', 'detach', 'renewLease'])
+
 interface Step {
   readonly name: keyof Store
   readonly args: readonly unknown[]
@@ -57,9 +60,11 @@ export class JournaledStore {
     return this.#journal.length
   }
 
-  /** Loses the newest steps. */
-  lose(steps: number): void {
-    this.#journal.length = Math.max(0, this.#journal.length - steps)
+  /** Loses the newest steps, or of them only those that are not about who is there. */
+  lose(steps: number, options: { readonly butPresence: boolean }): void {
+    const from = Math.max(0, this.#journal.length - steps)
+    const lost = this.#journal.splice(from)
+    if (options.butPresence) this.#journal.push(...lost.filter(({ name }) => presence.has(name)))
     this.#inner = memoryStore()
     // Every step is taken in the moment that it is called in.
     for (const { name, args } of this.#journal) void this.#call(name, args)

@@ -38,7 +38,7 @@ export interface Surroundings {
 export interface Seams {
   readonly transport?: (transport: DeliveryTransport, life: Life) => DeliveryTransport
   readonly sessionStore?: (store: SessionStore, life: Life) => SessionStore
-  readonly crypto?: (crypto: SecretCrypto, life: Life) => SecretCrypto
+  readonly crypto?: (crypto: SecretCrypto, name: string) => SecretCrypto
 }
 
 export interface LifeEvents {
@@ -86,7 +86,7 @@ export class Life {
     const random = randomBytesOf(chance.of('keys', this.name).whole(0, 2 ** 30), this.name)
     const platform = nodeCrypto({ random, deterministic: true })
     this.crypto = new LifeCrypto(around.verifications.secret(platform))
-    const crypto = seams.crypto?.(this.crypto, this) ?? this.crypto
+    const crypto = seams.crypto?.(this.crypto, this.name) ?? this.crypto
     const store = disk.storeOf(() => this.#isAlive)
     this.#store = seams.sessionStore?.(store, this) ?? store
     this.transport = new SimTransport({

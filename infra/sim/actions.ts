@@ -21,7 +21,7 @@ export const actions: readonly Action[] = [
   { name: 'vanish', weight: 2, run: (_, who) => who.vanish() },
   {
     name: 'crash',
-    weight: 4,
+    weight: 6,
     run: (_, who, chance) => {
       const fate = { arrivals: chance.magnitude(1, 12), turns: chance.magnitude(1, mostTurns) }
       who.crash(fate, chance.between(200, 20_000))
@@ -29,7 +29,7 @@ export const actions: readonly Action[] = [
   },
   {
     name: 'cut',
-    weight: 3,
+    weight: 4,
     run: (world, who, chance) =>
       world.network.cut({ client: who.life?.name ?? '' }, chance.happens(0.7)),
   },
@@ -54,7 +54,7 @@ export const actions: readonly Action[] = [
   },
   {
     name: 'fail over',
-    weight: 2,
+    weight: 3,
     run: (world, _, chance) => {
       const { alive } = world.cluster
       if (alive.length === 0) return

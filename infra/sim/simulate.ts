@@ -29,9 +29,13 @@ export async function simulate(plan: Plan, plant: Plant = nothingPlanted): Promi
     await runSteps(world, plan)
     world.calmDown()
     await world.settle(recoveryMs, 'not-converged')
-    for (const person of world.people) person.leave()
-    await world.settle(closingMs, 'not-closed')
-    const { violation, trace, coverage, figures } = world
+    if (world.violation === undefined) {
+      for (const person of world.people) person.leave()
+      await world.settle(closingMs, 'not-closed')
+    }
+    const { violation, coverage, figures } = world
+    // Where a run was broken off, what was under way goes on.
+    const trace = [...world.trace]
     const digest = hash('sha256', trace.join('\n')).slice(0, 16)
     return { violation, trace, digest, coverage, figures }
   } finally {

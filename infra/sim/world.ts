@@ -201,7 +201,7 @@ export class World {
     const group = this.#groups.get(life)
     this.#guard(() => {
       if (error?.code === 'session-ended') throw unexpected(life.name, error.cause)
-      if (error !== undefined && !this.#mayFail && isLoss(error)) {
+      if (error !== undefined && !this.#mayFail && !ordinaryEnds.includes(error.code)) {
         throw new Violation('failed-without-cause', `${life.name}: ${described(error)}`)
       }
       if (group !== undefined) checkClosed(group, `${life.name}, whose session has ended,`)
@@ -243,15 +243,8 @@ export class World {
   }
 }
 
-/** Whether a session failed because the log and its own state do not fit. */
-function isLoss({ code }: ConclaveError): boolean {
-  return [
-    'log-inapplicable',
-    'log-rolled-back',
-    'keyserver-protocol-violated',
-    'store-corrupted',
-  ].includes(code)
-}
+/** How sessions may end without any of what loses state: nobody let them in, or the group ended. */
+const ordinaryEnds = ['join-timeout', 'meeting-closed']
 
 async function signerOf({ seed }: Plan) {
   const crypto = nodeCrypto({ random: randomBytesOf('removals', seed), deterministic: true })

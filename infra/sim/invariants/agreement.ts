@@ -27,6 +27,8 @@ export class Agreement {
   readonly #epochs = new Map<string, Witness[]>()
   /** By group and epoch, the transcripts. */
   readonly #branches = new Map<string, Set<string>>()
+  /** Whose an encryption key is. */
+  readonly #leafKeys = new Map<string, string>()
   readonly #baseKeys = new Map<string, string>()
   readonly #frameKeys = new Map<string, object>()
   #newest = 0n
@@ -40,7 +42,7 @@ export class Agreement {
     return { epochs: this.#branches.size, newest: Number(this.#newest) }
   }
 
-  /** @throws Violation `epoch-disagreement`, `epoch-twofold` */
+  /** @throws Violation `epoch-disagreement`, `epoch-twofold`, `encryption-key-reused` */
   observe(life: Life, group: Group): void {
     const { groupContext } = group
     const name = `${toHex(group.groupId)} ${group.epoch}`
@@ -51,6 +53,7 @@ export class Agreement {
     if (branches.size > 1 && !this.#history.mayBeTwofold(group.groupId, group.epoch)) {
       throw new Violation('epoch-twofold', `${life.name} is in another epoch ${group.epoch}`)
     }
+    this.#checkOwnKey(life, group)
     const facts = factsOf(group)
     const witnesses = this.#epochs.get(`${name} ${transcript}`) ?? []
     this.#epochs.set(`${name} ${transcript}`, witnesses)
@@ -62,6 +65,17 @@ export class Agreement {
       const who = `${first.life.name} and ${life.name}`
       throw new Violation('epoch-disagreement', `${who}: ${fact} of epoch ${group.epoch}`)
     }
+  }
+
+  /** A leaf's encryption key is that leaf's alone, whatever its owner has been through. */
+  #checkOwnKey(life: Life, group: Group): void {
+    const own = group.members.find(({ leafIndex }) => leafIndex === group.leafIndex)
+    const key = toHex(own?.leafNode.encryptionKey ?? noBytes)
+    const place = `leaf ${group.leafIndex} of ${toHex(group.groupId)}`
+    const known = this.#leafKeys.get(key) ?? place
+    this.#leafKeys.set(key, known)
+    if (known === place) return
+    throw new Violation('encryption-key-reused', `${life.name} at ${place} has the key of ${known}`)
   }
 
   /**

@@ -1,0 +1,62 @@
+import { describe, expect, it } from 'vitest'
+import { planOf } from '../../sim/plan.ts'
+import type { Plant } from '../../sim/plant.ts'
+import { shrink } from '../../sim/shrink.ts'
+import { type Outcome, simulate } from '../../sim/simulate.ts'
+import { clientPlants } from './clientPlants.ts'
+import { keyserverPlants } from './keyserverPlants.ts'
+
+/** Seeds that are tried before a bug counts as missed, and what a run is. */
+const mostSeeds = 100
+const members = 4
+const steps = 14
+
+/** Which invariant gives each of them away. */
+const givenAwayBy: Readonly<Record<string, string>> = {
+  'a session applies its own commit before the log has it': 'epoch-twofold',
+  'a session takes the commit that won for its own': 'epoch-twofold',
+  'a session keeps the exporter of its first epoch': 'frame-key-of-another-epoch',
+  'the commit secret is left out of the key schedule': 'outsider-knows',
+  'a member forgets that the keyserver wants somebody removed': 'not-converged',
+  'a client skips an entry of the log now and then': 'failed-without-cause',
+  'the incarnation of a frame cryptor is not stored': 'frame-key-reused',
+  'the incarnation is stored after its use instead of before': 'frame-key-reused',
+  'a process that starts again draws the same random bytes': 'encryption-key-reused',
+  'a group that is over is not closed': 'closed-group-works',
+  'secrets are not wiped': 'secret-outlives-its-epoch',
+  'the keyserver takes a second commit of an epoch': 'epoch-with-two-commits',
+  'the keyserver acknowledges commits that it then forgets': 'epoch-twofold',
+  'the keyserver never finds anybody absent': 'not-converged',
+  'the keyserver removes another one than who is gone': 'failed-without-cause',
+  'a commit is undone although somebody has applied it': 'void-of-applied-commit',
+  'the Welcomes of two newcomers are mixed up': 'failed-without-cause',
+}
+
+async function find(plant: Plant): Promise<{ seed: number; outcome: Outcome } | undefined> {
+  for (let seed = 1; seed <= mostSeeds; seed++) {
+    const outcome = await simulate(planOf(seed, members, steps), plant)
+    if (outcome.violation !== undefined) return { seed, outcome }
+  }
+  return undefined
+}
+
+describe('the simulator finds that', () => {
+  const plants = [...clientPlants, ...keyserverPlants]
+
+  it.each(plants.map((plant) => [plant.name, plant] as const))('%s', async (name, plant) => {
+    const found = await find(plant)
+    expect(found?.outcome.violation?.check).toBe(givenAwayBy[name])
+  })
+
+  it('fails with less than it was told to do, and alike', async () => {
+    const plant = plants.find(({ name }) => name === 'the keyserver never finds anybody absent')
+    const found = plant && (await find(plant))
+    if (found === undefined) throw new Error('the bug was not found')
+    const plan = planOf(found.seed, members, steps)
+    const shrunk = await shrink(plan, found.outcome, { plant })
+    expect(shrunk.plan.steps.length).toBeLessThan(6)
+    expect(shrunk.outcome.violation?.check).toBe('not-converged')
+    const again = await simulate(shrunk.plan, plant)
+    expect(again.trace).toEqual(shrunk.outcome.trace)
+  })
+})

@@ -203,11 +203,12 @@ export class Life {
 
   /** Media is protected from the beginning on. */
   async #protect(): Promise<void> {
+    const keys = this.#keys
     try {
-      await this.#keys.cryptor()
+      await keys.cryptor()
     } catch (error) {
-      // The session may end meanwhile.
-      if (!this.#hasEnded) this.#events.surprised(this, error)
+      // Meanwhile the session may end, or the page throw this cryptor away, too.
+      if (!this.#hasEnded && keys === this.#keys) this.#events.surprised(this, error)
     }
   }
 

@@ -173,7 +173,8 @@ export class SimTransport implements DeliveryTransport {
         })
       }),
     )
-    if (!chance.happens(network.weather.twice)) return
+    // What a client sends again; each connection is entered once.
+    if (name === 'enter' || !chance.happens(network.weather.twice)) return
     met(name, 'twice')
     wire.send('server', name, () => instance.request(id, name, payload, () => {}))
   }

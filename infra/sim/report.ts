@@ -11,7 +11,7 @@ export interface Failure {
 }
 
 /** What runs it again: the steps that are left, drawn from the same seed. */
-export function replayOf({ plan, stepCount }: Failure): string {
+export function replayOf({ plan, stepCount }: Omit<Failure, 'outcome'>): string {
   const { seed, members, steps } = plan
   const only = steps.map(({ place, thenMs }) => `${place}@${thenMs}`).join(',')
   return `npm run sim -- --seed ${seed} --members ${members} --steps ${stepCount} --only ${only} --trace`

@@ -6,6 +6,7 @@ import { interop } from './interop.mjs'
 import { keyserverFaults } from './keyserverFaults.mjs'
 import { keyserverFuzz } from './keyserverFuzz.mjs'
 import { keyserverStore } from './keyserverStore.mjs'
+import { sessionsSim } from './sessionsSim.mjs'
 
 /**
  * Every campaign of `npm run test:long`, in the order in which they run.
@@ -21,4 +22,5 @@ export const campaigns = [
   keyserverFuzz,
   keyserverStore,
   keyserverFaults,
+  sessionsSim,
 ]

@@ -51,7 +51,7 @@ describe('the simulator finds that', () => {
   it('fails with less than it was told to do, and alike', async () => {
     const plant = plants.find(({ name }) => name === 'the keyserver never finds anybody absent')
     const found = plant && (await find(plant))
-    if (found === undefined) throw new Error('the bug was not found')
+    if (plant === undefined || found === undefined) throw new Error('the bug was not found')
     const plan = planOf(found.seed, members, steps)
     const shrunk = await shrink(plan, found.outcome, { plant })
     expect(shrunk.plan.steps.length).toBeLessThan(6)

@@ -74,7 +74,7 @@ export class World {
         this.coverage.count(`refused: ${request} ${rule}`)
       },
     })
-    if (chance.of('outsiders').happens(0.3)) {
+    if (chance.of('outsiders').happens(0.25)) {
       const crypto = nodeCrypto({ random: randomBytesOf('outsiders', seed), deterministic: true })
       const environment = {
         crypto: plant.seams?.crypto?.(crypto, 'outsiders') ?? crypto,

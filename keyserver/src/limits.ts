@@ -87,6 +87,11 @@ export const statusWantedEveryMs = 1_000
 export const refreshMs = 3_000
 /** An instance that says nothing for this long is gone, and its connections with it. */
 export const leaseMs = 15_000
+/**
+ * Who came or went is told to the store once more after this time: a replica that takes over may
+ * lack what was said shortly before, and whoever is gone would stay, and stay in the group.
+ */
+export const presenceRepeatMs = 10_000
 /** At most so often a group is looked after because entries were appended. */
 export const checkIntervalMs = 100
 /** How often a group is looked after, whatever happens in it. */

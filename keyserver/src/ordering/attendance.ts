@@ -7,7 +7,7 @@ import {
   WireFormat,
 } from '@conclave/core/wire'
 import type { Job } from '../jobs/jobs.ts'
-import { checkMs, leaseMs } from '../limits.ts'
+import { checkMs, leaseMs, presenceRepeatMs } from '../limits.ts'
 import type { GroupKey, PresenceView } from '../store/store.ts'
 import type { Participant } from './audience.ts'
 import type { GroupLog } from './groupLog.ts'
@@ -44,6 +44,8 @@ export class Attendance {
   #untold = false
   /** Which leaves the connections of this instance speak for, with whom they stood for then. */
   readonly #here = new Map<string, { readonly leaf: LeafIndex; readonly leafNode: LeafNode }>()
+  /** When connections came or went, oldest first, until the store has been told once more. */
+  readonly #lately = new Map<string, number>()
   /** Checks that this instance has asked for and that are still to come. */
   readonly #checks = new Set<number>()
 
@@ -60,6 +62,7 @@ export class Attendance {
   async attach({ id }: Participant, leaf: LeafIndex): Promise<void> {
     const leafNode = this.#log.followed.publicGroup.tree.leafNode(leaf)
     if (leafNode !== undefined) this.#here.set(id, { leaf, leafNode })
+    this.#cameOrWent(id)
     await this.#attach(id, leaf)
   }
 
@@ -74,9 +77,14 @@ export class Attendance {
 
   async detach({ id }: Participant): Promise<void> {
     this.#here.delete(id)
+    this.#cameOrWent(id)
+    await this.#detach(id)
+  }
+
+  async #detach(connection: string): Promise<void> {
     const { store, clock, graceMs } = this.#environment
     const dueAt = clock.now() + graceMs
-    if (!(await store.detach(this.#log.key, id, dueAt))) return
+    if (!(await store.detach(this.#log.key, connection, dueAt))) return
     this.#changed()
     await this.checkAt(dueAt)
   }
@@ -122,15 +130,33 @@ export class Attendance {
   /** Keeps the connections of this instance from being given up. */
   async renewLease(): Promise<void> {
     const { store, clock } = this.#environment
-    if (await store.renewLease(this.#log.key, this.#lease, clock.now() + leaseMs)) return
-    // It was over: the store could not be reached for so long.
-    const { tree } = this.#log.followed.publicGroup
-    for (const [connection, { leaf, leafNode }] of this.#here) {
-      const key = tree.leafNode(leaf)?.signatureKey
-      if (key !== undefined && equalBytes(key, leafNode.signatureKey)) {
-        await this.#attach(connection, leaf)
-      }
+    const now = clock.now()
+    const isKept = await store.renewLease(this.#log.key, this.#lease, now + leaseMs)
+    // Where it was over, the store could not be reached for so long.
+    if (!isKept) for (const connection of this.#here.keys()) await this.#repeat(connection)
+    for (const [connection, at] of this.#lately) {
+      if (at > now - presenceRepeatMs) break
+      await this.#repeat(connection)
+      this.#lately.delete(connection)
     }
+  }
+
+  /** Tells the store once more whether the connection is here, where it speaks for the same leaf. */
+  async #repeat(connection: string): Promise<void> {
+    const here = this.#here.get(connection)
+    if (here === undefined) return await this.#detach(connection)
+    const { leaf, leafNode } = here
+    const key = this.#log.followed.publicGroup.tree.leafNode(leaf)?.signatureKey
+    if (key !== undefined && equalBytes(key, leafNode.signatureKey)) {
+      await this.#attach(connection, leaf)
+    }
+  }
+
+  #cameOrWent(connection: string): void {
+    const { store, clock } = this.#environment
+    if (!store.shared) return
+    this.#lately.delete(connection)
+    this.#lately.set(connection, clock.now())
   }
 
   /** Tells the connections of this instance, in case that nobody else did. */

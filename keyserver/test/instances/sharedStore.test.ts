@@ -4,7 +4,7 @@ import { generateRemovalSigner, memoryStore } from '@conclave/keyserver'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { VirtualClock } from '../../../core/test/virtualClock.ts'
 import type { JobHandlers, Jobs } from '../../src/jobs/jobs.ts'
-import { leaseMs, refreshMs } from '../../src/limits.ts'
+import { leaseMs, presenceRepeatMs, refreshMs } from '../../src/limits.ts'
 import type { Store } from '../../src/store/store.ts'
 import { StoreError } from '../../src/store/storeError.ts'
 import { eventually } from '../support/eventually.ts'
@@ -232,6 +232,42 @@ describe('instances over one store', () => {
     const { seq } = reply
     const view = await there.keyserver.administration.meeting('standup')
     expect(view).toMatchObject({ head: seq })
+  })
+
+  test('a commit of a proposal that was lost is refused, and the group goes on', async () => {
+    const [alice, bob] = (await meetingOf(here, 'alice', 'bob')) as [TestMember, TestMember]
+    const { groupId } = bob
+    failover.replicate = false
+    const message = await bob.group.proposeSelfRemove()
+    const { seq } = await bob.client.ask('propose', { groupId, message })
+    await alice.receiveUpTo(seq)
+    const { upload } = await alice.prepareCommit()
+    failover.happen()
+    expect(await alice.client.request('commit', upload)).toMatchObject({ code: 'epoch-mismatch' })
+    expect(await alice.client.request('resume', { groupId, after: seq })).toMatchObject({
+      code: 'seq-out-of-range',
+    })
+    expect((await TestMember.arrive(there, 'erin')).summary.head).toBe(seq - 1)
+  })
+
+  test('who has gone or come is not forgotten by a store that fails over', async () => {
+    const members = await meetingOf(here, 'alice', 'bob', 'carol')
+    const [alice, bob, carol] = members as [TestMember, TestMember, TestMember]
+    const present = async () => (await alice.resume()).present.join()
+    carol.client.disconnect()
+    await eventually('without carol', async () => (await present()) === '0,1')
+    failover.replicate = false
+    await moves(carol)
+    bob.client.disconnect()
+    await eventually('without bob', async () => (await present()) === '0,2')
+    failover.happen()
+    expect(await present()).toBe('0,1')
+    await clock.advanceAsync(presenceRepeatMs)
+    const repeated = async () => {
+      await clock.advanceAsync(refreshMs)
+      return (await present()) === '0,2'
+    }
+    await eventually('told once more', repeated)
   })
 
   test('who is connected stays in the group, however long the store cannot be reached', async () => {

@@ -69,7 +69,14 @@ export const actions: readonly Action[] = [
   {
     name: 'lose entries',
     weight: 1,
-    run: (world, _, chance) => world.loseSteps(chance.magnitude(1, 20), { butPresence: true }),
+    run: (world, _, chance) =>
+      world.loseLately(chance.magnitude(20, 20_000), { butPresence: true }),
+  },
+  {
+    name: 'lose all',
+    weight: 1,
+    run: (world, _, chance) =>
+      world.loseLately(chance.magnitude(20, 5_000), { butPresence: false }),
   },
   {
     name: 'damage',

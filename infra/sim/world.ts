@@ -166,18 +166,18 @@ export class World {
     await this.#guardAsync(() => outsiders.rob(life))
   }
 
-  /** The store fails over to a replica that lacks its newest steps. */
-  async loseSteps(steps: number, options: { readonly butPresence: boolean }): Promise<void> {
+  /** The store fails over to a replica that lacks what was done lately, in milliseconds. */
+  async loseLately(ms: number, options: { readonly butPresence: boolean }): Promise<void> {
     this.#mayFail = true
     const { journal } = this.cluster
     const before = await journal.store.currentGroup(meetingId)
-    journal.lose(steps, options)
+    journal.lose(ms, options)
     const after = await journal.store.currentGroup(meetingId)
     if (before === null) return
     const key = { meetingId, groupId: before.groupId }
     const lost = before.head - (after?.head ?? 0)
     if (after === null || lost > 0) this.#history.lost(key, after?.epoch ?? -1)
-    this.note(`the store lost ${steps} steps and ${lost} entries`)
+    this.note(`the store lost ${ms} ms and ${lost} entries`)
   }
 
   #epochBegan(life: Life, group: Group, effect: CommitEffect | undefined): void {

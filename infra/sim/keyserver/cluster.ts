@@ -49,7 +49,7 @@ export class Cluster {
   constructor(options: ClusterOptions) {
     const { clock, chance, network, crypto, removals, met, refused } = options
     this.#options = options
-    this.journal = new JournaledStore(options.stepTaken)
+    this.journal = new JournaledStore(clock, options.stepTaken)
     const logger = pino({ level: 'error' }, { write: (line) => this.complaints.push(line.trim()) })
     const jobs = timerJobs({ clock, logger: pino({ level: 'silent' }) })
     const signer = removalSigner(removals)

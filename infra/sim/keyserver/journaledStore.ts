@@ -1,3 +1,4 @@
+import type { Clock } from '@conclave/core'
 import { memoryStore, type Store } from '@conclave/keyserver'
 
 /** Steps that change something. */
@@ -23,6 +24,7 @@ const changing: ReadonlySet<keyof Store> = new Set<keyof Store>([
 const presence: ReadonlySet<keyof Store> = new Set<keyof Store>(['attach', 'detach', 'renewLease'])
 
 interface Step {
+  readonly at: number
   readonly name: keyof Store
   readonly args: readonly unknown[]
 }
@@ -40,11 +42,13 @@ export type StepListener = <N extends keyof Store>(
  */
 export class JournaledStore {
   readonly store: Store
+  readonly #clock: Pick<Clock, 'now'>
   readonly #told: StepListener
   #inner = memoryStore()
   #journal: Step[] = []
 
-  constructor(told: StepListener) {
+  constructor(clock: Pick<Clock, 'now'>, told: StepListener) {
+    this.#clock = clock
     this.#told = told
     this.store = new Proxy(this.#inner, {
       get: (_, name: keyof Store) => {
@@ -55,15 +59,11 @@ export class JournaledStore {
     })
   }
 
-  /** Steps that could be lost. */
-  get length(): number {
-    return this.#journal.length
-  }
-
-  /** Loses the newest steps, or of them only those that are not about who is there. */
-  lose(steps: number, options: { readonly butPresence: boolean }): void {
-    const from = Math.max(0, this.#journal.length - steps)
-    const lost = this.#journal.splice(from)
+  /** Loses what was done lately, or of that only what is not about who is there. */
+  lose(lately: number, options: { readonly butPresence: boolean }): void {
+    const since = this.#clock.now() - lately
+    const first = this.#journal.findIndex(({ at }) => at >= since)
+    const lost = first === -1 ? [] : this.#journal.splice(first)
     if (options.butPresence) this.#journal.push(...lost.filter(({ name }) => presence.has(name)))
     this.#inner = memoryStore()
     // Every step is taken in the moment that it is called in.
@@ -71,7 +71,7 @@ export class JournaledStore {
   }
 
   async #take(name: keyof Store, args: readonly unknown[]): Promise<unknown> {
-    if (changing.has(name)) this.#journal.push({ name, args })
+    if (changing.has(name)) this.#journal.push({ at: this.#clock.now(), name, args })
     const result = await this.#call(name, args)
     this.#told(name, args, result)
     return result

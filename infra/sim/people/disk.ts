@@ -41,6 +41,18 @@ export class Disk {
         }
         await work()
       },
+      readOrWrite: async (key, value) => {
+        const copy = value.slice()
+        await work()
+        const held = this.#entries.get(key) ?? copy
+        this.#entries.set(key, held)
+        await work()
+        return held.slice()
+      },
+      keys: async (prefix) => {
+        await work()
+        return [...this.#entries.keys()].filter((key) => key.startsWith(prefix))
+      },
     }
   }
 }

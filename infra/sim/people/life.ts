@@ -75,6 +75,7 @@ export class Life {
   #fate: Fate | undefined
   #isAlive = true
   #hasEnded = false
+  #wasIn = false
 
   constructor(identity: string, nth: number, disk: Disk, around: Surroundings, events: LifeEvents) {
     this.identity = identity
@@ -112,6 +113,8 @@ export class Life {
       {
         epochBegan: (group, effect) => this.#epochBegan(group, effect),
         connectionChanged: () => {},
+        progress: () => {},
+        lost: (error) => this.#lost(error),
         problem: (error) => around.trace(`${this.name} problem ${described(error)}`),
         ended: (reason, error) => this.#ended(reason, error),
       },
@@ -214,12 +217,20 @@ export class Life {
 
   #epochBegan(group: Group, effect: CommitEffect | undefined): void {
     if (!this.#isAlive) return
-    const isFirst = this.#group === undefined
+    const isFirst = !this.#wasIn
+    this.#wasIn = true
     this.#group = group
     this.#cancelTimeout()
-    this.#keys.epochBegan(group, effect)
+    this.#keys.epochBegan(group, effect?.removed ?? [])
     this.#events.epochBegan(this, group, effect)
     if (isFirst) void this.#protect()
+  }
+
+  /** The session takes its place anew; until then it is in no epoch. */
+  #lost(error: ConclaveError): void {
+    if (!this.#isAlive) return
+    this.#group = undefined
+    this.#around.trace(`${this.name} lost: ${described(error)}`)
   }
 
   #ended(reason: EndReason, error: ConclaveError | undefined): void {

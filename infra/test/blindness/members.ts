@@ -113,7 +113,14 @@ export class BareMember {
     const session = new MeetingSession(
       { meetingId, identity: { id: identity }, trust, environment },
       transport,
-      { epochBegan() {}, connectionChanged() {}, problem() {}, ended() {} },
+      {
+        epochBegan() {},
+        connectionChanged() {},
+        progress() {},
+        lost() {},
+        problem() {},
+        ended() {},
+      },
     )
     session.start()
     const member = new BareMember(session, transport)

@@ -58,7 +58,7 @@ function patched<T extends object, K extends keyof T>(target: T, name: K, value:
 const unstored = (key: string) => key.startsWith('incarnation/')
 
 const forgetful = (store: SessionStore): SessionStore => ({
-  read: (key) => store.read(key),
+  ...store,
   write: (changes) => store.write(new Map([...changes].filter(([key]) => !unstored(key)))),
 })
 
@@ -66,7 +66,7 @@ const forgetful = (store: SessionStore): SessionStore => ({
 function late(store: SessionStore): SessionStore {
   let waiting: ReadonlyMap<string, Bytes | undefined> = new Map()
   return {
-    read: (key) => store.read(key),
+    ...store,
     write: async (changes) => {
       await store.write(waiting)
       waiting = new Map(changes)

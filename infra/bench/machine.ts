@@ -56,10 +56,19 @@ function versionIn(folder: string): string {
   return JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')).version
 }
 
+/** Where a change may change what is measured. */
+const measured = [
+  'core/src',
+  'client-sdk/src',
+  'keyserver/src',
+  'infra/bench',
+  'infra/servers',
+  'infra/load',
+]
+
 function commit(): string {
   const git = (...args: readonly string[]) =>
     spawnSync('git', args, { cwd: repository, encoding: 'utf8' }).stdout?.trim() ?? ''
-  const changed =
-    git('status', '--porcelain', '--', 'core/src', 'keyserver/src', 'infra/bench') === '' ? '' : '+'
+  const changed = git('status', '--porcelain', '--', ...measured) === '' ? '' : '+'
   return (git('rev-parse', '--short', 'HEAD') || 'unknown') + changed
 }

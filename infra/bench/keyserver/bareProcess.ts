@@ -4,9 +4,9 @@ import { createClient } from 'redis'
 import { Server } from 'socket.io'
 import type { SignedBytes } from '../../../core/src/crypto/public/index.ts'
 import { listen } from '../../../keyserver/src/edge/httpListener.ts'
+import { answerParent, cpuTime, machineTime } from '../../servers/child.ts'
 import * as primitives from '../primitives.ts'
 import { type Checks, type CommitKind, checksOf } from './checks.ts'
-import { answerParent, cpuTime, machineTime } from './child.ts'
 
 export interface BareProcess {
   readonly redisUrl: string | undefined

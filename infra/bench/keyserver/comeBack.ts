@@ -1,6 +1,6 @@
 import type { Socket } from 'socket.io-client'
+import { machineTime } from '../../servers/child.ts'
 import { expectDone } from '../benchError.ts'
-import { machineTime } from './child.ts'
 import { ask, enter, resume, takeSeat } from './clients.ts'
 import type { Crowd } from './crowd.ts'
 import { type Person, person } from './people.ts'

@@ -1,5 +1,5 @@
 import type { Socket } from 'socket.io-client'
-import { machineTime } from './child.ts'
+import { machineTime } from '../../servers/child.ts'
 import { connected, takeSeat } from './clients.ts'
 import { type Person, person } from './people.ts'
 import { groupOf, type PreparedGroup } from './preparedGroup.ts'

@@ -1,14 +1,14 @@
 import { HmacAccessKey, mintToken } from '@conclave/core/access'
 import { toHex } from '@conclave/core/codec'
 import type { ExternalSender } from '@conclave/core/wire'
-import { systemClock, systemRandom } from '@conclave/keyserver'
+import { type KeyserverLimits, systemClock, systemRandom } from '@conclave/keyserver'
 import type { Socket } from 'socket.io-client'
-import { RedisServer } from '../../../keyserver/test/support/redisServer.ts'
-import { BenchError } from '../benchError.ts'
+import { Child } from '../../servers/child.ts'
+import { startKeyserver } from '../../servers/keyserver.ts'
+import type { KeyserverQuestions } from '../../servers/keyserverProcess.ts'
+import { startRedis } from '../../servers/redis.ts'
 import type { BareProcess, BareQuestions } from './bareProcess.ts'
-import { Child } from './child.ts'
 import { connect, enter, namespaceOf } from './clients.ts'
-import type { KeyserverProcess, KeyserverQuestions } from './keyserverProcess.ts'
 
 export type StoreName = 'memory' | 'redis'
 
@@ -24,15 +24,24 @@ export interface Stage {
   close(): Promise<void>
 }
 
+/** Out of the way of one machine that plays everybody. */
+const oneMachine: Partial<KeyserverLimits> = {
+  connectionAttemptsPerMinute: 1_000_000,
+  requestsPerSecond: 1_000_000,
+  requestBurst: 1_000_000,
+  identityRequestsPerSecond: 1_000_000,
+  identityRequestBurst: 1_000_000,
+  commitsPerLeaf: 1_000_000,
+}
+
 /** @throws BenchError `bench-server-failed` */
 export async function openStage(store: StoreName): Promise<Stage> {
   const redis = store === 'redis' ? await startRedis() : undefined
   const redisUrl = redis?.url
   const secret = toHex(systemRandom(32))
-  const wanted: KeyserverProcess = { redisUrl, secret }
   const floor: BareProcess = { redisUrl }
-  const keyserver = await Child.start<KeyserverQuestions>('keyserverProcess.ts', wanted)
-  const bare = await Child.start<BareQuestions>('bareProcess.ts', floor)
+  const keyserver = await startKeyserver({ redisUrl, secret, limits: oneMachine })
+  const bare = await Child.start<BareQuestions>(new URL('bareProcess.ts', import.meta.url), floor)
   const url = namespaceOf(await keyserver.ask('port'))
   const bareUrl = namespaceOf(await bare.ask('port'))
   const key = new HmacAccessKey(secret)
@@ -53,14 +62,5 @@ export async function openStage(store: StoreName): Promise<Stage> {
       await bare.stop()
       await redis?.stop()
     },
-  }
-}
-
-async function startRedis(): Promise<RedisServer> {
-  try {
-    return await RedisServer.start()
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error)
-    throw new BenchError('bench-server-failed', `redis-server cannot be started: ${reason}`)
   }
 }

@@ -1,7 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
-import { BenchError } from '../benchError.ts'
+import { BenchError } from '../bench/benchError.ts'
 
 /** Milliseconds by the machine's own clock, which all processes have in common. */
 export function machineTime(): number {
@@ -16,7 +16,7 @@ export function cpuTime(): number {
 
 type Questions = Readonly<Record<string, (argument: never) => unknown>>
 
-/** A server in a process of its own, which answers its parent's questions one at a time. */
+/** A process of its own, which answers its parent's questions one at a time. */
 export class Child<Q extends Questions> {
   readonly #process: ChildProcess
 
@@ -24,9 +24,12 @@ export class Child<Q extends Questions> {
     this.#process = child
   }
 
-  /** @param file beside this one; it calls `answerParent` */
-  static async start<Q extends Questions>(file: string, argument: unknown): Promise<Child<Q>> {
-    const path = fileURLToPath(new URL(file, import.meta.url))
+  /**
+   * @param program calls `answerParent`
+   * @throws BenchError `bench-server-failed`
+   */
+  static async start<Q extends Questions>(program: URL, argument: unknown): Promise<Child<Q>> {
+    const path = fileURLToPath(program)
     const process = fork(path, [JSON.stringify(argument)], { serialization: 'advanced' })
     const child = new Child<Q>(process)
     await child.#heard()
@@ -52,7 +55,7 @@ export class Child<Q extends Questions> {
   async #heard(): Promise<unknown> {
     const { promise, resolve, reject } = Promise.withResolvers<unknown>()
     const failed = (code: unknown) =>
-      reject(new BenchError('bench-server-failed', `a server ended with ${code}`))
+      reject(new BenchError('bench-server-failed', `a process ended with ${code}`))
     this.#process.once('message', resolve).once('exit', failed)
     try {
       return await promise

@@ -1,5 +1,4 @@
 import { createServer } from 'node:http'
-import type { Socket } from 'node:net'
 import { resolveAccess } from '@conclave/core/access'
 import { nodePublicCrypto } from '@conclave/core/crypto/public/node'
 import {
@@ -7,43 +6,41 @@ import {
   commonRemovalSigner,
   createKeyserver,
   generateRemovalSigner,
+  type KeyserverLimits,
   systemRandom,
 } from '@conclave/keyserver'
 import { pino } from 'pino'
-import { openBacking } from '../../../keyserver/src/edge/backing.ts'
-import { listen } from '../../../keyserver/src/edge/httpListener.ts'
-import { createMetrics } from '../../../keyserver/src/metrics/keyserverMetrics.ts'
-import { measuredStore } from '../../../keyserver/src/metrics/measuredStore.ts'
+import { openBacking } from '../../keyserver/src/edge/backing.ts'
+import { listen } from '../../keyserver/src/edge/httpListener.ts'
+import { createMetrics } from '../../keyserver/src/metrics/keyserverMetrics.ts'
+import { measuredStore } from '../../keyserver/src/metrics/measuredStore.ts'
+import { AppendedEntries } from './appendedEntries.ts'
 import { answerParent, cpuTime, machineTime } from './child.ts'
+import { ConnectionTraffic } from './connectionTraffic.ts'
 
 export interface KeyserverProcess {
   readonly redisUrl: string | undefined
   readonly secret: string
+  /** Where they are not the keyserver's own. */
+  readonly limits: Partial<KeyserverLimits>
 }
 
 export type KeyserverQuestions = typeof questions
 
 /*
- * A keyserver as `edge/serve.ts` runs it, with metrics and the log that operators have. Its limits
- * are out of the way of one machine that plays everybody, and nobody's absence becomes a removal.
+ * A keyserver as `edge/serve.ts` runs it, with metrics and the log that operators have; nobody's
+ * absence becomes a removal.
  */
-const { redisUrl, secret }: KeyserverProcess = JSON.parse(process.argv[2] ?? '')
+const { redisUrl, secret, limits }: KeyserverProcess = JSON.parse(process.argv[2] ?? '')
 const host = '127.0.0.1'
 const logger = pino({ level: 'info' }, pino.destination('/dev/null'))
 const metrics = createMetrics()
 const redis = redisUrl === undefined ? undefined : { urls: [redisUrl], allowLossy: false }
 const backing = await openBacking(redis, { clock, logger, onRun: metrics.jobRan })
-const appended: number[] = []
-const store = measuredStore(backing.store, { now: machineTime }, (step, ms, succeeded) => {
-  metrics.storeStep(step, ms, succeeded)
-  if (step === 'appendCommit') appended.push(machineTime())
-})
+const appended = new AppendedEntries()
+const store = measuredStore(appended.of(backing.store), { now: machineTime }, metrics.storeStep)
 const httpServer = createServer()
-const sockets = new Set<Socket>()
-httpServer.on('connection', (socket) => {
-  sockets.add(socket)
-  socket.once('close', () => sockets.delete(socket))
-})
+const traffic = new ConnectionTraffic(httpServer)
 const { subtle } = globalThis.crypto
 const keyserver = createKeyserver({
   httpServer,
@@ -61,14 +58,7 @@ const keyserver = createKeyserver({
   random: systemRandom,
   logger,
   graceMs: 3_600_000,
-  limits: {
-    connectionAttemptsPerMinute: 1_000_000,
-    requestsPerSecond: 1_000_000,
-    requestBurst: 1_000_000,
-    identityRequestsPerSecond: 1_000_000,
-    identityRequestBurst: 1_000_000,
-    commitsPerLeaf: 1_000_000,
-  },
+  limits,
 })
 await keyserver.started
 
@@ -77,13 +67,17 @@ const questions = {
   port: () => port,
   cpuTime,
   /** When the store had taken the last commit. */
-  lastAppended: () => appended.at(-1) ?? Number.NaN,
+  lastAppended: () => appended.lastCommitAt,
+  /** What has come onto the log since this was asked last. */
+  entries: () => appended.take(),
+  /** Of all connections since the process began. */
+  traffic: () => traffic.bytes(),
   /** So that nothing is done for it any more. */
   end: (meetingId: string) => keyserver.administration.end(meetingId),
   /** Cuts every connection; when that was. */
   cut: () => {
     const at = machineTime()
-    for (const socket of sockets) socket.destroy()
+    traffic.cut()
     return at
   },
 }

@@ -7,6 +7,10 @@ export type BenchErrorCode =
   | 'bench-contestants-disagree'
   /** A server that is measured, or Redis, cannot be started or has ended. */
   | 'bench-server-failed'
+  /** Members of a meeting do not get to where they should be, in all the time that they were given. */
+  | 'bench-members-stalled'
+  /** Members in the same epoch of the same meeting have different media keys. */
+  | 'bench-members-disagree'
   /** There is no Chromium to measure in. */
   | 'bench-chromium-missing'
 

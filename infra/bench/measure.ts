@@ -129,13 +129,14 @@ export async function heapPerState(
   if (!inNode || globalThis.gc === undefined) return undefined
   const states = Math.min(50, Math.max(3, Math.ceil(1000 / members)))
   const kept: unknown[] = []
-  const before = await settledMemory()
+  const before = await memoryInUse()
   while (kept.length < states) kept.push(await newState())
-  const after = await settledMemory()
+  const after = await memoryInUse()
   return Math.max(0, Math.round((after - before) / kept.length))
 }
 
-async function settledMemory(): Promise<number> {
+/** Bytes on the heap and beside it, after what is not needed any more has gone. */
+export async function memoryInUse(): Promise<number> {
   for (let i = 0; i < 3; i++) {
     globalThis.gc?.()
     // Buffers are released in a later turn than the objects that had them.

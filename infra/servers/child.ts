@@ -40,36 +40,43 @@ export class Child<Q extends Questions> {
     name: N,
     ...[argument]: Parameters<Q[N]>
   ): Promise<Awaited<ReturnType<Q[N]>>> {
+    if (!this.#process.connected) throw ended(this.#process.exitCode)
     const heard = this.#heard()
     this.#process.send({ name, argument })
     return (await heard) as Awaited<ReturnType<Q[N]>>
   }
 
+  /** Also where it has ended already. */
   async stop(): Promise<void> {
-    const ended = once(this.#process, 'exit')
-    this.#process.disconnect()
-    await ended
+    const { exitCode, signalCode } = this.#process
+    if (exitCode !== null || signalCode !== null) return
+    const exit = once(this.#process, 'exit')
+    if (this.#process.connected) this.#process.disconnect()
+    await exit
   }
 
   /** @throws BenchError `bench-server-failed` */
   async #heard(): Promise<unknown> {
-    const { promise, resolve, reject } = Promise.withResolvers<unknown>()
-    const failed = (code: unknown) =>
-      reject(new BenchError('bench-server-failed', `a process ended with ${code}`))
+    const { promise, resolve, reject } = Promise.withResolvers<{ readonly answer: unknown }>()
+    const failed = (code: unknown) => reject(ended(code))
     this.#process.once('message', resolve).once('exit', failed)
     try {
-      return await promise
+      return (await promise).answer
     } finally {
       this.#process.off('message', resolve).off('exit', failed)
     }
   }
 }
 
+function ended(code: unknown): BenchError {
+  return new BenchError('bench-server-failed', `a process ended with ${code}`)
+}
+
 /** In the child: says that it is ready, answers, and ends with its parent. */
 export function answerParent<Q extends Questions>(questions: Q): void {
   process.on('message', async ({ name, argument }: { name: keyof Q; argument: never }) => {
-    process.send?.(await questions[name]?.(argument))
+    process.send?.({ answer: await questions[name]?.(argument) })
   })
   process.once('disconnect', () => process.exit())
-  process.send?.('ready')
+  process.send?.({ answer: 'ready' })
 }

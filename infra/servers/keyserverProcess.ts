@@ -23,15 +23,16 @@ export interface KeyserverProcess {
   readonly secret: string
   /** Where they are not the keyserver's own. */
   readonly limits: Partial<KeyserverLimits>
+  /** Milliseconds without a connection after which a member is removed; the keyserver's own if not given. */
+  readonly graceMs?: number
 }
 
 export type KeyserverQuestions = typeof questions
 
 /*
- * A keyserver as `edge/serve.ts` runs it, with metrics and the log that operators have; nobody's
- * absence becomes a removal.
+ * A keyserver as `edge/serve.ts` runs it, with metrics and the log that operators have.
  */
-const { redisUrl, secret, limits }: KeyserverProcess = JSON.parse(process.argv[2] ?? '')
+const { redisUrl, secret, limits, graceMs }: KeyserverProcess = JSON.parse(process.argv[2] ?? '')
 const host = '127.0.0.1'
 const logger = pino({ level: 'info' }, pino.destination('/dev/null'))
 const metrics = createMetrics()
@@ -57,7 +58,7 @@ const keyserver = createKeyserver({
   clock,
   random: systemRandom,
   logger,
-  graceMs: 3_600_000,
+  ...(graceMs !== undefined && { graceMs }),
   limits,
 })
 await keyserver.started

@@ -34,13 +34,16 @@ const oneMachine: Partial<KeyserverLimits> = {
   commitsPerLeaf: 1_000_000,
 }
 
+/** Nobody's absence becomes a removal. */
+const graceMs = 3_600_000
+
 /** @throws BenchError `bench-server-failed` */
 export async function openStage(store: StoreName): Promise<Stage> {
   const redis = store === 'redis' ? await startRedis() : undefined
   const redisUrl = redis?.url
   const secret = toHex(systemRandom(32))
   const floor: BareProcess = { redisUrl }
-  const keyserver = await startKeyserver({ redisUrl, secret, limits: oneMachine })
+  const keyserver = await startKeyserver({ redisUrl, secret, limits: oneMachine, graceMs })
   const bare = await Child.start<BareQuestions>(new URL('bareProcess.ts', import.meta.url), floor)
   const url = namespaceOf(await keyserver.ask('port'))
   const bareUrl = namespaceOf(await bare.ask('port'))

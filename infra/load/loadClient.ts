@@ -1,0 +1,129 @@
+import { SecureMeeting } from '@conclave/client'
+import { HmacAccessKey, mintToken } from '@conclave/core/access'
+import { systemClock } from '@conclave/keyserver'
+import { connectServer } from '../../client-sdk/src/edge/serverConnection.ts'
+import { socketTransport } from '../../client-sdk/src/edge/socketTransport.ts'
+import { type ProviderName, providers } from '../bench/contestants.ts'
+import { systemRandom } from '../bench/people.ts'
+import { machineTime } from '../servers/child.ts'
+import { type Installed, RecordingCryptor } from './recordingCryptor.ts'
+import { TimedSession, type WonCommit } from './timedSession.ts'
+
+/** Where all clients of a run are. */
+export interface MeetingPlace {
+  readonly keyserver: string
+  readonly meetingId: string
+  /** What access tokens are signed with. */
+  readonly secret: string
+  readonly provider: ProviderName
+  /** Milliseconds that anything may take before it counts as stuck. */
+  readonly patienceMs: number
+  /** Who installs no epoch after the first. */
+  readonly deaf: readonly string[]
+}
+
+/** What a client has seen, by the machine's time in milliseconds. */
+export interface ClientRecord {
+  readonly name: string
+  /** The leaf that it was given; undefined where it never came in. */
+  readonly leaf: number | undefined
+  readonly joinCalledAt: number
+  readonly waitingAt: number | undefined
+  readonly welcomedAt: number | undefined
+  readonly leaveCalledAt: number | undefined
+  readonly installed: readonly Installed[]
+  readonly won: readonly WonCommit[]
+  /** The code of what it did not survive. */
+  readonly failed: string | undefined
+}
+
+/** A participant with the real SDK and socket, whose media is not there. */
+export class LoadClient {
+  readonly name: string
+  readonly cryptor: RecordingCryptor
+  readonly #place: MeetingPlace
+  readonly #timed = new TimedSession()
+  #meeting: SecureMeeting | undefined
+  #leaf: number | undefined
+  #joinCalledAt = Number.NaN
+  #leaveCalledAt: number | undefined
+  #failed: string | undefined
+
+  /** `changed` is called whenever it holds another epoch, or has failed. */
+  constructor(name: string, place: MeetingPlace, changed: () => void) {
+    this.name = name
+    this.#place = place
+    this.cryptor = new RecordingCryptor({ deaf: place.deaf.includes(name) }, () => {
+      this.#timed.epochBegan()
+      changed()
+    })
+    this.#changed = changed
+  }
+
+  readonly #changed: () => void
+
+  /** Whether it ought to follow the meeting. */
+  get isIn(): boolean {
+    return this.#meeting !== undefined && this.#leaveCalledAt === undefined
+  }
+
+  get failed(): string | undefined {
+    return this.#failed
+  }
+
+  async join(): Promise<void> {
+    const { keyserver, meetingId, secret, provider, patienceMs } = this.#place
+    const request = { identity: this.name, meeting: meetingId, ttlSeconds: 3600 }
+    const token = await mintToken(request, new HmacAccessKey(secret), systemClock)
+    this.#joinCalledAt = machineTime()
+    try {
+      const meeting = await SecureMeeting.join({
+        keyserver,
+        meetingId,
+        token,
+        identity: { id: this.name },
+        trust: { policy: 'open' },
+        joinTimeoutMs: patienceMs,
+        clock: this.#timed.clock,
+        crypto: providers[provider](systemRandom),
+        transport: () => this.#timed.watched(socketTransport(connectServer(keyserver), token)),
+        createFrameCryptor: () => this.cryptor,
+      })
+      this.#meeting = meeting
+      this.#leaf = meeting.self.leaf
+      meeting.on('ended', (reason, error) => {
+        if (reason !== 'left') this.#fail(error ?? new Error(reason))
+      })
+      // The sender is a browser's; the cryptor does not look at it.
+      await meeting.protect({} as RTCRtpSender, { source: 'microphone' })
+    } catch (error) {
+      this.#fail(error)
+    }
+  }
+
+  async leave(): Promise<void> {
+    this.#leaveCalledAt = machineTime()
+    await this.#meeting?.leave()
+  }
+
+  get record(): ClientRecord {
+    const { waitingAt, welcomedAt, won } = this.#timed
+    return {
+      name: this.name,
+      leaf: this.#leaf,
+      joinCalledAt: this.#joinCalledAt,
+      waitingAt,
+      welcomedAt,
+      leaveCalledAt: this.#leaveCalledAt,
+      installed: this.cryptor.installed,
+      won,
+      failed: this.#failed,
+    }
+  }
+
+  #fail(error: unknown): void {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : String(error)
+    this.#failed ??= code
+    this.#changed()
+  }
+}

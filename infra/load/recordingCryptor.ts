@@ -1,0 +1,55 @@
+import { createHash } from 'node:crypto'
+import type { EpochKeys, FrameCryptor } from '@conclave/client/media'
+import { machineTime } from '../servers/child.ts'
+
+/** One epoch's media key in one client's hands. */
+export interface Installed {
+  readonly epoch: number
+  readonly at: number
+  readonly removed: readonly number[]
+}
+
+/** What a client has now; equal digests are equal keys. */
+export interface Holding {
+  readonly epoch: number
+  readonly members: number
+  readonly keyDigest: string
+}
+
+/**
+ * Stands in for the worker: there is no media, and what counts is when each epoch's key is there. A
+ * deaf one takes its first epoch and no other.
+ */
+export class RecordingCryptor implements FrameCryptor {
+  readonly installed: Installed[] = []
+  readonly #deaf: boolean
+  readonly #changed: () => void
+  #holding: Holding | undefined
+
+  constructor(options: { readonly deaf: boolean }, changed: () => void) {
+    this.#deaf = options.deaf
+    this.#changed = changed
+  }
+
+  get holding(): Holding | undefined {
+    return this.#holding
+  }
+
+  installEpoch({ epoch, baseKey, leaves, removedLeaves }: EpochKeys): void {
+    const at = machineTime()
+    const keyDigest = createHash('sha256').update(baseKey).digest('hex')
+    baseKey.fill(0)
+    if (this.#deaf && this.#holding !== undefined) return
+    this.installed.push({ epoch: Number(epoch), at, removed: removedLeaves })
+    this.#holding = { epoch: Number(epoch), members: leaves.length, keyDigest }
+    this.#changed()
+  }
+
+  // There are no tracks.
+  async protect(): Promise<void> {}
+  async unprotect(): Promise<void> {}
+  async stats() {
+    return { senders: [], receivers: [] }
+  }
+  close(): void {}
+}

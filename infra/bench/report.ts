@@ -196,7 +196,8 @@ export function ratio(value: number | undefined, base: number | undefined): stri
   return factor.toFixed(factor < 20 ? 2 : 0)
 }
 
-function growth(from: number | undefined, to: number | undefined, factor: number): string {
+/** The factor per doubling, where what is measured has grown by `factor`. */
+export function growth(from: number | undefined, to: number | undefined, factor: number): string {
   if (from === undefined || to === undefined) return '–'
   return ((to / from) ** (1 / Math.log2(factor))).toFixed(2)
 }

@@ -3,6 +3,12 @@ import { noPrimitives, type PrimitiveCounts, type PrimitiveOperation } from './p
 
 type Counted = Record<PrimitiveOperation, number>
 
+/** What an entry asks of all members together, and of whoever has committed it alone. */
+export interface EntryWork {
+  readonly all: PrimitiveCounts
+  readonly committer: PrimitiveCounts
+}
+
 /** RFC 9420 §8: expansions of an epoch's secrets, its MACs, and the media base key. */
 const scheduleMacs = 2 + 1 + 10 + 2 + 3
 /** A KeyPackage's signature and its leaf's, by one key, and the device's. */
@@ -28,84 +34,67 @@ export class FollowedMembers {
   }
 
   /** What all must do for this entry, which is the next one. */
-  follow(entry: AppendedEntry): PrimitiveCounts {
-    const counts = noPrimitives()
+  follow(entry: AppendedEntry): EntryWork {
     if (entry.kind === 'proposal') {
-      // Whoever made it has signed it; where that was the keyserver, all verify.
-      counts.sign += 1
-      counts.verify += this.count - 1
-      return counts
+      const all = { ...noPrimitives(), sign: 1, verify: this.count - 1 }
+      return { all, committer: noPrimitives() }
     }
     const before = this.#leaves
     const after = new Set([...before, ...entry.added])
     for (const leaf of entry.removed) if (!entry.added.includes(leaf)) after.delete(leaf)
     this.#leaves = after
-    countCommit(counts, entry, after)
-    return counts
+    return workOfCommit(entry, after)
   }
 }
 
-function countCommit(
-  counts: Counted,
+function workOfCommit(
   { committer, added, external, seals }: AppendedCommit,
   after: ReadonlySet<number>,
-): void {
+): EntryWork {
   const welcomed = added.filter((leaf) => leaf !== committer)
-  const newcomers = new Set(added)
-  const path = pathOf(committer, after, newcomers)
-  const receivers = after.size - newcomers.size - (external ? 0 : 1)
-
-  // The committer.
-  add(counts, { sign: 3, deriveKeyPair: path.nodes + 1, hpkeSeal: seals + welcomed.length })
-  add(counts, { mac: scheduleMacs + 2 * path.nodes, hash: 2 * path.nodes + 2 })
-  add(counts, { aead: welcomed.length > 0 ? 1 : 0 })
-  add(counts, signaturesOfNewcomer, welcomed.length)
-
-  // Whoever was there: the commit's signature and the path's leaf's, by a key that is known.
-  add(counts, { verify: 2, hpkeOpen: 1, mac: scheduleMacs, hash: 2 * path.nodes + 2 }, receivers)
-  add(counts, signaturesOfNewcomer, receivers * welcomed.length)
-  add(counts, { verifyNew: external ? 2 : 0 }, receivers)
-  add(counts, { deriveKeyPair: 1, mac: 2 }, path.climbedByReceivers)
-
-  // Whoever was not: KeyPackage, certified leaf and presence; the Welcome, and every leaf of the tree.
+  const path = pathOf(committer, after)
+  const receivers = after.size - new Set([...added, committer]).size
   const treeNodes = 2 * widthOf(after) - 1
-  add(
-    counts,
-    { sign: 4, deriveKeyPair: 2, hpkeOpen: 1, aead: 1, mac: scheduleMacs },
-    welcomed.length,
-  )
-  add(counts, { verify: 1, hash: treeNodes }, welcomed.length)
-  add(counts, signaturesOfLeaf, welcomed.length * (after.size - 1))
-  add(counts, { deriveKeyPair: 1, mac: 2 }, path.climbedByNewcomers)
+  const pathHashes = 2 * path.nodes + 2
+
+  const committing = noPrimitives()
+  add(committing, { sign: 3, deriveKeyPair: path.nodes + 1, hpkeSeal: seals + welcomed.length })
+  add(committing, { mac: scheduleMacs + 2 * path.nodes, hash: pathHashes })
+  add(committing, { aead: welcomed.length > 0 ? 1 : 0 })
+  add(committing, signaturesOfNewcomer, welcomed.length)
   if (external) {
-    add(counts, { sign: 2, hpkeSeal: 1, verify: 1, hash: treeNodes })
-    add(counts, signaturesOfLeaf, after.size - 1)
+    add(committing, { sign: 2, hpkeSeal: 1, verify: 1, hash: treeNodes })
+    add(committing, signaturesOfLeaf, after.size - 1)
   }
+
+  const all = { ...committing }
+  // Whoever was there: the commit's signature and that of the path's leaf, by a key that is known.
+  add(all, { verify: 2, hpkeOpen: 1, mac: scheduleMacs, hash: pathHashes }, receivers)
+  add(all, signaturesOfNewcomer, receivers * welcomed.length)
+  if (external) add(all, signaturesOfLeaf, receivers)
+  add(all, { deriveKeyPair: 1, mac: 2 }, path.climbed)
+
+  // Whoever was not: KeyPackage, certified leaf and presence; the Welcome, and all leaves of the tree.
+  add(all, { sign: 4, deriveKeyPair: 2, hpkeOpen: 1, aead: 1, mac: scheduleMacs }, welcomed.length)
+  add(all, { verify: 1, hash: treeNodes }, welcomed.length)
+  add(all, signaturesOfLeaf, welcomed.length * (after.size - 1))
+  return { all, committer: committing }
 }
 
-/** The filtered direct path of the committer (RFC 9420 §4.1.2), and how many nodes others derive. */
+/** The filtered direct path (RFC 9420 §4.1.2), and how many of its nodes all others derive. */
 function pathOf(
   committer: number,
   leaves: ReadonlySet<number>,
-  newcomers: ReadonlySet<number>,
-): { nodes: number; climbedByReceivers: number; climbedByNewcomers: number } {
-  const levels: { receivers: number; newcomers: number }[] = []
-  for (let level = 1; 1 << (level - 1) < widthOf(leaves); level++) {
-    const beneath = { receivers: 0, newcomers: 0 }
-    for (const leaf of leaves) {
-      if (32 - Math.clz32(leaf ^ committer) !== level) continue
-      if (newcomers.has(leaf)) beneath.newcomers += 1
-      else beneath.receivers += 1
-    }
-    if (beneath.receivers + beneath.newcomers > 0) levels.push(beneath)
+): { readonly nodes: number; readonly climbed: number } {
+  const beneath = new Map<number, number>()
+  for (const leaf of leaves) {
+    const level = 32 - Math.clz32(leaf ^ committer)
+    if (level > 0) beneath.set(level, (beneath.get(level) ?? 0) + 1)
   }
+  const levels = [...beneath].toSorted(([a], [b]) => a - b)
   const nodes = levels.length
-  let [climbedByReceivers, climbedByNewcomers] = [0, 0]
-  levels.forEach((beneath, i) => {
-    climbedByReceivers += beneath.receivers * (nodes - i)
-    climbedByNewcomers += beneath.newcomers * (nodes - i)
-  })
-  return { nodes, climbedByReceivers, climbedByNewcomers }
+  const climbed = levels.reduce((sum, [, members], i) => sum + members * (nodes - i), 0)
+  return { nodes, climbed }
 }
 
 /** Leaves of the tree, a power of two. */

@@ -6,7 +6,7 @@ import { socketTransport } from '../../client-sdk/src/edge/socketTransport.ts'
 import { type ProviderName, providers } from '../bench/contestants.ts'
 import { systemRandom } from '../bench/people.ts'
 import { machineTime } from '../servers/child.ts'
-import { type Installed, RecordingCryptor } from './recordingCryptor.ts'
+import { type Fault, type Installed, RecordingCryptor } from './recordingCryptor.ts'
 import { TimedSession, type WonCommit } from './timedSession.ts'
 
 /** Where all clients of a run are. */
@@ -18,8 +18,8 @@ export interface MeetingPlace {
   readonly provider: ProviderName
   /** Milliseconds that anything may take before it counts as stuck. */
   readonly patienceMs: number
-  /** Who installs no epoch after the first. */
-  readonly deaf: readonly string[]
+  /** By the name of the client that has it. */
+  readonly faults: Readonly<Record<string, Fault>>
 }
 
 /** What a client has seen, by the machine's time in milliseconds. */
@@ -42,6 +42,7 @@ export class LoadClient {
   readonly name: string
   readonly cryptor: RecordingCryptor
   readonly #place: MeetingPlace
+  readonly #changed: () => void
   readonly #timed = new TimedSession()
   #meeting: SecureMeeting | undefined
   #leaf: number | undefined
@@ -53,14 +54,12 @@ export class LoadClient {
   constructor(name: string, place: MeetingPlace, changed: () => void) {
     this.name = name
     this.#place = place
-    this.cryptor = new RecordingCryptor({ deaf: place.deaf.includes(name) }, () => {
+    this.cryptor = new RecordingCryptor(place.faults[name], () => {
       this.#timed.epochBegan()
       changed()
     })
     this.#changed = changed
   }
-
-  readonly #changed: () => void
 
   /** Whether it ought to follow the meeting. */
   get isIn(): boolean {

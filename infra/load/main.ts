@@ -1,19 +1,37 @@
+import { writeFile } from 'node:fs/promises'
 import { BenchError } from '../bench/benchError.ts'
-import { readArguments, usage } from './arguments.ts'
+import { describeRun } from '../bench/machine.ts'
+import { type LoadArguments, readArguments, usage } from './arguments.ts'
+import { loadJson, loadMarkdown, loadTable } from './loadReport.ts'
 import { runMeeting } from './meetingLoad.ts'
+import { plot } from './plot.ts'
+import { measurePrimitives } from './primitiveCosts.ts'
+import { type Row, rowsOf } from './rows.ts'
+
+const reports = { table: loadTable, json: loadJson, markdown: loadMarkdown }
+const progress = (line: string) => console.error(line)
 
 try {
   const wanted = readArguments(process.argv.slice(2))
   if (wanted === undefined) console.log(usage)
-  else {
-    for (const n of wanted.participants) {
-      const run = await runMeeting(n, wanted.workload, (line) => console.error(line))
-      console.log(JSON.stringify(run, null, 1).length)
-    }
-  }
+  else await load(wanted)
 } catch (error) {
   if (!(error instanceof BenchError)) throw error
   console.error(`✗ ${error.code}: ${error.message}`)
   if (error.code === 'bench-arguments-wrong') console.error('\nSee --help.')
   process.exitCode = error.code === 'bench-arguments-wrong' ? 2 : 1
+}
+
+async function load({ participants, workload, format, svg }: LoadArguments): Promise<void> {
+  // While it takes its time, somebody may commit.
+  const run = describeRun({ platform: workload.provider, versus: [] })
+  const costs = measurePrimitives()
+  const rows: Row[] = []
+  for (const n of participants) {
+    progress(`▸ a meeting of ${n}`)
+    rows.push(...rowsOf(await runMeeting(n, workload, progress), costs))
+  }
+  const { store, processes } = workload
+  console.log(reports[format](run, { store, processes, costs, rows }))
+  if (svg !== undefined) await writeFile(svg, plot(rows))
 }

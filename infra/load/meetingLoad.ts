@@ -10,7 +10,7 @@ import { startKeyserver } from '../servers/keyserver.ts'
 import type { KeyserverQuestions } from '../servers/keyserverProcess.ts'
 import { startRedis } from '../servers/redis.ts'
 import type { Action } from './clientProcess.ts'
-import type { ClientRecord } from './loadClient.ts'
+import type { ClientRecord, MeetingPlace } from './loadClient.ts'
 import { Participants } from './participants.ts'
 
 export interface Workload {
@@ -23,8 +23,8 @@ export interface Workload {
   /** How many leave one after the other. */
   readonly leaves: number
   readonly patienceMs: number
-  /** Planted: these clients install no epoch after their first. */
-  readonly deaf?: readonly string[]
+  /** Planted faults, by the name of the client that has it: `member 0` is the founder. */
+  readonly faults?: MeetingPlace['faults']
 }
 
 export const phases = ['storm', 'churn', 'leaves', 'mass'] as const
@@ -51,7 +51,6 @@ export interface MeetingRun {
   readonly records: readonly ClientRecord[]
   /** Bytes that a client keeps once all have joined. */
   readonly memoryPerClient: number
-  readonly stormSeconds: number
 }
 
 /** For timers to be set before the first is due. */
@@ -81,7 +80,7 @@ export async function runMeeting(
         secret,
         provider: workload.provider,
         patienceMs: workload.patienceMs,
-        deaf: workload.deaf ?? [],
+        faults: workload.faults ?? {},
       }
       const clients = await Participants.start(place, workload.processes)
       try {
@@ -135,7 +134,6 @@ class Meeting {
       phases: this.#phases,
       records: await this.#clients.records(),
       memoryPerClient: kept / participants,
-      stormSeconds,
     }
   }
 

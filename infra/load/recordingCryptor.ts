@@ -17,17 +17,20 @@ export interface Holding {
 }
 
 /**
- * Stands in for the worker: there is no media, and what counts is when each epoch's key is there. A
- * deaf one takes its first epoch and no other.
+ * Planted, to see that a run notices. `deaf`: installs its first epoch and no other. `astray`: has
+ * another key than everybody else.
  */
+export type Fault = 'deaf' | 'astray'
+
+/** Stands in for the worker: there is no media, and what counts is when each epoch's key is there. */
 export class RecordingCryptor implements FrameCryptor {
   readonly installed: Installed[] = []
-  readonly #deaf: boolean
+  readonly #fault: Fault | undefined
   readonly #changed: () => void
   #holding: Holding | undefined
 
-  constructor(options: { readonly deaf: boolean }, changed: () => void) {
-    this.#deaf = options.deaf
+  constructor(fault: Fault | undefined, changed: () => void) {
+    this.#fault = fault
     this.#changed = changed
   }
 
@@ -37,9 +40,10 @@ export class RecordingCryptor implements FrameCryptor {
 
   installEpoch({ epoch, baseKey, leaves, removedLeaves }: EpochKeys): void {
     const at = machineTime()
+    if (this.#fault === 'astray') baseKey.reverse()
     const keyDigest = createHash('sha256').update(baseKey).digest('hex')
     baseKey.fill(0)
-    if (this.#deaf && this.#holding !== undefined) return
+    if (this.#fault === 'deaf' && this.#holding !== undefined) return
     this.installed.push({ epoch: Number(epoch), at, removed: removedLeaves })
     this.#holding = { epoch: Number(epoch), members: leaves.length, keyDigest }
     this.#changed()

@@ -1,0 +1,26 @@
+import { BenchError } from '../../bench/benchError.ts'
+import { runMeeting } from '../../load/meetingLoad.ts'
+import type { Fault } from '../../load/recordingCryptor.ts'
+
+/* A short run in which `member 2` has the fault that the command line names; prints what comes of it. */
+const fault = process.argv[2] as Fault
+try {
+  await runMeeting(
+    4,
+    {
+      store: 'memory',
+      provider: 'node',
+      processes: 2,
+      stormSeconds: 1,
+      churnSeconds: 1,
+      leaves: 1,
+      patienceMs: 5_000,
+      faults: { 'member 2': fault },
+    },
+    () => {},
+  )
+  console.log('{}')
+} catch (error) {
+  if (!(error instanceof BenchError)) throw error
+  console.log(JSON.stringify({ code: error.code, message: error.message }))
+}

@@ -59,6 +59,7 @@ const leadMs = 300
 const quietMs = 200
 const massLeaveMs = 1_000
 const second = 1_000
+const progressMs = 5_000
 
 /**
  * A meeting from its first join to the end, with a keyserver and clients in processes of their own.
@@ -142,7 +143,7 @@ class Meeting {
     const membersBefore = this.#members.length
     const before = await this.#readings()
     const startedAt = machineTime()
-    await run()
+    await this.#watched(run)
     const endedAt = machineTime()
     const after = await this.#readings()
     const entries = await this.#keyserver.ask('entries')
@@ -164,6 +165,25 @@ class Meeting {
         sent: after.traffic.sent - before.traffic.sent,
       },
     })
+  }
+
+  /** Says now and then how far it has come. */
+  async #watched(run: () => Promise<void>): Promise<void> {
+    const ended = new AbortController()
+    const watching = (async () => {
+      for (;;) {
+        await delay(progressMs, undefined, { signal: ended.signal })
+        this.#progress(`  ${await this.#keyserver.ask('commits')} commits so far`)
+      }
+    })().catch((error: unknown) => {
+      if (!ended.signal.aborted) throw error
+    })
+    try {
+      await run()
+    } finally {
+      ended.abort()
+      await watching
+    }
   }
 
   async #readings() {

@@ -35,6 +35,7 @@ type Noted =
 export class AppendedEntries {
   #noted: Noted[] = []
   #lastCommitAt = Number.NaN
+  #commits = 0
 
   /** The store, watched. */
   of(store: Store): Store {
@@ -47,6 +48,7 @@ export class AppendedEntries {
       const appended = await store.appendCommit(key, commit)
       this.#lastCommitAt = machineTime()
       if (appended.outcome === 'appended') {
+        this.#commits += 1
         this.#noted.push({ kind: 'unread', at: this.#lastCommitAt, commit })
       }
       return appended
@@ -59,6 +61,11 @@ export class AppendedEntries {
 
   get lastCommitAt(): number {
     return this.#lastCommitAt
+  }
+
+  /** In all. */
+  get commits(): number {
+    return this.#commits
   }
 
   /** What has come since this was called last. */

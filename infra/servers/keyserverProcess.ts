@@ -69,6 +69,7 @@ const questions = {
   cpuTime,
   /** When the store had taken the last commit. */
   lastAppended: () => appended.lastCommitAt,
+  commits: () => appended.commits,
   /** What has come onto the log since this was asked last. */
   entries: () => appended.take(),
   /** Of all connections since the process began. */

@@ -110,7 +110,7 @@ describe('a run of the load harness', () => {
   const planted = join(repository, 'infra', 'test', 'load', 'plantedRun.ts')
 
   it('fails, and does not hang, where a client never installs an epoch', () => {
-    const { stdout } = node(...flags, planted, 'deaf')
+    const { stdout } = node(...flags, planted, 'deaf', '3000')
     expect(JSON.parse(stdout)).toEqual({
       code: 'bench-members-stalled',
       message: expect.stringContaining('member 2'),
@@ -118,7 +118,7 @@ describe('a run of the load harness', () => {
   })
 
   it('fails where a client has another media key than the others', () => {
-    const { stdout } = node(...flags, planted, 'astray')
+    const { stdout } = node(...flags, planted, 'astray', '40000')
     expect(JSON.parse(stdout)).toEqual({
       code: 'bench-members-disagree',
       message: expect.stringContaining('member 2'),

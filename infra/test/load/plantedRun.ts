@@ -2,8 +2,8 @@ import { BenchError } from '../../bench/benchError.ts'
 import { runMeeting } from '../../load/meetingLoad.ts'
 import type { Fault } from '../../load/recordingCryptor.ts'
 
-/* A short run in which `member 2` has the fault that the command line names; prints what comes of it. */
-const fault = process.argv[2] as Fault
+/* A short run in which `member 2` has a fault; prints what comes of it. */
+const [, , fault, patienceMs] = process.argv
 try {
   await runMeeting(
     4,
@@ -14,8 +14,8 @@ try {
       stormSeconds: 1,
       churnSeconds: 1,
       leaves: 1,
-      patienceMs: 5_000,
-      faults: { 'member 2': fault },
+      patienceMs: Number(patienceMs),
+      faults: { 'member 2': fault as Fault },
     },
     () => {},
   )

@@ -26,6 +26,7 @@ const leafNode: fc.Arbitrary<LeafNode> = fc
     proposals: types,
     credentials: types,
     credentialType: fc.constantFrom(CredentialType.basic, CredentialType.x509),
+    committed: fc.boolean(),
   })
   .map(leafNodeOf)
 
@@ -125,7 +126,10 @@ it('a tree that has changed step by step is the one that its nodes make, and so 
         tree.treeHash(crypto)
         tree.keys.hasEncryptionKeyTwice
         const { leafCount } = tree
+        const before = tree.leaves()
         tree = applied(tree, model, change)
+        const changed = tree.leaves().filter((leaf) => !before.includes(leaf))
+        expect(changed.length).toBeLessThanOrEqual(1)
         if (tree.leafCount > leafCount) seen.doubled++
         if (tree.leafCount < leafCount) seen.halved++
       }
@@ -133,6 +137,11 @@ it('a tree that has changed step by step is the one that its nodes make, and so 
       expect(tree.toRatchetTree()).toEqual(nodes)
       expect(tree.encoded()).toEqual(encode(RatchetTree, nodes))
       const whole = PublicTree.fromRatchetTree(nodes)
+      for (const { firstLeaf, leafNodeSource, leafNode } of [...tree.leaves(), ...whole.leaves()]) {
+        expect(leafNode).toEqual(tree.leafNode(firstLeaf))
+        expect(leafNodeSource).toBe(leafNode?.leafNodeSource)
+      }
+      expect(tree.members().map(({ leafIndex }) => leafIndex)).toEqual(model.members)
       expect(toHex(tree.treeHash(crypto))).toBe(toHex(whole.treeHash(crypto)))
       const expected = expectedAnswers(nodes)
       expect(answers(tree, possibleKeys)).toEqual(expected)
@@ -159,6 +168,7 @@ it('the tree hash after a change hashes nothing but the changed path and what st
       proposals: [],
       credentials: [],
       credentialType: CredentialType.basic,
+      committed: true,
     })
   let tree = PublicTree.ofFounder(leaf(0))
   for (let n = 1; n < 512; n++) tree = tree.withAddedLeaf(leaf(n)).tree

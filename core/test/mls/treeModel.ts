@@ -14,6 +14,8 @@ export interface LeafTraits {
   readonly proposals: readonly number[]
   readonly credentials: readonly number[]
   readonly credentialType: typeof CredentialType.basic | typeof CredentialType.x509
+  /** Whether a commit has brought it, and not an Update. */
+  readonly committed: boolean
 }
 
 /** A leaf node of which nobody asks whether it is signed. */
@@ -27,8 +29,9 @@ export function leafNodeOf(traits: LeafTraits): LeafNode {
         ? { credentialType, identity: traits.signatureKey }
         : { credentialType, certificates: [{ certData: traits.signatureKey }] },
     capabilities: { versions: [1], cipherSuites: [1], extensions, proposals, credentials },
-    leafNodeSource: LeafNodeSource.commit,
-    parentHash: traits.encryptionKey,
+    ...(traits.committed
+      ? { leafNodeSource: LeafNodeSource.commit, parentHash: traits.encryptionKey }
+      : { leafNodeSource: LeafNodeSource.update }),
     extensions: [],
     signature: traits.signatureKey,
   }

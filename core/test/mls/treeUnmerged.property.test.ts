@@ -14,6 +14,7 @@ const leafNode = leafNodeOf({
   proposals: [],
   credentials: [],
   credentialType: CredentialType.basic,
+  committed: true,
 })
 
 /** Leaves that a parent does not have merged, mostly as they should be. */

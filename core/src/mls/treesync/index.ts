@@ -1,6 +1,6 @@
 export type { CommonCapabilities } from './commonCapabilities.ts'
 export { checkLeafNode, type LeafRequirements, verifyLeafNodeSignature } from './leafNode.ts'
 export { type Member, type PathStep, PublicTree } from './publicTree.ts'
-export { resolution } from './subtree.ts'
+export { type LeafSubtree, resolution } from './subtree.ts'
 export type { TreeKeys } from './treeKeys.ts'
 export { checkMembers, validateTree } from './treeValidation.ts'

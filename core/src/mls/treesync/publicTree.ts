@@ -100,14 +100,23 @@ export class PublicTree {
     return leaf < this.leafCount ? leafIn(this.root, leaf).leafNode : undefined
   }
 
-  /** From the left to the right. */
-  members(): readonly Member[] {
-    const members: Member[] = []
+  /**
+   * The leaves that are not blank, from the left to the right, without decoding any. As long as
+   * nothing changes a leaf, it is the same object in the tree of each epoch.
+   */
+  leaves(): readonly LeafSubtree[] {
+    const leaves: LeafSubtree[] = []
     visit(this.root, (subtree) => {
-      const leafNode = subtree.kind === 'leaf' ? subtree.leafNode : undefined
-      if (leafNode !== undefined) members.push({ leafIndex: subtree.firstLeaf, leafNode })
+      if (subtree.kind === 'leaf') leaves.push(subtree)
     })
-    return members
+    return leaves
+  }
+
+  /** From the left to the right, each decoded anew. */
+  members(): readonly Member[] {
+    return this.leaves().flatMap(({ firstLeaf, leafNode }) =>
+      leafNode === undefined ? [] : [{ leafIndex: firstLeaf, leafNode }],
+    )
   }
 
   /** Non-blank parents, each before the parents below it. */

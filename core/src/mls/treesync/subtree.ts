@@ -46,23 +46,28 @@ export class LeafSubtree {
   readonly firstLeaf: LeafIndex
   /** Undefined for a blank leaf. */
   readonly capabilities: CommonCapabilities | undefined
+  /** Undefined for a blank leaf. */
+  readonly leafNodeSource: LeafNode['leafNodeSource'] | undefined
   /** The TreeHashInput. */
   readonly #encoded: PackedBytes | undefined
 
   private constructor(
     leafIndex: LeafIndex,
-    encoded: PackedBytes | undefined,
-    capabilities: CommonCapabilities | undefined,
+    encoded?: PackedBytes,
+    capabilities?: CommonCapabilities,
+    leafNodeSource?: LeafNode['leafNodeSource'],
   ) {
     this.firstLeaf = leafIndex
     this.#encoded = encoded
     this.capabilities = capabilities
+    this.leafNodeSource = leafNodeSource
   }
 
   /** `like` are the capabilities that the leaf may turn out to have too. */
   static of(leafIndex: LeafIndex, leafNode: LeafNode, like?: CommonCapabilities): LeafSubtree {
     const encoded = new PackedBytes(encode(TreeHashInput, hashInput(leafIndex, leafNode)))
-    return new LeafSubtree(leafIndex, encoded, capabilitiesOf(leafNode, like))
+    const { leafNodeSource } = leafNode
+    return new LeafSubtree(leafIndex, encoded, capabilitiesOf(leafNode, like), leafNodeSource)
   }
 
   /** Leaves that come together and share a buffer. */
@@ -74,12 +79,13 @@ export class LeafSubtree {
     return encodeEach(TreeHashInput, inputs).map((encoding, i) => {
       const { leafIndex, leafNode } = leaves[i] as (typeof leaves)[number]
       like = capabilitiesOf(leafNode, like)
-      return new LeafSubtree(leafIndex, new PackedBytes(encoding), like)
+      const { leafNodeSource } = leafNode
+      return new LeafSubtree(leafIndex, new PackedBytes(encoding), like, leafNodeSource)
     })
   }
 
   static blank(leafIndex: LeafIndex): LeafSubtree {
-    return new LeafSubtree(leafIndex, undefined, undefined)
+    return new LeafSubtree(leafIndex)
   }
 
   get isBlank(): boolean {

@@ -273,7 +273,7 @@ export class SecureMeeting {
 
   #epochBegan(group: Group, effect: CommitEffect | undefined): void {
     const before = this.#view?.members ?? []
-    const members = rosterOf(group.members, group.leafIndex)
+    const members = rosterOf(group.public.tree.leaves(), group.leafIndex)
     this.#view = {
       epoch: group.epoch,
       members,

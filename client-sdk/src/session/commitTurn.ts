@@ -1,4 +1,3 @@
-import { concatBytes, encode, toHex, uint32 } from '@conclave/core/codec'
 import type { PublicGroup } from '@conclave/core/mls/public'
 import { LeafNodeSource } from '@conclave/core/wire'
 
@@ -9,25 +8,30 @@ const standInMs = 250
 
 /**
  * The members that are expected to commit, first one first: those that have never sent a path
- * (their path fills blank nodes and heals a leaf that nobody has healed yet), then by a hash that
- * changes with every epoch. Any member may commit; the order only saves wasted work.
+ * (their path fills blank nodes and heals a leaf that nobody has healed yet), then the others; of
+ * either in the order of their leaves, beginning at one that the transcript's hash names anew in
+ * each epoch. Whether somebody is there or not changes nobody's place by more than one. Any member
+ * may commit; the order only saves wasted work.
  */
 export function committersInOrder(
-  { crypto, groupContext, tree, pendingRemovals }: PublicGroup,
+  { groupContext, tree, pendingRemovals }: PublicGroup,
   present: ReadonlySet<number>,
 ): readonly number[] {
-  return tree
-    .members()
-    .filter(({ leafIndex }) => present.has(leafIndex) && !pendingRemovals.has(leafIndex))
-    .map(({ leafIndex, leafNode }) => ({
-      leafIndex,
-      hasSentPath: leafNode.leafNodeSource === LeafNodeSource.commit ? 1 : 0,
-      lot: toHex(
-        crypto.hash(concatBytes(groupContext.confirmedTranscriptHash, encode(uint32, leafIndex))),
-      ),
-    }))
-    .sort((a, b) => a.hasSentPath - b.hasSentPath || (a.lot < b.lot ? -1 : 1))
-    .map(({ leafIndex }) => leafIndex)
+  // Empty in the founder's first epoch (RFC 9420 §8.2). Two bytes name any leaf that there can be.
+  const [high = 0, low = 0] = groupContext.confirmedTranscriptHash
+  const first = (256 * high + low) % tree.leafCount
+  const candidates = tree
+    .leaves()
+    .filter(({ firstLeaf }) => present.has(firstLeaf) && !pendingRemovals.has(firstLeaf))
+  const inTurn = [
+    ...candidates.filter(({ firstLeaf }) => firstLeaf >= first),
+    ...candidates.filter(({ firstLeaf }) => firstLeaf < first),
+  ]
+  const hasSentPath = ({ leafNodeSource }: (typeof candidates)[number]) =>
+    leafNodeSource === LeafNodeSource.commit
+  return [...inTurn.filter((leaf) => !hasSentPath(leaf)), ...inTurn.filter(hasSentPath)].map(
+    ({ firstLeaf }) => firstLeaf,
+  )
 }
 
 /** Milliseconds after the first thing to commit at which a member of this rank commits. */

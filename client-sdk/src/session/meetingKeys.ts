@@ -115,7 +115,7 @@ function epochKeys(group: Group, removed: readonly number[], incarnation: number
     epoch: group.epoch,
     baseKey,
     ownLeaf: group.leafIndex,
-    leaves: group.members.map(({ leafIndex }) => leafIndex),
+    leaves: group.public.tree.leaves().map(({ firstLeaf }) => firstLeaf),
     removedLeaves: removed,
     incarnation,
   }

@@ -1,7 +1,7 @@
 import { type Bytes, equalBytes, fromUtf8, toHex } from '@conclave/core/codec'
 import { memberOf } from '@conclave/core/meeting'
-import type { Member } from '@conclave/core/mls/treesync'
-import { CredentialType } from '@conclave/core/wire'
+import type { LeafSubtree } from '@conclave/core/mls/treesync'
+import { CredentialType, type LeafNode } from '@conclave/core/wire'
 
 /** Somebody in the meeting, as their authenticated leaf says. */
 export interface Participant {
@@ -19,18 +19,28 @@ export interface RosterChange {
   readonly left: readonly Participant[]
 }
 
-export function rosterOf(members: readonly Member[], ownLeaf: number): readonly Participant[] {
-  return members.map(({ leafIndex, leafNode }) => {
-    const { credential } = leafNode
-    const identity =
-      credential.credentialType === CredentialType.basic ? fromUtf8(credential.identity) : undefined
-    return {
-      leaf: leafIndex,
-      identity: identity ?? toHex(leafNode.signatureKey),
-      deviceKey: memberOf(leafNode).deviceKey,
-      self: leafIndex === ownLeaf,
-    }
+type Person = Pick<Participant, 'identity' | 'deviceKey'>
+
+/** Leaves never change, and are the same objects in all epochs: each is read once. */
+const people = new WeakMap<LeafSubtree, Person>()
+
+export function rosterOf(leaves: readonly LeafSubtree[], ownLeaf: number): readonly Participant[] {
+  return leaves.map((leaf) => {
+    const person = people.get(leaf) ?? personAt(leaf)
+    people.set(leaf, person)
+    return { leaf: leaf.firstLeaf, ...person, self: leaf.firstLeaf === ownLeaf }
   })
+}
+
+function personAt(leaf: LeafSubtree): Person {
+  const leafNode = leaf.leafNode as LeafNode
+  const { credential } = leafNode
+  const identity =
+    credential.credentialType === CredentialType.basic ? fromUtf8(credential.identity) : undefined
+  return {
+    identity: identity ?? toHex(leafNode.signatureKey),
+    deviceKey: memberOf(leafNode).deviceKey,
+  }
 }
 
 /**

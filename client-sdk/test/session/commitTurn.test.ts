@@ -45,6 +45,15 @@ describe('who commits', () => {
     expect(orders.size).toBeGreaterThan(1)
   })
 
+  it('is hardly changed by who is there', async () => {
+    const { public: group } = (await Gathering.of(9)).group(0)
+    const all = committersInOrder(group, everybody)
+    for (const absent of all) {
+      const others = new Set([...everybody].filter((leaf) => leaf !== absent))
+      expect(committersInOrder(group, others)).toEqual(all.filter((leaf) => leaf !== absent))
+    }
+  })
+
   it('is put off by a batching window, unless somebody is to be removed', () => {
     expect([0, 1, 2].map((rank) => turnAfterMs(rank, false))).toEqual([100, 350, 600])
     expect([0, 1, 2].map((rank) => turnAfterMs(rank, true))).toEqual([0, 250, 500])

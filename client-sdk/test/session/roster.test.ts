@@ -1,3 +1,4 @@
+import { PublicTree } from '@conclave/core/mls/treesync'
 import { describe, expect, it } from 'vitest'
 import { type Participant, rosterChange, rosterOf } from '../../src/session/roster.ts'
 import { safetyCode } from '../../src/session/safetyCode.ts'
@@ -10,8 +11,7 @@ function at(leaf: number, identity: string, device = 0): Participant {
 describe('the roster', () => {
   it('names everyone by leaf, identity and device, and ourselves', async () => {
     const gathering = await Gathering.of(3)
-    const { members } = gathering.group(1)
-    const roster = rosterOf(members, 1)
+    const roster = rosterOf(gathering.group(1).public.tree.leaves(), 1)
     expect(roster.map(({ leaf, identity, self }) => [leaf, identity, self])).toEqual([
       [0, 'member 0', false],
       [1, 'member 1', true],
@@ -26,7 +26,8 @@ describe('the roster', () => {
     if (member === undefined) throw new Error('nobody')
     const { leafNode } = member
     const credential = { credentialType: 1, identity: Uint8Array.of(0xff, 0xfe) } as const
-    const [shown] = rosterOf([{ ...member, leafNode: { ...leafNode, credential } }], 0)
+    const tree = PublicTree.ofFounder({ ...leafNode, credential })
+    const [shown] = rosterOf(tree.leaves(), 0)
     expect(shown?.identity).toMatch(/^[0-9a-f]{64}$/)
   })
 

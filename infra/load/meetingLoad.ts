@@ -27,8 +27,7 @@ export interface Workload {
   readonly faults?: MeetingPlace['faults']
 }
 
-export const phases = ['storm', 'churn', 'leaves', 'mass'] as const
-export type Phase = (typeof phases)[number]
+export type Phase = 'storm' | 'churn' | 'warming' | 'leaves' | 'mass'
 
 /** What a phase took, by the machine's time in milliseconds, and who was there. */
 export interface PhaseRun {
@@ -127,6 +126,7 @@ class Meeting {
     const kept = (await this.#clients.memory()) - before
     const churn = `a join and a leave each second for ${churnSeconds} s`
     await this.#phase('churn', churn, () => this.#churn())
+    await this.#phase('warming', 'half as many commits as members', () => this.#warm())
     await this.#phase('leaves', `${leaves} leaves, one after the other`, () => this.#leave())
     const staying = Math.max(2, Math.ceil(participants / 10))
     await this.#phase('mass', `all but ${staying} leave`, () => this.#massLeave(staying))
@@ -208,6 +208,16 @@ class Meeting {
       actions.push(this.#leaving(1, at + second / 2), this.#joining(at))
     }
     await this.#act(actions)
+  }
+
+  /**
+   * Whoever has never committed comes first, so that few parents are blank afterwards: with half as
+   * many commits as members, hardly any whose members are on both sides.
+   */
+  async #warm(): Promise<void> {
+    while ((await this.#keyserver.ask('commits')) < this.#members.length / 2) {
+      await this.#act([this.#leaving(1, 0), this.#joining(0)])
+    }
   }
 
   /** All over the tree. */

@@ -36,8 +36,8 @@ function rowsOfPhase(
   costs: PrimitiveCosts,
 ): readonly Row[] {
   const work = workOf(phase, members, costs)
-  // So few were left that nobody could go.
-  if (work.commits.length === 0) return []
+  // So few were left that nobody could go; or what was done has only prepared what follows.
+  if (work.commits.length === 0 || phase.phase === 'warming') return []
   const figures = [
     ...overall(run, phase, work),
     ...latencies(run, phase, work),

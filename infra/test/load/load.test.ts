@@ -6,7 +6,6 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { redisMissing } from '../../../keyserver/test/support/redisServer.ts'
 import { repository } from '../../entry/repository.mjs'
-import { phases } from '../../load/meetingLoad.ts'
 
 const short = ['--storm', '1', '--churn', '2', '--leaves', '2']
 
@@ -57,7 +56,7 @@ describe('npm run load -- meeting', () => {
       expect(line.value, `${line.case} ${line.op}`).toBeGreaterThanOrEqual(0)
     }
     const opsOf = (phase: string) => lines.filter((line) => line.case === phase).map(({ op }) => op)
-    for (const phase of phases) {
+    for (const phase of ['storm', 'churn', 'leaves', 'mass']) {
       expect(opsOf(phase)).toEqual(
         expect.arrayContaining([
           'commits',

@@ -91,7 +91,7 @@ export class LoadClient {
       this.#meeting = meeting
       this.#leaf = meeting.self.leaf
       meeting.on('ended', (reason, error) => {
-        if (reason !== 'left') this.#fail(error ?? new Error(reason))
+        if (reason !== 'left') this.#fail(error ?? reason)
       })
       // The sender is a browser's; the cryptor does not look at it.
       await meeting.protect({} as RTCRtpSender, { source: 'microphone' })

@@ -45,13 +45,16 @@ export class Participants {
     for (;;) {
       const all = (await this.#everywhere((child) => child.ask('settle', members))).flat()
       refuseFailed(all)
-      const behind = all.filter(({ holding }) => holding?.members !== members)
-      const epochs = new Set(all.map(({ holding }) => holding?.epoch))
-      if (behind.length === 0 && epochs.size === 1) return expectOneKey(all)
-      if (machineTime() > deadline || behind.length > 0) {
+      const newest = Math.max(...all.map(({ holding }) => holding?.epoch ?? -1))
+      const behind = all.filter(
+        ({ holding }) => holding?.members !== members || holding.epoch !== newest,
+      )
+      if (behind.length === 0) return expectOneKey(all)
+      // Their own patience is over, or ours with those who see as many in another epoch.
+      if (machineTime() > deadline) {
         throw new BenchError(
           'bench-members-stalled',
-          `${namesOf(behind)} of ${all.length} do not see ${members} members within ${this.#patienceMs} ms`,
+          `${namesOf(behind)} of ${all.length} do not see the newest epoch of ${members} members within ${this.#patienceMs} ms`,
         )
       }
       await delay(againMs)

@@ -1,4 +1,5 @@
-import { SecureMeeting } from '@conclave/client'
+import { SecureMeeting, SessionError } from '@conclave/client'
+import { ConclaveError } from '@conclave/core'
 import { HmacAccessKey, mintToken } from '@conclave/core/access'
 import { systemClock } from '@conclave/keyserver'
 import { connectServer } from '../../client-sdk/src/edge/serverConnection.ts'
@@ -33,7 +34,7 @@ export interface ClientRecord {
   readonly leaveCalledAt: number | undefined
   readonly installed: readonly Installed[]
   readonly won: readonly WonCommit[]
-  /** The code of what it did not survive. */
+  /** What it did not survive. */
   readonly failed: string | undefined
 }
 
@@ -121,8 +122,14 @@ export class LoadClient {
   }
 
   #fail(error: unknown): void {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : String(error)
-    this.#failed ??= code
+    this.#failed ??= reasonOf(error)
     this.#changed()
   }
+}
+
+/** Its code, and what else it has for whoever looks for the reason. */
+function reasonOf(error: unknown): string {
+  if (!(error instanceof ConclaveError)) return String(error)
+  const detail = error instanceof SessionError ? error.detail : undefined
+  return detail === undefined ? error.code : `${error.code} (${detail})`
 }

@@ -67,6 +67,11 @@ export const actions: readonly Action[] = [
     run: (world, _, chance) => world.cluster.storeOut(chance.magnitude(50, 8_000)),
   },
   {
+    name: 'mute instances',
+    weight: 3,
+    run: (world, _, chance) => world.cluster.mute(chance.magnitude(500, 15_000)),
+  },
+  {
     name: 'lose entries',
     weight: 1,
     run: (world, _, chance) =>
@@ -80,12 +85,17 @@ export const actions: readonly Action[] = [
   },
   {
     name: 'damage',
-    weight: 1,
-    run: (world, who, chance) => world.damage(chance.happens(0.5) ? world.people : [who]),
+    weight: 3,
+    run: (world, who, chance) => {
+      // Most often for members: a Welcome that cannot be opened only makes its owner come again.
+      const members = world.people.filter(({ life }) => life?.isIn === true)
+      const chosen = members.filter((_, i) => i === 0 || chance.happens(0.5))
+      world.damage(chance.happens(0.2) ? [who] : chosen)
+    },
   },
   {
     name: 'rebuild media',
-    weight: 1,
+    weight: 2,
     run: (_, who) => void who.life?.rebuildMedia(),
   },
   { name: 'steal', weight: 2, run: (world, who) => world.steal(who) },

@@ -20,7 +20,7 @@ export interface Plan {
 export function planOf(seed: number, members: number, count: number): Plan {
   const chance = new Chance('plan', seed, members, count)
   // Each run does without some of all that can happen: what is rare beside the rest comes in rows.
-  const chosen = actions.filter(({ weight }) => weight > 2 || chance.happens(0.4))
+  const chosen = actions.filter(({ weight }) => weight > 2 || chance.happens(0.5))
   const total = chosen.reduce((sum, { weight }) => sum + weight, 0)
   const steps: Step[] = []
   for (let place = 0; place < count; place++) {

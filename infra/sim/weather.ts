@@ -16,15 +16,15 @@ export interface Weather {
 
 export const calm: Weather = { late: 0, twice: 0, answerLost: 0, newsLost: 0, storeSlow: 0 }
 
-/** Half of all runs have fair weather, so that their actions' faults are seen alone. */
+/** Many runs have fair weather, so that their actions' faults are seen alone. */
 export function weatherOf(chance: Chance): Weather {
-  if (chance.happens(0.5)) return { ...calm, storeSlow: chance.pick([0, 0.3]) }
+  if (chance.happens(0.4)) return { ...calm, storeSlow: chance.pick([0, 0.3]) }
   const some = (most: number) => (chance.happens(0.6) ? chance.between(0, most) : 0)
   return {
     late: some(0.15),
     twice: some(0.2),
     answerLost: some(0.05),
-    newsLost: some(0.2),
+    newsLost: some(0.5),
     storeSlow: some(0.5),
   }
 }

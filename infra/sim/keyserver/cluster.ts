@@ -45,6 +45,7 @@ export class Cluster {
   #instances: readonly Instance[]
   #made = 0
   #outUntil = 0
+  #mutedUntil = 0
 
   constructor(options: ClusterOptions) {
     const { clock, chance, network, crypto, removals, met, refused } = options
@@ -105,8 +106,14 @@ export class Cluster {
     this.#outUntil = Math.max(this.#outUntil, this.#options.clock.now() + ms)
   }
 
+  /** Instances hear nothing of each other for so long. */
+  mute(ms: number): void {
+    this.#mutedUntil = Math.max(this.#mutedUntil, this.#options.clock.now() + ms)
+  }
+
   heal(): void {
     this.#outUntil = 0
+    this.#mutedUntil = 0
   }
 
   #start(): Instance {
@@ -119,7 +126,7 @@ export class Cluster {
     const { clock, network, chance, met } = this.#options
     for (const to of this.alive) {
       if (to === from) continue
-      if (chance.happens(network.weather.newsLost)) {
+      if (clock.now() < this.#mutedUntil || chance.happens(network.weather.newsLost)) {
         met(kind, 'news lost')
         continue
       }

@@ -57,21 +57,13 @@ export const keyserverPlants: readonly Plant[] = [
   },
   {
     name: 'a commit is undone although somebody has applied it',
-    store: (inner) => {
-      const failed = new Set<number>()
-      return otherwise(inner, (store) => ({
+    store: (inner) =>
+      otherwise(inner, (store) => ({
         addStatus: async (key, seq, status) => {
-          if (status.status === 'failed') failed.add(status.leaf)
-          const all = await store.addStatus(key, seq, status)
-          return all?.filter(({ status: one }) => one === 'failed')
+          const statuses = await store.addStatus(key, seq, status)
+          return statuses?.map((one) => ({ ...one, status: 'failed' }))
         },
-        readPresence: async (key, times) => {
-          const view = await store.readPresence(key, times)
-          if (view === undefined || failed.size === 0) return view
-          return { ...view, present: view.present.filter((leaf) => failed.has(leaf)) }
-        },
-      }))
-    },
+      })),
   },
   {
     name: 'the Welcomes of two newcomers are mixed up',

@@ -23,19 +23,20 @@ const givenAwayBy: Readonly<Record<string, string>> = {
   'the incarnation is stored after its use instead of before': 'frame-key-reused',
   'a process that starts again draws the same random bytes': 'encryption-key-reused',
   'a group that is over is not closed': 'closed-group-works',
-  'secrets are not wiped': 'secret-outlives-its-epoch',
+  'secrets are not wiped': 'secret-outlives-its-session',
   'the keyserver takes a second commit of an epoch': 'epoch-with-two-commits',
   'the keyserver acknowledges commits that it then forgets': 'epoch-twofold',
   'the keyserver never finds anybody absent': 'not-converged',
-  'the keyserver removes another one than who is gone': 'failed-without-cause',
+  'the keyserver removes another one than who is gone': 'not-converged',
   'a commit is undone although somebody has applied it': 'void-of-applied-commit',
   'the Welcomes of two newcomers are mixed up': 'failed-without-cause',
 }
 
+/** A run in which this invariant gives the bug away; others may do so before. */
 async function find(plant: Plant): Promise<{ seed: number; outcome: Outcome } | undefined> {
   for (let seed = 1; seed <= mostSeeds; seed++) {
     const outcome = await simulate(planOf(seed, members, steps), plant)
-    if (outcome.violation !== undefined) return { seed, outcome }
+    if (outcome.violation?.check === givenAwayBy[plant.name]) return { seed, outcome }
   }
   return undefined
 }
@@ -44,8 +45,12 @@ describe('the simulator finds that', () => {
   const plants = [...clientPlants, ...keyserverPlants]
 
   it.each(plants.map((plant) => [plant.name, plant] as const))('%s', async (name, plant) => {
+    expect(givenAwayBy[name]).toBeDefined()
     const found = await find(plant)
-    expect(found?.outcome.violation?.check).toBe(givenAwayBy[name])
+    if (found === undefined) throw new Error(`not in ${mostSeeds} seeds`)
+    // Without the bug the same run holds.
+    const honest = await simulate(planOf(found.seed, members, steps))
+    expect(honest.violation).toBeUndefined()
   })
 
   it('fails with less than it was told to do, and alike', async () => {

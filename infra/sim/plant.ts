@@ -1,4 +1,4 @@
-import type { RemovalSigner, Store } from '@conclave/keyserver'
+import type { Store } from '@conclave/keyserver'
 import type { Seams } from './people/life.ts'
 
 /** A bug that is put in at a seam, to see that a run finds it. */
@@ -6,7 +6,6 @@ export interface Plant {
   readonly name: string
   /** Between the keyserver's instances and their store. */
   readonly store?: (store: Store) => Store
-  readonly removalSigner?: (signer: RemovalSigner) => RemovalSigner
   /** Between a client and what it is given. */
   readonly seams?: Seams
   /** Changes a class for the time of a run; what it returns undoes that. */

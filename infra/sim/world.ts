@@ -66,7 +66,6 @@ export class World {
       removals,
       instances: chance.of('instances').whole(1, 3),
       store: plant.store,
-      removalSigner: plant.removalSigner,
       stepTaken: (...step) => this.#history.stepTaken(...step),
       met,
       refused: (request, code, detail) => {

@@ -28,7 +28,6 @@ export interface ClusterOptions {
   readonly instances: number
   /** What stands between the instances and their store. */
   readonly store?: ((store: Store) => Store) | undefined
-  readonly removalSigner?: ((signer: RemovalSigner) => RemovalSigner) | undefined
   readonly stepTaken: StepListener
   readonly met: (kind: string, fault: string) => void
   readonly refused: Shared['refused']
@@ -53,7 +52,6 @@ export class Cluster {
     this.journal = new JournaledStore(clock, options.stepTaken)
     const logger = pino({ level: 'error' }, { write: (line) => this.complaints.push(line.trim()) })
     const jobs = timerJobs({ clock, logger: pino({ level: 'silent' }) })
-    const signer = removalSigner(removals)
     this.#shared = {
       clock,
       crypto,
@@ -62,7 +60,7 @@ export class Cluster {
       met,
       refused,
       store: options.store?.(this.journal.store) ?? this.journal.store,
-      removalSigner: options.removalSigner?.(signer) ?? signer,
+      removalSigner: removalSigner(removals),
       isStoreOut: () => clock.now() < this.#outUntil,
       isStoreSlow: (its) => its.happens(network.weather.storeSlow),
       tellOthers: (from, kind, news) => this.#tellOthers(from, kind, news),

@@ -1,5 +1,5 @@
 import type { DeliveryTransport, SessionStore } from '@conclave/client'
-import { type Bytes, decode } from '@conclave/core/codec'
+import { type Bytes, decode, utf8 } from '@conclave/core/codec'
 import { Secret, type SecretCrypto, type SecretSuite } from '@conclave/core/crypto/secret'
 import { nodeCrypto } from '@conclave/core/crypto/secret/node'
 import type { ReplyTo, RequestName, RequestOf } from '@conclave/core/delivery'
@@ -114,6 +114,30 @@ export const clientPlants: readonly Plant[] = [
     },
   },
   {
+    name: 'members derive exporters of their own',
+    seams: {
+      crypto: (crypto, name) =>
+        otherwise(crypto, (suite) => ({
+          expand: (key, info, length) => {
+            const expanded = suite.expand(key, info, length)
+            return labelOf(info) === 'exporter' ? suite.extract(utf8(name), expanded) : expanded
+          },
+        })),
+    },
+  },
+  {
+    name: 'a copy of each exporter is left behind',
+    seams: {
+      crypto: (crypto) =>
+        otherwise(crypto, (suite) => ({
+          expand: (key, info, length) => {
+            const expanded = suite.expand(key, info, length)
+            return labelOf(info) === 'exporter' ? expanded.slice() : expanded
+          },
+        })),
+    },
+  },
+  {
     name: 'the commit secret is left out of the key schedule',
     seams: {
       crypto: (crypto) =>
@@ -145,6 +169,16 @@ export const clientPlants: readonly Plant[] = [
         const [person = name] = name.split('#')
         return nodeCrypto({ random: randomBytesOf('again', person), deterministic: true })
       },
+    },
+  },
+  {
+    name: 'a session that has ended stays connected',
+    seams: {
+      transport: (transport) => ({
+        start: (events) => transport.start(events),
+        request: (name, request) => transport.request(name, request),
+        close: () => {},
+      }),
     },
   },
   {

@@ -1,5 +1,4 @@
-import type { LeafIndex } from '@conclave/core/wire'
-import type { RemovalSigner, Store } from '@conclave/keyserver'
+import type { Store } from '@conclave/keyserver'
 import type { Plant } from '../../sim/plant.ts'
 
 /** A store with some of its steps done otherwise. */
@@ -46,14 +45,6 @@ export const keyserverPlants: readonly Plant[] = [
           return view && { ...view, overdue: [] }
         },
       })),
-  },
-  {
-    name: 'the keyserver removes another one than who is gone',
-    removalSigner: (signer): RemovalSigner => ({
-      externalSender: signer.externalSender,
-      signRemoval: (group, leaf) =>
-        signer.signRemoval(group, (leaf === 0 ? 1 : leaf - 1) as LeafIndex),
-    }),
   },
   {
     name: 'a commit is undone although somebody has applied it',

@@ -6,5 +6,5 @@ export const keyserverFaults = {
   files: ['keyserver/test/faults/faults.test.ts'],
   // Rounds of each fault, of two to three seconds.
   runs: 50,
-  limitMinutes: 16,
+  limitMinutes: 13,
 }

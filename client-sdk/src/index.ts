@@ -25,9 +25,12 @@ export {
   SecureMeeting,
 } from './secureMeeting.ts'
 export type { JoinProgress } from './session/entrance.ts'
+export { describeHistory, type HistoryEntry, type HistoryEvent } from './session/history.ts'
 export type { MeetingIdentity } from './session/identity.ts'
 export type { EndReason } from './session/meetingSession.ts'
-export type { Participant } from './session/roster.ts'
+export type { Device, NamedDevice, Participant, Standing } from './session/roster.ts'
+export type { Arrival, Departure } from './session/rosterChange.ts'
+export type { SafetyCode, SafetyCodeComparison } from './session/safetyCode.ts'
 export { SessionError, type SessionErrorCode } from './session/sessionError.ts'
 export { memorySessionStore, type SessionStore } from './session/store.ts'
 export type { DeliveryTransport, TransportEvents } from './session/transport.ts'

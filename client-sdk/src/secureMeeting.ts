@@ -1,5 +1,5 @@
-import type { Clock, ConclaveError, RandomBytes } from '@conclave/core'
-import { equalBytes, fromUtf8, utf8 } from '@conclave/core/codec'
+import { type Clock, ConclaveError, type RandomBytes } from '@conclave/core'
+import { fromUtf8, utf8 } from '@conclave/core/codec'
 import type { SecretCrypto } from '@conclave/core/crypto/secret'
 import type { MeetingTrust } from '@conclave/core/meeting'
 import type { CommitEffect, Group } from '@conclave/core/mls/group'
@@ -10,12 +10,20 @@ import { connectServer, type TokenSource } from './edge/serverConnection.ts'
 import { socketTransport } from './edge/socketTransport.ts'
 import { IsolatedEmitter } from './isolatedEmitter.ts'
 import { createWorkerFrameCryptor, type FrameCryptor, type MediaSource } from './media/index.ts'
+import { suiteOf } from './session/enterMeeting.ts'
 import type { JoinProgress } from './session/entrance.ts'
+import type { HistoryEntry } from './session/history.ts'
 import type { MeetingIdentity } from './session/identity.ts'
 import { MeetingKeys } from './session/meetingKeys.ts'
+import { MeetingRoster, participantUnknown } from './session/meetingRoster.ts'
 import { type EndReason, MeetingSession } from './session/meetingSession.ts'
-import { type Participant, rosterChange, rosterOf } from './session/roster.ts'
-import { safetyCode } from './session/safetyCode.ts'
+import { type Device, isSameDevice, type NamedDevice, type Participant } from './session/roster.ts'
+import type { Arrival, Departure } from './session/rosterChange.ts'
+import {
+  compareSafetyCodes,
+  type SafetyCode,
+  type SafetyCodeComparison,
+} from './session/safetyCode.ts'
 import { SessionError } from './session/sessionError.ts'
 import type { SessionStore } from './session/store.ts'
 import type { DeliveryTransport } from './session/transport.ts'
@@ -61,8 +69,17 @@ export interface EpochView {
 
 export interface MeetingEvents {
   epochChanged: (change: EpochView & { readonly committer: Participant | undefined }) => void
-  participantJoined: (participant: Participant) => void
-  participantLeft: (participant: Participant) => void
+  participantJoined: (participant: Participant, arrival: Arrival) => void
+  /** Whoever enters again with the same device, at the same leaf, has not left. */
+  participantLeft: (participant: Participant, departure: Departure) => void
+  /**
+   * Somebody whom the user has verified is here with a device that the user has not: a new one of
+   * theirs, or somebody else under their name. Those who were here when we entered have
+   * `Participant.deviceChanged` and no event.
+   */
+  deviceChanged: (participant: Participant) => void
+  /** `verified` or `deviceChanged` of a participant is another now, because of our own user. */
+  verificationChanged: (participant: Participant) => void
   connectionChanged: (connected: boolean) => void
   /**
    * We cannot follow the meeting any more, and enter it anew. Until the next `epochChanged` nothing
@@ -71,8 +88,15 @@ export interface MeetingEvents {
   rejoining: (error: ConclaveError) => void
   /** Something that a peer or server did was refused, or media cannot go on; for a log. */
   problem: (error: ConclaveError) => void
-  /** The last event; where the session was `closed` or `failed`, `error` says why. */
-  ended: (reason: EndReason, error: ConclaveError | undefined) => void
+  /**
+   * The last event; where the session was `closed` or `failed`, `error` says why, and where we were
+   * `removed`, `departure` who asked for it and who committed it.
+   */
+  ended: (
+    reason: EndReason,
+    error: ConclaveError | undefined,
+    departure: Departure | undefined,
+  ) => void
 }
 
 const defaultJoinTimeoutMs = 60_000
@@ -92,10 +116,10 @@ export class SecureMeeting {
   readonly #events = new IsolatedEmitter<MeetingEvents>()
   readonly #session: MeetingSession
   readonly #keys: MeetingKeys
+  readonly #roster: MeetingRoster
   readonly #entered = Promise.withResolvers<void>()
   readonly #options: JoinOptions
   readonly #calls = new Set<Call>()
-  #view: EpochView | undefined
   #ended: ConclaveError | undefined
 
   private constructor(options: JoinOptions) {
@@ -114,6 +138,7 @@ export class SecureMeeting {
       currentGroup: () => (this.#ended === undefined ? this.#session.group : undefined),
     })
     const { meetingId, identity, trust } = options
+    this.#roster = new MeetingRoster({ meetingId, crypto: suiteOf(crypto), clock, store })
     const environment = { clock, random, crypto, store }
     this.#session = new MeetingSession(
       { meetingId, identity, trust, environment },
@@ -122,9 +147,12 @@ export class SecureMeeting {
         epochBegan: (group, effect) => this.#epochBegan(group, effect),
         connectionChanged: (connected) => this.#events.emit('connectionChanged', connected),
         progress: (progress) => options.onProgress?.(progress),
-        lost: (error) => this.#events.emit('rejoining', error),
+        lost: (error) => {
+          this.#roster.lostPlace()
+          this.#events.emit('rejoining', error)
+        },
         problem: (error) => this.#events.emit('problem', error),
-        ended: (reason, error) => this.#sessionEnded(reason, error),
+        ended: (reason, error, removal) => this.#sessionEnded(reason, error, removal),
       },
     )
   }
@@ -134,7 +162,7 @@ export class SecureMeeting {
    * meeting's keys are there.
    *
    * @throws AccessError `url-invalid`, `insecure-url`; SessionError `argument-invalid`,
-   *   `join-timeout`, `keyserver-refused`, `platform-unsupported`; MeetingError
+   *   `join-timeout`, `keyserver-refused`, `platform-unsupported`, `store-…`; MeetingError
    *   `meeting-terms-differ` and others where the group is not what `trust` says; MlsError where
    *   the keyserver hands out a group that is not valid
    */
@@ -153,7 +181,7 @@ export class SecureMeeting {
       ),
     )
     try {
-      meeting.#session.start()
+      meeting.#start()
       await meeting.#entered.promise
     } finally {
       cancel()
@@ -163,12 +191,28 @@ export class SecureMeeting {
 
   /** The current epoch; the last one once the meeting has ended. */
   get view(): EpochView {
-    // `join` resolves with the first epoch.
-    return this.#view as EpochView
+    const { epoch, digits } = this.safetyCode
+    return { epoch, members: this.#roster.current.participants, safetyCode: digits }
   }
 
   get self(): Participant {
-    return this.view.members.find(({ self }) => self) as Participant
+    return this.#roster.current.self as Participant
+  }
+
+  /** The devices of each identity in the current epoch. */
+  get people(): ReadonlyMap<string, readonly Device[]> {
+    return this.#roster.current.people
+  }
+
+  /** The current epoch's, to be read or shown to others. */
+  get safetyCode(): SafetyCode {
+    // `join` resolves with the first epoch.
+    return this.#roster.safetyCode as SafetyCode
+  }
+
+  /** The newest thousand of what has happened here, for `describeHistory`; oldest first. */
+  get history(): readonly HistoryEntry[] {
+    return this.#roster.history
   }
 
   on<E extends keyof MeetingEvents>(event: E, listener: MeetingEvents[E]): this {
@@ -199,10 +243,10 @@ export class SecureMeeting {
     receiver: RTCRtpReceiver,
     { participant, source }: { readonly participant: Participant; readonly source: MediaSource },
   ): Promise<void> {
-    const { leaf, deviceKey } = participant
+    const { leaf } = participant
     const current = this.participantAt(leaf)
-    if (current === undefined || !equalBytes(current.deviceKey, deviceKey)) {
-      throw new SessionError('participant-unknown', `nobody of that kind is at leaf ${leaf}`)
+    if (current === undefined || !isSameDevice(current, participant)) {
+      throw participantUnknown(leaf)
     }
     const cryptor = await this.#keys.cryptor()
     await cryptor.unprotect(receiver, { leaf, source })
@@ -245,7 +289,46 @@ export class SecureMeeting {
 
   /** Who holds a leaf in the current epoch. */
   participantAt(leaf: number): Participant | undefined {
-    return this.view.members.find((member) => member.leaf === leaf)
+    return this.#roster.current.at(leaf)
+  }
+
+  /** Every leaf of a person in the current epoch: all that has to be removed with them. */
+  leavesOf(identity: string): readonly number[] {
+    return this.#roster.current.leavesOf(identity)
+  }
+
+  /**
+   * Compares the `qr` of another participant's safety code with ours, in constant time.
+   * @throws SessionError `safety-code-invalid` where it is none
+   */
+  compareSafetyCode(scanned: string): SafetyCodeComparison {
+    return compareSafetyCodes(this.safetyCode, scanned)
+  }
+
+  /**
+   * What two users compare to verify each other's devices: 60 decimal digits in groups of five, the
+   * same for both and in every meeting.
+   * @throws SessionError `argument-invalid` where it is our own device
+   */
+  fingerprintWith(participant: NamedDevice): string {
+    return this.#roster.fingerprintWith(participant)
+  }
+
+  /**
+   * Remembers in the store, for all meetings, that the user has verified this participant's device.
+   * @throws SessionError `participant-unknown`, `argument-invalid` where it is our own device,
+   *   `session-ended`, `store-unavailable`
+   */
+  async verify(participant: Participant): Promise<void> {
+    await this.#judge(participant, true)
+  }
+
+  /**
+   * Forgets it.
+   * @throws SessionError as `verify` does
+   */
+  async unverify(participant: Participant): Promise<void> {
+    await this.#judge(participant, false)
   }
 
   /** Leaves: the others rotate their keys, and ours are wiped. Safe to call twice. */
@@ -271,30 +354,53 @@ export class SecureMeeting {
     }
   }
 
-  #epochBegan(group: Group, effect: CommitEffect | undefined): void {
-    const before = this.#view?.members ?? []
-    const members = rosterOf(group.public.tree.leaves(), group.leafIndex)
-    this.#view = {
-      epoch: group.epoch,
-      members,
-      safetyCode: safetyCode(group.epochAuthenticator),
-    }
-    const { joined, left } = rosterChange(before, members)
-    // Whoever has entered anew has not seen what became of the others.
-    this.#keys.epochBegan(group, effect?.removed ?? left.map(({ leaf }) => leaf))
-    this.#entered.resolve()
-    for (const participant of left) this.#events.emit('participantLeft', participant)
-    for (const participant of joined) this.#events.emit('participantJoined', participant)
-    const committer = members.find(({ leaf }) => leaf === effect?.proposals.committer)
-    this.#events.emit('epochChanged', { ...this.#view, committer })
+  /** Who is verified must be known before anybody is shown. */
+  #start(): void {
+    this.#roster.load().then(
+      () => {
+        if (this.#ended === undefined) this.#session.start()
+      },
+      (cause: unknown) => {
+        const failed = () => new SessionError('store-unavailable', 'the store failed', { cause })
+        this.#session.abandon(cause instanceof ConclaveError ? cause : failed())
+      },
+    )
   }
 
-  #sessionEnded(reason: EndReason, error: ConclaveError | undefined): void {
+  async #judge(participant: Participant, verified: boolean): Promise<void> {
+    if (this.#ended !== undefined) throw this.#ended
+    const changed = await this.#roster.judge(participant, verified)
+    if (this.#ended !== undefined) return
+    for (const each of changed) this.#events.emit('verificationChanged', each)
+  }
+
+  #epochBegan(group: Group, effect: CommitEffect | undefined): void {
+    const { joined, left, suspects } = this.#roster.epochBegan(group, effect)
+    // Whoever has entered anew has not seen what became of the others.
+    this.#keys.epochBegan(group, effect?.removed ?? left.map(({ participant }) => participant.leaf))
+    this.#entered.resolve()
+    for (const { participant, departure } of left) {
+      this.#events.emit('participantLeft', participant, departure)
+    }
+    for (const { participant, arrival } of joined) {
+      this.#events.emit('participantJoined', participant, arrival)
+    }
+    for (const participant of suspects) this.#events.emit('deviceChanged', participant)
+    const committer = effect && this.participantAt(effect.proposals.committer)
+    this.#events.emit('epochChanged', { ...this.view, committer })
+  }
+
+  #sessionEnded(
+    reason: EndReason,
+    error: ConclaveError | undefined,
+    removal: CommitEffect | undefined,
+  ): void {
     this.#ended = error ?? new SessionError('session-ended', `the meeting is over: ${reason}`)
+    const departure = this.#roster.ended(reason, removal)
     for (const call of this.#calls) void call.close()
     this.#keys.close()
     this.#entered.reject(this.#ended)
-    this.#events.emit('ended', reason, error)
+    this.#events.emit('ended', reason, error, departure)
   }
 }
 

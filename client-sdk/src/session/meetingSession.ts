@@ -48,8 +48,12 @@ export interface SessionEvents {
   lost(error: ConclaveError): void
   /** Something a peer or server did that was refused, and that the session survives. */
   problem(error: ConclaveError): void
-  /** The last event, once. */
-  ended(reason: EndReason, error: ConclaveError | undefined): void
+  /** The last event, once; `removal` is the commit that removed us. */
+  ended(
+    reason: EndReason,
+    error: ConclaveError | undefined,
+    removal: CommitEffect | undefined,
+  ): void
 }
 
 /** How long `leave` waits for its own removal to be on the log. */
@@ -255,6 +259,7 @@ export class MeetingSession {
       epochBegan: (current, effect) => this.#events.epochBegan(current, effect),
       problem: (error) => this.#events.problem(error),
       end: (reason, error) => this.#end(reason, error),
+      removed: (effect) => this.#end('removed', undefined, effect),
       lost: (error) => this.#lose(error),
     })
     this.#participation = participation
@@ -329,7 +334,7 @@ export class MeetingSession {
       : undefined
   }
 
-  #end(reason: EndReason, error?: ConclaveError): void {
+  #end(reason: EndReason, error?: ConclaveError, removal?: CommitEffect): void {
     if (this.#ended) return
     this.#ended = true
     this.#cancelRetry?.()
@@ -339,7 +344,7 @@ export class MeetingSession {
     try {
       this.#link.close()
     } finally {
-      this.#events.ended(reason, error)
+      this.#events.ended(reason, error, removal)
     }
   }
 

@@ -48,7 +48,8 @@ export interface ParticipationHost {
   run(step: () => Promise<void>): void
   epochBegan(group: Group, effect: CommitEffect | undefined): void
   problem(error: ConclaveError): void
-  end(reason: 'removed' | 'closed' | 'failed', error?: ConclaveError): void
+  end(reason: 'closed' | 'failed', error?: ConclaveError): void
+  removed(effect: CommitEffect): void
   /** From here on we cannot follow; what comes after our epoch can be entered anew. */
   lost(error: ConclaveError): void
 }
@@ -340,7 +341,7 @@ export class Participation {
       case 'removed':
         return this.#away && removedByKeyserver(outcome.effect, this.group)
           ? this.#host.lost(absentForTooLong())
-          : this.#host.end('removed')
+          : this.#host.removed(outcome.effect)
       case 'inapplicable':
         return this.#host.lost(inapplicable(outcome.error))
       case 'contradicted':

@@ -1,66 +1,139 @@
 import { type Bytes, equalBytes, fromUtf8, toHex } from '@conclave/core/codec'
 import { memberOf } from '@conclave/core/meeting'
-import type { LeafSubtree } from '@conclave/core/mls/treesync'
+import type { CommitEffect } from '@conclave/core/mls/group'
+import type { Member } from '@conclave/core/mls/treesync'
 import { CredentialType, type LeafNode } from '@conclave/core/wire'
 
+/** Somebody's device, as it is the same in every meeting. */
+export interface NamedDevice {
+  readonly identity: string
+  /** What people verify about a device. */
+  readonly deviceKey: Bytes
+}
+
+/** What the user has found out about a device, in this meeting or before. */
+export interface Standing {
+  /** Whether it is the user's own, or `SecureMeeting.verify` was called for it. */
+  readonly verified: boolean
+  /** Whether other devices of its identity were verified and this one was not. */
+  readonly deviceChanged: boolean
+}
+
 /** Somebody in the meeting, as their authenticated leaf says. */
-export interface Participant {
+export interface Participant extends NamedDevice, Standing {
   /** The leaf index, which media keys name them by. */
   readonly leaf: number
-  readonly identity: string
-  /** What people verify about a device; the same in every meeting. */
-  readonly deviceKey: Bytes
   /** Whether this is the session's own leaf. */
   readonly self: boolean
 }
 
-export interface RosterChange {
-  readonly joined: readonly Participant[]
-  readonly left: readonly Participant[]
+/** A device in the meeting; each of its tabs has a leaf. */
+export interface Device extends NamedDevice, Standing {
+  readonly participants: readonly Participant[]
 }
 
-type Person = Pick<Participant, 'identity' | 'deviceKey'>
+/** What a commit does to who is there. */
+export type RosterEffect = Pick<CommitEffect, 'proposals' | 'added' | 'removed' | 'tree'>
 
-/** Leaves never change, and are the same objects in all epochs: each is read once. */
-const people = new WeakMap<LeafSubtree, Person>()
+/** Tells the standing of a device with the one that is ours. */
+export type StandingOf = (own: NamedDevice, device: NamedDevice) => Standing
 
-export function rosterOf(leaves: readonly LeafSubtree[], ownLeaf: number): readonly Participant[] {
-  return leaves.map((leaf) => {
-    const person = people.get(leaf) ?? personAt(leaf)
-    people.set(leaf, person)
-    return { leaf: leaf.firstLeaf, ...person, self: leaf.firstLeaf === ownLeaf }
-  })
+/** Who is in the meeting in one epoch. */
+export class Roster {
+  static readonly empty = new Roster([])
+
+  /** By ascending leaf index. */
+  readonly participants: readonly Participant[]
+  readonly self: Participant | undefined
+  readonly #byLeaf: ReadonlyMap<number, Participant>
+
+  private constructor(participants: readonly Participant[]) {
+    this.participants = participants
+    this.self = participants.find(({ self }) => self)
+    this.#byLeaf = new Map(participants.map((each) => [each.leaf, each]))
+  }
+
+  /** The roster of the epoch that we have entered in. */
+  static of(members: readonly Member[], ownLeaf: number, standingOf: StandingOf): Roster {
+    const named = members.map(({ leafIndex: leaf, leafNode }) => ({
+      ...namedDevice(leafNode),
+      leaf,
+      self: leaf === ownLeaf,
+    }))
+    const own = named.find(({ self }) => self)
+    if (own === undefined) return Roster.empty
+    return new Roster(named.map((each) => ({ ...each, ...standingOf(own, each) })))
+  }
+
+  /**
+   * The roster after a commit. Leaves are read of those alone who have come, because reading all of
+   * a large tree takes long and no leaf may change its identity or device (`member-changed`).
+   */
+  after({ proposals, added, removed, tree }: RosterEffect, standingOf: StandingOf): Roster {
+    const { committer, externalInit } = proposals
+    const { self } = this
+    const byLeaf = new Map(this.#byLeaf)
+    for (const leaf of removed) byLeaf.delete(leaf)
+    const came = added.map(({ leafIndex }) => leafIndex)
+    if (externalInit !== undefined) came.push(committer)
+    for (const leaf of came) {
+      const leafNode = tree.leafNode(leaf)
+      if (leafNode === undefined || self === undefined) continue
+      const device = namedDevice(leafNode)
+      byLeaf.set(leaf, { ...device, ...standingOf(self, device), leaf, self: false })
+    }
+    return new Roster([...byLeaf.values()].sort((a, b) => a.leaf - b.leaf))
+  }
+
+  /** The same people with what is known of them now. */
+  withStandings(standingOf: StandingOf): Roster {
+    const { self } = this
+    if (self === undefined) return this
+    return new Roster(this.participants.map((each) => ({ ...each, ...standingOf(self, each) })))
+  }
+
+  at(leaf: number): Participant | undefined {
+    return this.#byLeaf.get(leaf)
+  }
+
+  /** The devices of each identity. */
+  get people(): ReadonlyMap<string, readonly Device[]> {
+    const people = new Map<string, Map<string, Participant[]>>()
+    for (const participant of this.participants) {
+      const { identity, deviceKey } = participant
+      const id = toHex(deviceKey)
+      const devices = people.get(identity) ?? new Map<string, Participant[]>()
+      people.set(identity, devices)
+      const leaves = devices.get(id) ?? []
+      devices.set(id, leaves)
+      leaves.push(participant)
+    }
+    return new Map([...people].map(([identity, devices]) => [identity, devicesOf(devices)]))
+  }
+
+  /** Every leaf of a person: what has to be removed with them. */
+  leavesOf(identity: string): readonly number[] {
+    return this.participants.filter((each) => each.identity === identity).map(({ leaf }) => leaf)
+  }
 }
 
-function personAt(leaf: LeafSubtree): Person {
-  const leafNode = leaf.leafNode as LeafNode
-  const { credential } = leafNode
+export function isSameDevice(a: NamedDevice, b: NamedDevice): boolean {
+  return a.identity === b.identity && equalBytes(a.deviceKey, b.deviceKey)
+}
+
+function namedDevice(leafNode: LeafNode): NamedDevice {
+  const { credential, signatureKey } = leafNode
   const identity =
     credential.credentialType === CredentialType.basic ? fromUtf8(credential.identity) : undefined
   return {
-    identity: identity ?? toHex(leafNode.signatureKey),
+    identity: identity ?? toHex(signatureKey),
     deviceKey: memberOf(leafNode).deviceKey,
   }
 }
 
-/**
- * A leaf whose place somebody else has taken counts as one who left and one who joined; whoever has
- * entered anew with the same device is still there.
- */
-export function rosterChange(
-  before: readonly Participant[],
-  after: readonly Participant[],
-): RosterChange {
-  return { joined: notAmong(before, after), left: notAmong(after, before) }
-}
-
-function notAmong(
-  others: readonly Participant[],
-  participants: readonly Participant[],
-): readonly Participant[] {
-  const byLeaf = new Map(others.map((other) => [other.leaf, other]))
-  return participants.filter(({ leaf, identity, deviceKey }) => {
-    const other = byLeaf.get(leaf)
-    return other?.identity !== identity || !equalBytes(other.deviceKey, deviceKey)
+function devicesOf(byKey: ReadonlyMap<string, readonly Participant[]>): readonly Device[] {
+  return [...byKey.values()].map((participants) => {
+    const { identity, deviceKey, verified, deviceChanged } = participants[0] as Participant
+    return { identity, deviceKey, verified, deviceChanged, participants }
   })
 }

@@ -32,6 +32,8 @@ export type SessionErrorCode =
   | 'session-ended'
   /** No such participant in the current roster. */
   | 'participant-unknown'
+  /** What was scanned is no safety code of a meeting, or one of another version. */
+  | 'safety-code-invalid'
   /** The session store does not hold what it was given. */
   | 'store-corrupted'
   /** The session store cannot be opened or used, or has no room left. */

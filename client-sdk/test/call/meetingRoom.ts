@@ -34,7 +34,14 @@ export class Group {
 
   add(leaf: number, identity: string): void {
     const deviceKey = new TextEncoder().encode(`device of ${identity}`)
-    this.#members.set(leaf, { leaf, identity, deviceKey, self: false })
+    this.#members.set(leaf, {
+      leaf,
+      identity,
+      deviceKey,
+      self: false,
+      verified: false,
+      deviceChanged: false,
+    })
     this.#changed()
   }
 

@@ -2,7 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import type { ReplyTo } from '@conclave/core/delivery'
 import type { PendingCommit } from '@conclave/core/mls/group'
 import { systemClock } from '@conclave/keyserver'
-import { safetyCode } from '../../../client-sdk/src/session/safetyCode.ts'
+import { digitsOf } from '../../../client-sdk/src/session/digits.ts'
 import { TestClient } from '../support/testClient.ts'
 import { add, keyPackageOf, TestMember, type Upload } from '../support/testMember.ts'
 import type { Chance } from './chance.ts'
@@ -104,7 +104,7 @@ export class Racers {
     const who = member.identity
     const page = await this.#observations.awaited(who, 'to catch up', () => member.resume())
     const { epoch, group } = member
-    this.#observations.saw({ who, epoch, safetyCode: safetyCode(group.epochAuthenticator) })
+    this.#observations.saw({ who, epoch, safetyCode: digitsOf(group.epochAuthenticator) })
     return page
   }
 

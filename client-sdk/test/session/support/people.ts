@@ -24,6 +24,7 @@ import {
   MlsMessage,
   ProposalType,
   ProtocolVersion,
+  type PublicMessage,
   WireFormat,
 } from '@conclave/core/wire'
 import { generateRemovalSigner, type RemovalSigner } from '@conclave/keyserver'
@@ -33,14 +34,15 @@ export const meetingId = 'standup'
 export const crypto = webCrypto(globalThis.crypto.subtle, systemRandom)
 export const suite = crypto.secretSuite(1) as SecretSuite
 
-/** Somebody's leaf for a meeting, made by a device of their own. */
+/** Somebody's leaf for a meeting, made by a device of their own where none is given. */
 export async function leafOf(
   identity: string,
   meeting = meetingId,
   signer?: Signer,
+  ownDevice?: Signer,
 ): Promise<OwnLeaf> {
   const own = signer ?? (await suite.generateSigner())
-  const device = await suite.generateSigner()
+  const device = ownDevice ?? (await suite.generateSigner())
   const certified = memberTbs(meeting, own.publicKey)
   return {
     signer: own,
@@ -113,7 +115,7 @@ async function withOneLeafKey(): Promise<SecretSuite> {
 
 export const clock: Pick<Clock, 'now'> = { now: () => Date.now() }
 
-const environment: GroupEnvironment = {
+export const environment: GroupEnvironment = {
   crypto,
   clock,
   policy: meetingPolicy({ meetingId, trust: { policy: 'open' } }),
@@ -181,11 +183,13 @@ export class Gathering {
 
   /** The keyserver's proposal to remove a leaf, in the epoch of this group. */
   async removalOf(leaf: number, { groupContext } = this.group(0)): Promise<Bytes> {
-    const version = ProtocolVersion.mls10
-    const wireFormat = WireFormat.publicMessage
-    const publicMessage = await this.keyserver.signRemoval(groupContext, leaf as LeafIndex)
-    return encode(MlsMessage, { version, wireFormat, publicMessage })
+    return encodedRemoval(await this.keyserver.signRemoval(groupContext, leaf as LeafIndex))
   }
+}
+
+export function encodedRemoval(publicMessage: PublicMessage): Bytes {
+  const version = ProtocolVersion.mls10
+  return encode(MlsMessage, { version, wireFormat: WireFormat.publicMessage, publicMessage })
 }
 
 /** The authenticated_data of a commit whose sender has seen the log up to `seq`. */
@@ -193,7 +197,7 @@ export function envelope(seq: number): Bytes {
   return encode(CommitEnvelope, { seenSeq: BigInt(seq) })
 }
 
-function lifetime() {
+export function lifetime() {
   const now = BigInt(Math.floor(clock.now() / 1000))
   return { notBefore: now - 60n, notAfter: now + 300n }
 }

@@ -1,4 +1,10 @@
-import { type EpochView, type JoinOptions, SecureMeeting } from '@conclave/client'
+import {
+  describeHistory,
+  type EpochView,
+  type HistoryEvent,
+  type JoinOptions,
+  SecureMeeting,
+} from '@conclave/client'
 import type { Call } from '@conclave/client/call'
 import type { ConclaveError } from '@conclave/core'
 import { accessToken } from './accessToken.ts'
@@ -48,8 +54,8 @@ export class Conversation {
         committer === undefined ? '' : `, by ${committer.self ? 'you' : committer.identity}`
       this.activity.add(`New keys: epoch ${view.epoch}${by}`)
     })
-    meeting.on('participantJoined', ({ identity }) => this.activity.add(`${identity} joined`))
-    meeting.on('participantLeft', ({ identity }) => this.activity.add(`${identity} left`))
+    meeting.on('participantJoined', (who, arrival) => this.#tell({ what: 'joined', who, arrival }))
+    meeting.on('participantLeft', (who, departure) => this.#tell({ what: 'left', who, departure }))
     meeting.on('connectionChanged', (connected) => this.online.set(connected))
     meeting.on('problem', ({ code, message }) => this.activity.add(`${message} (${code})`))
     meeting.on('ended', (reason, error) => {
@@ -119,6 +125,10 @@ export class Conversation {
     const connected = this.connectMedia()
     const { camera, microphone } = await devices
     await Promise.all([connected, this.camera.begin(camera), this.microphone.begin(microphone)])
+  }
+
+  #tell(event: HistoryEvent): void {
+    this.activity.add(describeHistory(event))
   }
 
   #use(call: Call): void {

@@ -1,0 +1,172 @@
+import type { Clock } from '@conclave/core'
+import type { PublicSuite } from '@conclave/core/crypto/public'
+import type { CommitEffect, Group } from '@conclave/core/mls/group'
+import { pairFingerprint } from './fingerprint.ts'
+import { History, type HistoryEntry, type HistoryEvent } from './history.ts'
+import type { EndReason } from './meetingSession.ts'
+import { isSameDevice, type NamedDevice, type Participant, Roster } from './roster.ts'
+import { type Departure, noChange, type RosterChange, rosterChange } from './rosterChange.ts'
+import { type SafetyCode, safetyCodeOf } from './safetyCode.ts'
+import { SessionError } from './sessionError.ts'
+import type { SessionStore } from './store.ts'
+import { Verifications } from './verifications.ts'
+
+export interface MeetingRosterOptions {
+  readonly meetingId: string
+  readonly crypto: Pick<PublicSuite, 'hash'>
+  readonly clock: Pick<Clock, 'now'>
+  readonly store: SessionStore
+}
+
+/** What an epoch changed for an application that watches who is in the meeting. */
+export interface MeetingChange extends RosterChange {
+  /** Who has come with another device than the one that was verified. */
+  readonly suspects: readonly Participant[]
+}
+
+/** Who is in the meeting in the current epoch, what became of the others, and who is verified. */
+export class MeetingRoster {
+  readonly #options: MeetingRosterOptions
+  readonly #history: History
+  readonly #verifications: Verifications
+  #roster = Roster.empty
+  #safetyCode: SafetyCode | undefined
+
+  constructor(options: MeetingRosterOptions) {
+    this.#options = options
+    this.#history = new History(options.clock)
+    this.#verifications = new Verifications(options.store, options.crypto)
+  }
+
+  /** The roster of the current epoch, and of the last one once the meeting has ended. */
+  get current(): Roster {
+    return this.#roster
+  }
+
+  /** Undefined until the first epoch. */
+  get safetyCode(): SafetyCode | undefined {
+    return this.#safetyCode
+  }
+
+  get history(): readonly HistoryEntry[] {
+    return this.#history.entries
+  }
+
+  /**
+   * Learns which devices are verified; to be waited for before the first epoch.
+   * @throws SessionError `store-corrupted`, `store-unavailable`
+   */
+  load(): Promise<void> {
+    return this.#verifications.load()
+  }
+
+  /** @param effect missing for the epoch that we have entered in */
+  epochBegan(group: Group, effect: CommitEffect | undefined): MeetingChange {
+    const { epoch, leafIndex } = group
+    const { standingOf } = this.#verifications
+    const before = this.#roster
+    const first = this.#safetyCode === undefined
+    const after =
+      effect === undefined
+        ? Roster.of(group.members, leafIndex, standingOf)
+        : before.after(effect, standingOf)
+    this.#roster = after
+    this.#safetyCode = safetyCodeOf(group, this.#options.meetingId)
+    const change = first ? noChange : rosterChange(before, after, epoch, effect)
+    const came = first ? after.participants : change.joined.map(({ participant }) => participant)
+    const suspects = came.filter((each) => each.deviceChanged && each !== change.returned)
+    if (first) this.#note((who) => ({ what: 'entered', who, others: others(after) }))
+    else if (effect === undefined) this.#note((who) => ({ what: 'returned', who }))
+    this.#noteChange(change)
+    for (const who of suspects) this.#history.add(epoch, { what: 'device-changed', who })
+    return { ...change, suspects }
+  }
+
+  lostPlace(): void {
+    this.#note((who) => ({ what: 'lost-place', who }))
+  }
+
+  /**
+   * Tells how we were removed, if we were.
+   * @param removal the commit that removed us
+   */
+  ended(reason: EndReason, removal: CommitEffect | undefined): Departure | undefined {
+    const departure = removal && this.#ownDeparture(removal)
+    this.#note((who) => ({ what: 'ended', who, reason, departure }))
+    return departure
+  }
+
+  /** @throws SessionError `argument-invalid` where it is one of our own device */
+  fingerprintWith(participant: NamedDevice): string {
+    return pairFingerprint(this.#options.crypto, this.#peerOf(participant), participant)
+  }
+
+  /**
+   * Remembers, or forgets, that the user has verified a device, and tells whose standing that has
+   * changed.
+   * @throws SessionError `participant-unknown`, `argument-invalid`, `store-unavailable`
+   */
+  async judge(participant: Participant, verified: boolean): Promise<readonly Participant[]> {
+    const own = this.#peerOf(participant)
+    const present = this.#roster.at(participant.leaf)
+    if (present === undefined || !isSameDevice(present, participant)) {
+      throw participantUnknown(participant.leaf)
+    }
+    if (verified) await this.#verifications.add(own, participant)
+    else await this.#verifications.remove(own, participant)
+    // Epochs may have gone by meanwhile.
+    const before = this.#roster
+    const after = before.withStandings(this.#verifications.standingOf)
+    this.#roster = after
+    const what = verified ? 'verified' : 'unverified'
+    this.#note((by) => ({ what, who: after.at(participant.leaf) ?? present, by }))
+    return after.participants.filter(({ leaf, verified, deviceChanged }) => {
+      const old = before.at(leaf)
+      return old?.verified !== verified || old.deviceChanged !== deviceChanged
+    })
+  }
+
+  /** Ours, where the other is another device. */
+  #peerOf(participant: NamedDevice): Participant {
+    const own = this.#roster.self
+    if (own === undefined || isSameDevice(own, participant)) {
+      throw new SessionError('argument-invalid', 'one’s own device is compared with others alone')
+    }
+    return own
+  }
+
+  #ownDeparture(removal: CommitEffect): Departure | undefined {
+    const before = this.#roster
+    const after = before.after(removal, this.#verifications.standingOf)
+    const { left } = rosterChange(before, after, removal.context.epoch, removal)
+    return left.find(({ participant }) => participant.self)?.departure
+  }
+
+  #noteChange({ joined, left, returned }: RosterChange): void {
+    if (returned !== undefined) this.#note(() => ({ what: 'returned', who: returned }))
+    for (const { participant: who, departure } of left) {
+      // Whoever has returned has not left.
+      if (who.self || departure.reason === 'replaced') continue
+      this.#note(() => ({ what: 'left', who, departure }))
+    }
+    for (const { participant: who, arrival } of joined) {
+      if (who.self || who === returned) continue
+      this.#note(() => ({ what: 'joined', who, arrival }))
+    }
+  }
+
+  /** Of a meeting that nobody was in nothing is told. */
+  #note(eventOf: (self: Participant) => HistoryEvent): void {
+    const { self } = this.#roster
+    if (self === undefined || this.#safetyCode === undefined) return
+    this.#history.add(this.#safetyCode.epoch, eventOf(self))
+  }
+}
+
+export function participantUnknown(leaf: number): SessionError {
+  return new SessionError('participant-unknown', `nobody of that kind is at leaf ${leaf}`)
+}
+
+function others(roster: Roster): readonly Participant[] {
+  return roster.participants.filter(({ self }) => !self)
+}

@@ -1,7 +1,7 @@
 import type { ProducerInfo } from '@conclave/core/mediaSignalling'
 import type { types } from 'mediasoup-client'
 import type { IsolatedEmitter } from '../isolatedEmitter.ts'
-import type { Participant } from '../session/roster.ts'
+import { isSameDevice, type Participant } from '../session/roster.ts'
 import { CallError } from './callError.ts'
 import type { CallEvents, RemoteTrack } from './callEvents.ts'
 import { isConsumerOf } from './claims.ts'
@@ -82,7 +82,10 @@ export class Subscriptions {
     for (const subscription of this.#subscriptions.values()) {
       const { participant, info } = subscription
       const present = this.#senderOf(info)
-      if (participant !== undefined && (present === undefined || !isSame(participant, present))) {
+      if (
+        participant !== undefined &&
+        (present === undefined || !isSameDevice(participant, present))
+      ) {
         this.#end(subscription)
         subscription.state = 'unknown-sender'
         subscription.participant = undefined
@@ -213,13 +216,4 @@ export class Subscriptions {
     // A consumer whose producer is gone is closed at the SFU already.
     this.#options.signalling.request('closeConsumer', { consumerId: consumer.id }).catch(() => {})
   }
-}
-
-/** Whether a leaf is held by the same device as before. */
-function isSame(before: Participant, now: Participant): boolean {
-  return (
-    before.identity === now.identity &&
-    before.deviceKey.length === now.deviceKey.length &&
-    before.deviceKey.every((byte, index) => byte === now.deviceKey[index])
-  )
 }

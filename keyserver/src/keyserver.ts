@@ -129,12 +129,14 @@ export function createKeyserver(options: KeyserverOptions): Keyserver {
     },
   })
   const observer = observers(options.observer ?? silentObserver, directory.observer)
-  const meetings = new Meetings({
+  const meetings: Meetings = new Meetings({
     store,
     crypto,
     removalSigner,
     clock,
-    audience: socketAudience(clients, options.adapter !== undefined),
+    audience: socketAudience(clients, options.adapter !== undefined, (meetingId, groupId) =>
+      meetings.hasGoneOn(meetingId, groupId),
+    ),
     jobs,
     observer,
     instance: toHex(random(instanceIdBytes)),

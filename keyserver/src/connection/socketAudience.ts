@@ -1,4 +1,4 @@
-import { fromHex, toHex } from '@conclave/core/codec'
+import { type Bytes, fromHex, toHex } from '@conclave/core/codec'
 import type { ServerNotices } from '@conclave/core/delivery'
 import type { Audience, Reach } from '../ordering/audience.ts'
 import type { DeliveryNamespace } from './deliverySocket.ts'
@@ -14,8 +14,13 @@ export const identityRoom = (identity: string): string => `identity:${identity}`
 /**
  * Sends notices to the sockets in their rooms.
  * @param shared whether other instances have sockets of the same meetings
+ * @param hasGoneOn whether the meeting has another group here than this one
  */
-export function socketAudience(clients: DeliveryNamespace, shared: boolean): Audience {
+export function socketAudience(
+  clients: DeliveryNamespace,
+  shared: boolean,
+  hasGoneOn: (meetingId: string, groupId: Bytes) => boolean,
+): Audience {
   const followers = (meetingId: string, { here = false }: Reach = {}) =>
     (here ? clients.local : clients).to(followersRoom(meetingId))
   const closeHere = (meetingId: string, notice: ServerNotices['closed']): void => {
@@ -27,9 +32,11 @@ export function socketAudience(clients: DeliveryNamespace, shared: boolean): Aud
     clients.local.in(room).socketsLeave([room, followersRoom(meetingId)])
   }
   if (shared) {
-    clients.on('closed', (meetingId, groupId, reason) =>
-      closeHere(meetingId, { groupId: fromHex(groupId), reason }),
-    )
+    clients.on('closed', (meetingId, hex, reason) => {
+      const groupId = fromHex(hex)
+      // Late news: whoever is in the next group already would be out of it without a word.
+      if (!hasGoneOn(meetingId, groupId)) closeHere(meetingId, { groupId, reason })
+    })
   }
   return {
     follow: (meetingId, connection) => {

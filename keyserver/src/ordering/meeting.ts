@@ -70,6 +70,11 @@ export class Meeting implements MeetingHandlers {
     return this.#group !== undefined
   }
 
+  /** Of the group that is followed here. */
+  get groupId(): Bytes | undefined {
+    return this.#group?.groupId
+  }
+
   /**
    * What a request has to wait for outside the lane, where it holds nobody up. A newcomer's commit
    * for an epoch that has not begun is refused: in line behind others it would leave members no time

@@ -1,3 +1,4 @@
+import { type Bytes, equalBytes } from '@conclave/core/codec'
 import type { ServerNotices } from '@conclave/core/delivery'
 import { Meeting } from './meeting.ts'
 import type { MeetingEnvironment } from './meetingEnvironment.ts'
@@ -39,6 +40,12 @@ export class Meetings {
     if (held === undefined) return
     held.users -= 1
     this.#forgetIfIdle(meetingId)
+  }
+
+  /** Whether a meeting is known here to have another group than this one. */
+  hasGoneOn(meetingId: string, groupId: Bytes): boolean {
+    const current = this.#held.get(meetingId)?.meeting.groupId
+    return current !== undefined && !equalBytes(current, groupId)
   }
 
   /** Does something with a meeting that nobody here need be in, in its turn. */

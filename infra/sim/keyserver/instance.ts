@@ -209,7 +209,9 @@ export class Instance {
       closed: (meetingId, notice, { here = false } = {}) => {
         this.#closeHere(meetingId, notice)
         if (here) return
-        this.#shared.tellOthers(this, 'closed', (to) => to.#closeHere(meetingId, notice))
+        this.#shared.tellOthers(this, 'closed', (to) => {
+          if (!to.#meetings.hasGoneOn(meetingId, notice.groupId)) to.#closeHere(meetingId, notice)
+        })
       },
     }
   }

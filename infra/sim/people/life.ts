@@ -210,8 +210,8 @@ export class Life {
     try {
       await keys.cryptor()
     } catch (error) {
-      // Meanwhile the session may end, or the page throw this cryptor away, too.
-      if (!this.#hasEnded && keys === this.#keys) this.#events.surprised(this, error)
+      // Meanwhile the session may end, its process die, or the page throw this cryptor away, too.
+      if (this.isIn && keys === this.#keys) this.#events.surprised(this, error)
     }
   }
 

@@ -18,12 +18,15 @@ export {
   type MediaSource,
 } from './media/index.ts'
 export {
+  type ChatMessage,
+  type ChatReaction,
   type ConnectMediaOptions,
   type EpochView,
   type JoinOptions,
   type MeetingEvents,
   SecureMeeting,
 } from './secureMeeting.ts'
+export type { ChatCounts } from './session/chat.ts'
 export type { JoinProgress } from './session/entrance.ts'
 export { describeHistory, type HistoryEntry, type HistoryEvent } from './session/history.ts'
 export type { MeetingIdentity } from './session/identity.ts'

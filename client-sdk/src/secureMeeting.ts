@@ -10,6 +10,7 @@ import { connectServer, type TokenSource } from './edge/serverConnection.ts'
 import { socketTransport } from './edge/socketTransport.ts'
 import { IsolatedEmitter } from './isolatedEmitter.ts'
 import { createWorkerFrameCryptor, type FrameCryptor, type MediaSource } from './media/index.ts'
+import type { ChatCounts } from './session/chat.ts'
 import { suiteOf } from './session/enterMeeting.ts'
 import type { JoinProgress } from './session/entrance.ts'
 import type { HistoryEntry } from './session/history.ts'
@@ -81,6 +82,14 @@ export interface MeetingEvents {
   /** `verified` or `deviceChanged` of a participant is another now, because of our own user. */
   verificationChanged: (participant: Participant) => void
   connectionChanged: (connected: boolean) => void
+  /** Text that its sender wrote: to be escaped like any other before it is shown as markup. */
+  message: (message: ChatMessage) => void
+  reaction: (reaction: ChatReaction) => void
+  /**
+   * So many messages of this participant, before the one that comes next, did not come: lost on the
+   * way, sent while we were away, or kept from us by a server (RFC 9750 §8.1.4).
+   */
+  messagesMissed: (missed: { readonly participant: Participant; readonly count: number }) => void
   /**
    * We cannot follow the meeting any more, and enter it anew. Until the next `epochChanged` nothing
    * new can be decrypted, and what we send cannot be by others.
@@ -97,6 +106,21 @@ export interface MeetingEvents {
     error: ConclaveError | undefined,
     departure: Departure | undefined,
   ) => void
+}
+
+export interface ChatMessage {
+  /** What a reaction names it by; nobody else can give it to a message. */
+  readonly id: string
+  readonly participant: Participant
+  readonly text: string
+}
+
+export interface ChatReaction {
+  readonly id: string
+  readonly participant: Participant
+  /** The message's id, as its sender says: there may be no such message. */
+  readonly to: string
+  readonly emoji: string
 }
 
 const defaultJoinTimeoutMs = 60_000
@@ -145,6 +169,21 @@ export class SecureMeeting {
       this.#directTransport(),
       {
         epochBegan: (group, effect) => this.#epochBegan(group, effect),
+        received: (message) => {
+          const { id, leaf } = message
+          const participant = this.participantAt(leaf)
+          if (participant === undefined) return
+          if (message.kind === 'chat') {
+            this.#events.emit('message', { id, participant, text: message.text })
+          } else {
+            const { to, emoji } = message
+            this.#events.emit('reaction', { id, participant, to, emoji })
+          }
+        },
+        missed: (leaf, count) => {
+          const participant = this.participantAt(leaf)
+          if (participant !== undefined) this.#events.emit('messagesMissed', { participant, count })
+        },
         connectionChanged: (connected) => this.#events.emit('connectionChanged', connected),
         progress: (progress) => options.onProgress?.(progress),
         lost: (error) => {
@@ -329,6 +368,29 @@ export class SecureMeeting {
    */
   async unverify(participant: Participant): Promise<void> {
     await this.#judge(participant, false)
+  }
+
+  /**
+   * Writes to everyone who is there, end-to-end encrypted; the message's id, once it has been passed
+   * on. Nobody gets it later: whoever is away sees that they have missed it.
+   * @throws SessionError `argument-invalid` beyond 8192 bytes of UTF-8, `message-unsent`,
+   *   `keyserver-refused`, `session-ended`
+   */
+  send({ text }: Pick<ChatMessage, 'text'>): Promise<string> {
+    return this.#session.chat.send({ kind: 'chat', text })
+  }
+
+  /**
+   * Reacts to a message, also one of our own; the reaction's id.
+   * @throws what `send` throws
+   */
+  react({ to, emoji }: Pick<ChatReaction, 'to' | 'emoji'>): Promise<string> {
+    return this.#session.chat.send({ kind: 'reaction', to, emoji })
+  }
+
+  /** How many messages that came were dropped without a word. */
+  get messagesDropped(): ChatCounts {
+    return this.#session.chat.counts
   }
 
   /** Leaves: the others rotate their keys, and ours are wiped. Safe to call twice. */

@@ -27,6 +27,7 @@ export type Section =
   | 'Presence'
   | 'Commits that cannot be applied (1.1)'
   | 'Entries that the log has lost (1.1)'
+  | 'Application messages (1.2)'
   | 'KeyPackage directory (1.1)'
   | 'Refusals'
 

@@ -13,6 +13,7 @@ export const replyFields: { readonly [N in RequestName]: readonly string[] } = {
   groupInfo: ['groupInfo', 'seq'],
   report: ['outcome'],
   giveBack: ['head'],
+  send: [],
   publish: ['remaining', 'lastResort'],
   stock: ['remaining', 'lastResort'],
   claim: ['keyPackages'],
@@ -30,6 +31,7 @@ export const noticeFields: { readonly [N in keyof ServerNotices]: readonly strin
   present: ['groupId', 'leaves'],
   welcome: ['groupId', 'ref', 'welcome', 'seq'],
   statusWanted: ['groupId', 'seq'],
+  message: ['groupId', 'message'],
   stockLow: ['deviceKey', 'remaining', 'lastResort'],
   closed: ['groupId', 'reason'],
 }

@@ -6,6 +6,7 @@ import { entryStatuses } from './checks/entryStatuses.ts'
 import { externalCommits } from './checks/externalCommits.ts'
 import { founding } from './checks/founding.ts'
 import { hostileInput } from './checks/hostileInput.ts'
+import { messages } from './checks/messages.ts'
 import { presence } from './checks/presence.ts'
 import { removals } from './checks/removals.ts'
 import { replies } from './checks/replies.ts'
@@ -25,6 +26,7 @@ export const checks: readonly Check[] = [
   ...presence,
   ...externalCommits,
   ...entryStatuses,
+  ...messages,
   ...directory,
   ...hostileInput,
   ...replies,

@@ -19,6 +19,7 @@ import {
   identityRoom,
   meetingRoom,
   socketAudience,
+  wordlessRoom,
 } from './connection/socketAudience.ts'
 import { createDirectory } from './directory/createDirectory.ts'
 import type { DirectoryStore } from './directory/directory.ts'
@@ -233,7 +234,8 @@ function serve(
       // Rooms of a socket that is gone would never be left.
       if (!socket.connected) return
       const versioned = minor === 0 ? firstMinorRoom : identityRoom(identity)
-      void socket.join([meetingRoom(meetingId), versioned])
+      const rooms = [meetingRoom(meetingId), versioned]
+      void socket.join(minor < 2 ? [...rooms, wordlessRoom] : rooms)
     },
     directoryUsed: () => void socket.join(identityRoom(identity)),
     disconnect: () => socket.disconnect(true),

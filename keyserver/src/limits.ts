@@ -18,6 +18,12 @@ export interface KeyserverLimits {
   /** The same for all connections of one identity together. */
   readonly identityRequestsPerSecond: number
   readonly identityRequestBurst: number
+  /** Application messages a second of one connection over time, and at once. */
+  readonly messagesPerSecond: number
+  readonly messageBurst: number
+  /** The same for a whole meeting, in which each goes to everybody. */
+  readonly meetingMessagesPerSecond: number
+  readonly meetingMessageBurst: number
   /** Requests of one connection that are under way. */
   readonly pendingRequests: number
   /** Bytes that wait to be written to one connection; one that reads too slowly is cut. */
@@ -39,6 +45,10 @@ export const defaultLimits: KeyserverLimits = {
   requestBurst: 200,
   identityRequestsPerSecond: 200,
   identityRequestBurst: 800,
+  messagesPerSecond: 5,
+  messageBurst: 20,
+  meetingMessagesPerSecond: 100,
+  meetingMessageBurst: 400,
   pendingRequests: 64,
   unsentBytes: 8 << 20,
   waitingJoiners: 256,
@@ -53,6 +63,9 @@ export const maxPacketBytes = 4 << 20
  * adds is in them, and verifying that takes most of the time.
  */
 export const commitBytesPerRequest = 1024
+
+/** An application message counts as one for each KiB that it has begun. */
+export const bytesPerMessage = 1024
 
 /** How long a KeyPackage may wait, and its Welcome after that, in milliseconds. */
 export const waitingMs = 5 * 60_000

@@ -1,5 +1,6 @@
 import { type Bytes, CodecError, plainBytes } from '@conclave/core/codec'
 import {
+  maxApplicationMessageBytes,
   maxMessageBytes,
   maxPackedBytes,
   type RequestName,
@@ -97,6 +98,7 @@ export const replySchemas = {
   groupInfo: replyWith({ groupInfo: message, seq }),
   report: replyWith({ outcome }),
   giveBack: replyWith({ head: seq }),
+  send: replyWith({}),
   publish: replyWith(stock),
   stock: replyWith(stock),
   claim: replyWith({ keyPackages }),
@@ -110,6 +112,7 @@ export const noticeSchemas = {
   present: z.object({ groupId: id, leaves }),
   welcome: z.object({ groupId: id, ref: id, welcome: message, seq }),
   statusWanted: z.object({ groupId: id, seq }),
+  message: z.object({ groupId: id, message: bytes(maxApplicationMessageBytes) }),
   stockLow: z.object({ deviceKey: id, ...stock }),
   closed: z.object({ groupId: id, reason: z.enum(['empty', 'ended', 'shutdown']) }),
 } satisfies Record<keyof ServerNotices, z.core.$ZodType>

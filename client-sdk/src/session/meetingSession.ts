@@ -4,7 +4,13 @@ import type { SecretCrypto, SecretSuite, Signer } from '@conclave/core/crypto/se
 import { type LogEntry, protocolMinor, protocolVersion } from '@conclave/core/delivery'
 import { type MeetingTrust, meetingPolicy } from '@conclave/core/meeting'
 import type { OwnLeaf } from '@conclave/core/mls/bootstrap'
-import type { CommitEffect, Group, GroupEnvironment } from '@conclave/core/mls/group'
+import {
+  type CommitEffect,
+  type Group,
+  type GroupEnvironment,
+  padme,
+} from '@conclave/core/mls/group'
+import { Chat, type ChatHost, chatRetention } from './chat.ts'
 import { DeliveryLink } from './deliveryLink.ts'
 import { type Entered, suiteOf } from './enterMeeting.ts'
 import { Entrance, type JoinProgress } from './entrance.ts'
@@ -39,7 +45,7 @@ export type EndReason =
   /** The session cannot go on; the error says why. */
   | 'failed'
 
-export interface SessionEvents {
+export interface SessionEvents extends Pick<ChatHost, 'received' | 'missed'> {
   /** We are in, or a commit has been confirmed; `effect` is missing for the epoch we entered in. */
   epochBegan(group: Group, effect: CommitEffect | undefined): void
   connectionChanged(connected: boolean): void
@@ -70,6 +76,7 @@ const maxReturnPauseMs = 30_000
  * lane, in the order in which it came.
  */
 export class MeetingSession {
+  readonly chat: Chat
   readonly #options: SessionOptions
   readonly #events: SessionEvents
   readonly #groups: GroupEnvironment
@@ -102,8 +109,9 @@ export class MeetingSession {
       crypto: environment.crypto,
       clock: environment.clock,
       policy: meetingPolicy({ meetingId, trust }),
-      // Only SFrame keys come of the group: nothing of a past epoch is ever asked for.
-      retention: { pastEpochs: 0, pastEpochMs: 0, resumptionPsks: 0 },
+      retention: chatRetention,
+      // How long a message is would tell too much of short ones.
+      padding: padme,
     }
     this.#clock = environment.clock
     this.#suite = suiteOf(environment.crypto)
@@ -116,6 +124,17 @@ export class MeetingSession {
       rejected: (error) => this.#end('failed', error),
       successorRejected: (error) => events.problem(error),
       notice: (name, notice) => this.#noticed({ name, notice } as Notice),
+    })
+    this.chat = new Chat({
+      clock: environment.clock,
+      random: environment.random,
+      group: () => this.group,
+      connected: () => this.#link.entered,
+      send: (groupId, message) => this.#link.request('send', { groupId, message }),
+      run: (step) => this.#run(step),
+      received: (message) => events.received(message),
+      missed: (leaf, count) => events.missed(leaf, count),
+      problem: (error) => events.problem(error),
     })
     this.#entrance = new Entrance(
       {
@@ -256,15 +275,20 @@ export class MeetingSession {
         this.#run(async () => {
           if (this.#participation === participation) await step()
         }),
-      epochBegan: (current, effect) => this.#events.epochBegan(current, effect),
+      epochBegan: (current, effect) => this.#epochBegan(current, effect),
       problem: (error) => this.#events.problem(error),
       end: (reason, error) => this.#end(reason, error),
       removed: (effect) => this.#end('removed', undefined, effect),
       lost: (error) => this.#lose(error),
     })
     this.#participation = participation
-    this.#events.epochBegan(group, undefined)
+    this.#epochBegan(group, undefined)
     await participation.follow(this.#entered as Entered)
+  }
+
+  #epochBegan(group: Group, effect: CommitEffect | undefined): void {
+    this.chat.epochBegan(group, effect === undefined)
+    this.#events.epochBegan(group, effect)
   }
 
   /** Gives up our place in the group, whose log we cannot follow, and takes it again. */
@@ -319,6 +343,8 @@ export class MeetingSession {
         return participation?.presentChanged(notice.leaves)
       case 'statusWanted':
         return participation?.statusWanted(notice.seq)
+      case 'message':
+        return participation && this.chat.came(notice.message)
       case 'closed':
         if (participation !== undefined) return this.#end('closed', closedByKeyserver())
         if (!this.#entrance.isOver(notice.groupId)) return
@@ -340,6 +366,7 @@ export class MeetingSession {
     this.#cancelRetry?.()
     this.#notices.clear()
     this.#entrance.close()
+    this.chat.close(error ?? new SessionError('session-ended', `the meeting is over: ${reason}`))
     this.#participation?.close()
     try {
       this.#link.close()

@@ -68,6 +68,8 @@ function sizeOf({ name, notice }: Notice): number {
   switch (name) {
     case 'entry':
       return notice.entry.message.length
+    case 'message':
+      return notice.message.length
     case 'welcome':
       return notice.welcome.length
     case 'waiting':

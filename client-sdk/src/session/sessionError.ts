@@ -34,6 +34,10 @@ export type SessionErrorCode =
   | 'participant-unknown'
   /** What was scanned is no safety code of a meeting, or one of another version. */
   | 'safety-code-invalid'
+  /** A message could not be passed on in time, or it is not known whether it was. */
+  | 'message-unsent'
+  /** A member's message is none that meetings know. */
+  | 'message-unreadable'
   /** The session store does not hold what it was given. */
   | 'store-corrupted'
   /** The session store cannot be opened or used, or has no room left. */

@@ -12,10 +12,10 @@ import type { LogEntry, Mail, Packed, WaitingJoiner } from './packing.ts'
 export const protocolVersion = 1
 /**
  * What a client may rely on beyond the first minor version: 1 brought external commits, statuses
- * and `void`, giving entries back, and the KeyPackage directory. Whoever names none is of minor
- * version 0 and is served as before.
+ * and `void`, giving entries back, and the KeyPackage directory; 2 application messages. Whoever
+ * names none is of minor version 0 and is served as before.
  */
-export const protocolMinor = 1
+export const protocolMinor = 2
 export const deliveryNamespace = '/delivery'
 
 /** What a single request may be at most, in bytes of its largest field. */
@@ -26,6 +26,8 @@ export const maxKeyPackageBytes = 1 << 14
 export const maxEntriesGivenBack = 64
 /** What a proposal may be at most, in bytes: an Add holds a KeyPackage, an Update a leaf. */
 export const maxProposalBytes = 1 << 15
+/** What an application message may be at most, in bytes. */
+export const maxApplicationMessageBytes = 1 << 14
 /** Log entries in one answer; a client asks again from where it stands. */
 export const maxEntriesPerPage = 256
 
@@ -212,6 +214,18 @@ export interface ClientRequests {
     }
     reply: { readonly head: number }
   }
+  /**
+   * Passes an application message on to everyone who follows the log; it gets no place there and is
+   * not kept, so that whoever is away misses it. For a connection that speaks for a leaf.
+   */
+  send: {
+    request: {
+      readonly groupId: Bytes
+      /** MLSMessage with a PrivateMessage of the current epoch or the one before. */
+      readonly message: Bytes
+    }
+    reply: object
+  }
   /** Adds KeyPackages of one device to the directory; needs no meeting. */
   publish: {
     request: {
@@ -265,6 +279,8 @@ export interface ServerNotices {
   }
   /** A member reports that it cannot apply this commit; everyone says how it fared (`report`). */
   statusWanted: { readonly groupId: Bytes; readonly seq: number }
+  /** An application message of another connection; may come twice, late, or not at all. */
+  message: { readonly groupId: Bytes; readonly message: Bytes }
   /** A device's KeyPackages are running out; to every connection of its identity. */
   stockLow: { readonly deviceKey: Bytes } & KeyPackageStock
   /** The meeting's group has ended; whoever is still there enters again. */

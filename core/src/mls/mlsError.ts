@@ -119,6 +119,7 @@ export type MlsErrorCode =
   | 'state-version-unsupported'
   | 'state-signer-mismatch'
   | 'secret-tree-exhausted'
+  | 'generations-unreserved'
   | 'secret-tree-limits-invalid'
 
 export class MlsError extends ConclaveError<MlsErrorCode> {

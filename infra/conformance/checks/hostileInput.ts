@@ -1,4 +1,5 @@
 import {
+  maxApplicationMessageBytes,
   maxKeyPackageBytes,
   maxMessageBytes,
   maxProposalBytes,
@@ -113,6 +114,7 @@ export const hostileInput: readonly Check[] = [
         ['tree', 'treeHash', 256],
         ['report', 'signature', 256],
         ['giveBack', 'groupInfo', maxMessageBytes],
+        ['send', 'message', maxApplicationMessageBytes],
       ]
       const client = await site.entered()
       for (const [name, field, limit] of bounds) {

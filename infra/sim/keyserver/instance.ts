@@ -199,6 +199,12 @@ export class Instance {
           to.#tellFollowers(meetingId, 'statusWanted', notice),
         )
       },
+      message: (meetingId, notice, from) => {
+        this.#tellFollowers(meetingId, 'message', notice, from)
+        this.#shared.tellOthers(this, 'message', (to) =>
+          to.#tellFollowers(meetingId, 'message', notice, from),
+        )
+      },
       welcome: (connection, notice) => {
         const own = this.#sockets.get(connection)
         if (own !== undefined) return own.notify('welcome', notice)
@@ -216,8 +222,9 @@ export class Instance {
     }
   }
 
-  #tellFollowers(meetingId: string, name: NoticeName, notice: unknown): void {
-    for (const socket of this.#sockets.values()) {
+  #tellFollowers(meetingId: string, name: NoticeName, notice: unknown, but?: string): void {
+    for (const [connection, socket] of this.#sockets) {
+      if (connection === but) continue
       if (socket.entered === meetingId && socket.follows) socket.notify(name, notice)
     }
   }

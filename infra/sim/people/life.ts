@@ -114,6 +114,8 @@ export class Life {
         epochBegan: (group, effect) => this.#epochBegan(group, effect),
         connectionChanged: () => {},
         progress: () => {},
+        received: () => {},
+        missed: () => {},
         lost: (error) => this.#lost(error),
         problem: (error) => around.trace(`${this.name} problem ${described(error)}`),
         ended: (reason, error) => this.#ended(reason, error),

@@ -117,6 +117,8 @@ export class BareMember {
         epochBegan() {},
         connectionChanged() {},
         progress() {},
+        received() {},
+        missed() {},
         lost() {},
         problem() {},
         ended() {},

@@ -182,3 +182,15 @@ export function oneCommitAtATime(): Fault {
     },
   }
 }
+
+/** Tells all others what the keyserver has refused to pass on. */
+export function passingOnWhatAnybodySends(): Fault {
+  return {
+    answer: async ({ name, request, line }, forward) => {
+      const reply = await forward()
+      if (name !== 'send' || reply['code'] !== 'presence-invalid') return reply
+      for (const other of line.others()) other.client.emit('message', request)
+      return { ok: true }
+    },
+  }
+}

@@ -16,6 +16,7 @@ export class Admissions {
   readonly #trustedProxies: number
   readonly #attempts: Rates
   readonly #requests: Rates
+  readonly #messages: Rates
   readonly #addresses = new Counts()
   readonly #identities = new Counts()
   readonly #meetings = new Counts()
@@ -34,6 +35,10 @@ export class Admissions {
     const { identityRequestsPerSecond, identityRequestBurst } = limits
     this.#requests = new Rates(
       () => new TokenBucket(clock, identityRequestsPerSecond, identityRequestBurst),
+    )
+    const { meetingMessagesPerSecond, meetingMessageBurst } = limits
+    this.#messages = new Rates(
+      () => new TokenBucket(clock, meetingMessagesPerSecond, meetingMessageBurst),
     )
   }
 
@@ -61,6 +66,11 @@ export class Admissions {
   /** The rate of the identity's requests. */
   requestsOf(identity: string): TokenBucket {
     return this.#requests.of(identity)
+  }
+
+  /** The rate of the meeting's application messages. */
+  messagesIn(meetingId: string): TokenBucket {
+    return this.#messages.of(meetingId)
   }
 
   #addressOf(remoteAddress: string, forwardedFor: string | undefined): string {

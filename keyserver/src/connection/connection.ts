@@ -16,7 +16,7 @@ import {
 } from '@conclave/core/delivery'
 import type { Logger } from 'pino'
 import type { DirectoryHandlers, DirectoryRequestName } from '../directory/handlers.ts'
-import { commitBytesPerRequest, type KeyserverLimits } from '../limits.ts'
+import { bytesPerMessage, commitBytesPerRequest, type KeyserverLimits } from '../limits.ts'
 import type { KeyserverObserver } from '../observer.ts'
 import type { Participant } from '../ordering/audience.ts'
 import type { Meeting, MeetingHandlers, MeetingRequestName } from '../ordering/meeting.ts'
@@ -78,6 +78,7 @@ const directoryGrants = {
 export class Connection {
   readonly #options: ConnectionOptions
   readonly #bucket: TokenBucket
+  readonly #messages: TokenBucket
   readonly #cancelExpiry: () => void
   #entered: Entered | undefined
   #left: Promise<void> = Promise.resolve()
@@ -90,6 +91,7 @@ export class Connection {
     this.#options = options
     const { clock, limits, claims } = options
     this.#bucket = new TokenBucket(clock, limits.requestsPerSecond, limits.requestBurst)
+    this.#messages = new TokenBucket(clock, limits.messagesPerSecond, limits.messageBurst)
     this.#cancelExpiry = callAt(clock, claims.expiresAt, () => this.#cut('token-expired'))
   }
 
@@ -241,6 +243,9 @@ export class Connection {
     if (!parsed.ok) return answer(parsed)
     const entered = this.#entered
     if (entered === undefined) return answer(notEntered())
+    if (name === 'send' && !this.#mayPass(parsed.request as RequestOf<'send'>, entered)) {
+      return answer(refuse('rate-limited', 'too many messages'))
+    }
     const handlers: MeetingHandlers = entered.meeting
     const priced =
       name === 'commit' ? this.#priced(parsed.request as RequestOf<'commit'>, answer) : answer
@@ -249,6 +254,14 @@ export class Connection {
     await this.#inLane(name, entered, priced, () =>
       handlers[name](entered.participant, parsed.request),
     )
+  }
+
+  /** Whether one more message may go to everybody in the meeting, which it costs. */
+  #mayPass({ message }: RequestOf<'send'>, { meetingId }: Entered): boolean {
+    const rates = [this.#messages, this.#options.admissions.messagesIn(meetingId)]
+    if (!rates.every((rate) => rate.take())) return false
+    for (const rate of rates) rate.spend(Math.floor(message.length / bytesPerMessage))
+    return true
   }
 
   /** Takes a commit's price, and gives it back unless the commit is refused for what it is. */

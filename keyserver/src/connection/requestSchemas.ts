@@ -1,6 +1,7 @@
 import { MAX_NAME_LENGTH } from '@conclave/core/access'
 import type { Bytes } from '@conclave/core/codec'
 import {
+  maxApplicationMessageBytes,
   maxKeyPackageBytes,
   maxMessageBytes,
   maxProposalBytes,
@@ -71,6 +72,7 @@ export const requestSchemas: Schemas = {
     entries: mlsMessage,
     groupInfo: mlsMessage,
   }),
+  send: z.object({ groupId: shortBytes, message: bytes(maxApplicationMessageBytes) }),
   publish: z.object({
     keyPackages: packed,
     lastResort: bytes(maxKeyPackageBytes).nullable(),

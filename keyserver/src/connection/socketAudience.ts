@@ -8,6 +8,8 @@ export const meetingRoom = (meetingId: string): string => `meeting:${meetingId}`
 const followersRoom = (meetingId: string): string => `followers:${meetingId}`
 /** Clients of minor version 0, who are not told what came later. */
 export const firstMinorRoom = 'minor:0'
+/** Clients of minor versions 0 and 1, who know of no application messages. */
+export const wordlessRoom = 'minor:before-2'
 /** Connections of an identity that know of the directory. */
 export const identityRoom = (identity: string): string => `identity:${identity}`
 
@@ -53,6 +55,9 @@ export function socketAudience(
     },
     statusWanted: (meetingId, notice) => {
       followers(meetingId).except(firstMinorRoom).emit('statusWanted', notice)
+    },
+    message: (meetingId, notice, from) => {
+      followers(meetingId).except([wordlessRoom, from]).emit('message', notice)
     },
     welcome: (connection, notice) => {
       clients.to(connection).emit('welcome', notice)

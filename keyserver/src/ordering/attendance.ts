@@ -66,6 +66,15 @@ export class Attendance {
     await this.#attach(id, leaf)
   }
 
+  /** Whether the connection speaks for a leaf that is still its member's. */
+  speaksForMember({ id }: Participant): boolean {
+    const attached = this.#here.get(id)
+    if (attached === undefined) return false
+    const { tree } = this.#log.followed.publicGroup
+    const key = tree.leafNode(attached.leaf)?.signatureKey
+    return key !== undefined && equalBytes(key, attached.leafNode.signatureKey)
+  }
+
   async #attach(connection: string, leaf: number): Promise<void> {
     const { store, clock, graceMs } = this.#environment
     const now = clock.now()

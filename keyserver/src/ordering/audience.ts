@@ -13,12 +13,14 @@ export interface Participant {
 
 /** Whoever notices are sent to. What is sent to one connection arrives in the order it was sent. */
 export interface Audience {
-  /** From now on the connection gets the `entry`, `waiting` and `present` notices of the meeting. */
+  /** From now on the connection gets the `entry`, `waiting`, `present` and `message` notices of the meeting. */
   follow(meetingId: string, connection: string): void
   entry(meetingId: string, notice: ServerNotices['entry'], reach?: Reach): void
   waiting(meetingId: string, notice: Packed<ServerNotices['waiting']>, reach?: Reach): void
   present(meetingId: string, notice: ServerNotices['present'], reach?: Reach): void
   statusWanted(meetingId: string, notice: ServerNotices['statusWanted']): void
+  /** To all who follow the log but `from`, the connection that the message came from. */
+  message(meetingId: string, notice: ServerNotices['message'], from: string): void
   /** To one connection. */
   welcome(connection: string, notice: ServerNotices['welcome']): void
   /** To everybody who has entered the meeting, who then has to enter again. */

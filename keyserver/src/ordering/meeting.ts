@@ -184,6 +184,10 @@ export class Meeting implements MeetingHandlers {
     return this.#inGroup(request.groupId, (group) => group.report(request))
   }
 
+  send(participant: Participant, request: RequestOf<'send'>): Promise<PackedReplyTo<'send'>> {
+    return this.#inGroup(request.groupId, (group) => group.send(participant, request))
+  }
+
   giveBack(_: Participant, request: RequestOf<'giveBack'>): Promise<PackedReplyTo<'giveBack'>> {
     return this.#inGroup(request.groupId, (group) => group.giveBack(request))
   }

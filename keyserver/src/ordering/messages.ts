@@ -15,6 +15,7 @@ import {
   type GroupInfo,
   type KeyPackage,
   MlsMessage,
+  type PrivateMessage,
   type ProposalContent,
   type PublicMessage,
   RatchetTree,
@@ -45,6 +46,18 @@ export function readCommit(bytes: Bytes): CommitMessage {
   const { content } = message
   if (content.contentType !== ContentType.commit) throw unexpected('a commit')
   return { ...message, content }
+}
+
+/** Nothing of it can be checked here but what it says of itself. */
+export function readApplicationMessage(bytes: Bytes): PrivateMessage {
+  const message = decode(MlsMessage, bytes)
+  if (
+    message.wireFormat !== WireFormat.privateMessage ||
+    message.privateMessage.contentType !== ContentType.application
+  ) {
+    throw unexpected('an application message')
+  }
+  return message.privateMessage
 }
 
 export function contentTypeOf(bytes: Bytes): ContentType {

@@ -28,6 +28,7 @@ import type { MeetingEnvironment } from './meetingEnvironment.ts'
 import { describeMembers } from './members.ts'
 import { refuse } from './orderingError.ts'
 import { PacedTask } from './pacedTask.ts'
+import { checkPassing } from './passMessage.ts'
 import { WaitingRoom } from './waitingRoom.ts'
 
 export interface RemovalsChance {
@@ -164,6 +165,15 @@ export class OpenGroup {
     const found = await this.#environment.store.readGroupInfo(this.log.key)
     if (found === undefined) return refuse('group-unknown', 'there is no GroupInfo to start from')
     return { ok: true, ...found }
+  }
+
+  async send(participant: Participant, request: RequestOf<'send'>): Promise<PackedReplyTo<'send'>> {
+    const passed = await checkPassing(this, participant, request, () => this.#hasLearned())
+    if (passed.ok) {
+      const notice = { groupId: this.groupId, message: request.message }
+      this.#environment.audience.message(this.#meetingId, notice, participant.id)
+    }
+    return passed
   }
 
   async report(request: RequestOf<'report'>): Promise<PackedReplyTo<'report'>> {

@@ -1,5 +1,6 @@
 import { utf8 } from '@conclave/core/codec'
 import {
+  maxApplicationMessageBytes,
   maxKeyPackageBytes,
   maxMessageBytes,
   maxProposalBytes,
@@ -69,6 +70,7 @@ describe('a malformed request', () => {
     ['commit', 'groupInfo', maxMessageBytes],
     ['tree', 'treeHash', 256],
     ['report', 'signature', 256],
+    ['send', 'message', maxApplicationMessageBytes],
     ['giveBack', 'entries', maxMessageBytes],
     ['giveBack', 'groupInfo', maxMessageBytes],
   ])('"%s" with too large a %s is refused as that', async (name, field, limit) => {

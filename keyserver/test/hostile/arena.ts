@@ -103,6 +103,7 @@ async function payloadsOf(
   const external = await newcomer.prepareExternalCommit()
   const leaving = await ben.group.proposeSelfRemove()
   const update = await ben.group.proposeUpdate()
+  const words = await ben.group.protect(new Uint8Array(100))
   const chain = [
     { seq: seen + 1, message: leaving },
     { seq: seen + 2, message: plain.upload.message },
@@ -140,6 +141,10 @@ async function payloadsOf(
       status,
       signature,
     })),
+    send: [
+      { groupId, message: words },
+      { groupId, message: leaving },
+    ],
     giveBack: [
       given([{ seq: seen + 1, message }]),
       given(chain),

@@ -118,6 +118,7 @@ const requestNames: readonly RequestName[] = [
   'groupInfo',
   'report',
   'giveBack',
+  'send',
   'publish',
   'stock',
   'claim',
@@ -134,6 +135,7 @@ const mlsRequestName = fc.constantFrom<RequestName>(
   'commit',
   'report',
   'giveBack',
+  'send',
   'publish',
 )
 

@@ -87,7 +87,7 @@ export class QuietMeeting {
     const first = this.#first
     const { confirmedTranscriptHash, treeHash } = first.group.groupContext
     for (const { identity, seen, group, client } of this.members) {
-      const { entry, waiting, present, welcome, statusWanted, stockLow, closed } = client.notices
+      const { entry, waiting, present, welcome, closed, ...others } = client.notices
       expect(seen === head, `${identity} is at entry ${seen} of ${head}`)
       expect(
         equalBytes(group.groupContext.confirmedTranscriptHash, confirmedTranscriptHash),
@@ -104,7 +104,11 @@ export class QuietMeeting {
         entry.length === this.#sent.size && entry.every((one) => this.#isOurs(one)),
         `${identity} was told of entries that are not the members'`,
       )
-      expect(closed.length + statusWanted.length + stockLow.length === 0, `${identity}: notices`)
+      const unwanted = [closed, ...Object.values(others)]
+      expect(
+        unwanted.every((told) => told.length === 0),
+        `${identity}: notices`,
+      )
       expect(welcome.length === (member(identity) === 'founder' ? 0 : 1), `${identity}: welcomes`)
       expect(
         present.every(({ leaves }) => leaves.every((leaf) => leaf < this.members.length)),

@@ -37,6 +37,7 @@ const replies: { readonly [N in RequestName]: z.ZodType } = {
   groupInfo: z.strictObject({ ok, groupInfo: bytes, seq: count }),
   report: z.strictObject({ ok, outcome: z.enum(['collecting', 'stands', 'voided']) }),
   giveBack: z.strictObject({ ok, head: count }),
+  send: z.strictObject({ ok }),
   publish: z.strictObject({ ok, ...stock }),
   stock: z.strictObject({ ok, ...stock }),
   claim: z.strictObject({ ok, keyPackages: bytes }),
@@ -83,6 +84,7 @@ const notices: Readonly<Record<string, z.ZodType>> = {
   present: z.strictObject({ groupId: bytes, leaves: z.array(count) }),
   welcome: z.strictObject({ groupId: bytes, ref: bytes, welcome: bytes, seq: count }),
   statusWanted: z.strictObject({ groupId: bytes, seq: count }),
+  message: z.strictObject({ groupId: bytes, message: bytes }),
   stockLow: z.strictObject({ deviceKey: bytes, ...stock }),
   closed: z.strictObject({ groupId: bytes, reason: z.enum(['empty', 'ended', 'shutdown']) }),
 }

@@ -61,6 +61,18 @@ describe.skipIf(redisMissing).each([
     expect(present.leaves).toEqual([0, 1, 2])
   })
 
+  test('application messages reach everyone, also of an epoch that their instance has yet to learn of', async () => {
+    const [alice, bob, carol] = await spread(await start(), newMeeting())
+    const { groupId } = alice
+    await bob.receiveUpTo(await alice.commit())
+    const message = await bob.group.protect(new Uint8Array(5))
+    await bob.client.ask('send', { groupId, message })
+    for (const { client } of [alice, carol]) {
+      expect(await client.notice('message')).toEqual({ groupId, message })
+    }
+    expect(bob.client.notices.message).toEqual([])
+  })
+
   test('of commits that race over all instances one ends each epoch, and the losers learn which', async () => {
     const places = await start()
     const members = await spread(places, newMeeting())

@@ -17,6 +17,7 @@ export const wellFormed: { readonly [N in RequestName]: Readonly<Record<string, 
   groupInfo: { groupId },
   report: { groupId, seq: 1, leafIndex: 0, status: 'failed', signature: short },
   giveBack: { groupId, after: 0, entries: short, groupInfo: short },
+  send: { groupId, message: short },
   publish: { keyPackages: short, lastResort: null },
   stock: { deviceKey: short },
   claim: { identity: 'nobody' },
@@ -36,6 +37,7 @@ export const meetingRequests = [
   'groupInfo',
   'report',
   'giveBack',
+  'send',
 ] as const satisfies readonly RequestName[]
 
 export const requestNames = Object.keys(wellFormed) as readonly RequestName[]

@@ -28,6 +28,7 @@ export class TestClient {
     present: [],
     welcome: [],
     statusWanted: [],
+    message: [],
     stockLow: [],
     closed: [],
   }
@@ -56,6 +57,7 @@ export class TestClient {
     this.socket.on('present', (notice) => this.notices.present.push(bytesOf(notice)))
     this.socket.on('welcome', (notice) => this.notices.welcome.push(bytesOf(notice)))
     this.socket.on('statusWanted', (notice) => this.notices.statusWanted.push(bytesOf(notice)))
+    this.socket.on('message', (notice) => this.notices.message.push(bytesOf(notice)))
     this.socket.on('stockLow', (notice) => this.notices.stockLow.push(bytesOf(notice)))
     this.socket.on('closed', (notice) => this.notices.closed.push(bytesOf(notice)))
   }

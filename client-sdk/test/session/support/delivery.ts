@@ -271,6 +271,17 @@ export class TestDelivery {
       }
       return { ok: true, head: group.log.length }
     },
+    send: async (port, { groupId, message }) => {
+      const group = this.#known(groupId)
+      if (group === undefined) return refuse('group-unknown')
+      if (![...group.present.values()].includes(port)) return refuse('presence-invalid')
+      const sent = decode(MlsMessage, message)
+      if (sent.wireFormat !== WireFormat.privateMessage) return refuse('message-invalid')
+      const behind = group.public.groupContext.epoch - sent.privateMessage.epoch
+      if (behind !== 0n && behind !== 1n) return refuse('epoch-mismatch')
+      this.#tell('message', { groupId, message }, port)
+      return { ok: true }
+    },
     groupInfo: async (_, { groupId }) => {
       const group = this.#known(groupId)
       const described = group?.described.at(-1)
@@ -371,9 +382,9 @@ export class TestDelivery {
     this.#tell('present', { groupId, leaves: [...present.keys()] })
   }
 
-  #tell<N extends keyof ServerNotices>(name: N, notice: ServerNotices[N]): void {
+  #tell<N extends keyof ServerNotices>(name: N, notice: ServerNotices[N], from?: Port): void {
     for (const port of this.ports) {
-      if (port.entered) port.deliver({ name, notice } as AnyNotice)
+      if (port.entered && port !== from) port.deliver({ name, notice } as AnyNotice)
     }
   }
 

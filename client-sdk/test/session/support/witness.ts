@@ -10,6 +10,10 @@ export class Witness {
   readonly problems: ConclaveError[] = []
   /** Why a place in the group was lost and is taken again. */
   readonly lost: ConclaveError[] = []
+  /** What others wrote: `alice: hello`, `alice: 👍 of <id>`, `alice: 2 missed`. */
+  readonly chat: string[] = []
+  /** The ids of what others wrote. */
+  readonly ids: string[] = []
   readonly ended: { reason: EndReason; error: ConclaveError | undefined }[] = []
   /** Events that came after the last one. */
   readonly late: string[] = []
@@ -28,6 +32,17 @@ export class Witness {
     note('connectionChanged', (connected) => this.connection.push(connected))
     note('problem', (error) => this.problems.push(error))
     note('rejoining', (error) => this.lost.push(error))
+    note('message', ({ participant, text, id }) => {
+      this.ids.push(id)
+      this.chat.push(`${participant.identity}: ${text}`)
+    })
+    note('reaction', ({ participant, emoji, to, id }) => {
+      this.ids.push(id)
+      this.chat.push(`${participant.identity}: ${emoji} of ${to}`)
+    })
+    note('messagesMissed', ({ participant, count }) =>
+      this.chat.push(`${participant.identity}: ${count} missed`),
+    )
     note('ended', (reason, error) => this.ended.push({ reason, error }))
   }
 }

@@ -227,7 +227,8 @@ export class Group {
   /**
    * MLSMessage with application data (RFC 9420 §6.3, §15).
    * @throws MlsError `message-proposals-pending` where proposals wait for a commit (§12.4),
-   *   `group-reinitialised`, `group-superseded`, `group-left`, `secret-tree-exhausted`
+   *   `group-reinitialised`, `group-superseded`, `group-left`, `secret-tree-exhausted`,
+   *   `generations-unreserved`
    */
   async protect(applicationData: Bytes, authenticatedData: Bytes = emptyBytes): Promise<Bytes> {
     const epoch = this.#sending()
@@ -349,9 +350,21 @@ export class Group {
   }
 
   /**
+   * Sets aside the keys of the next `count` messages of each kind that this epoch sends as
+   * PrivateMessages: a state that is stored from now on goes on after them, so that a member who is
+   * restored from it never uses one again. To be stored before any of them is sent. Sending then
+   * takes those and no others, until more are reserved; the next epoch begins anew.
+   * @throws MlsError `secret-tree-limits-invalid` unless `count` is a whole number from 1 to 2^16,
+   *   `secret-tree-exhausted`, `group-superseded`, `group-left`
+   */
+  reserveGenerations(count: number): void {
+    this.#alive().messages.secretTree.reserve(count)
+  }
+
+  /**
    * All of this member's state but its signature key, for `restore`: versioned, and as secret as the
    * group. What has been wiped is not in it. A state must not be used again once the group went on
-   * from it: it would use keys twice.
+   * from it, but for messages that were reserved: it would use keys twice.
    * @throws MlsError `group-superseded`, `group-left`
    */
   encodeState(): Secret {

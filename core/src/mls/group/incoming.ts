@@ -18,6 +18,8 @@ export interface ApplicationMessage {
   readonly epoch: bigint
   readonly sender: LeafIndex
   readonly leafNode: LeafNode
+  /** Which of the sender's application messages of this epoch it is, from 0. */
+  readonly generation: number
   readonly data: Bytes
   readonly authenticatedData: Bytes
 }
@@ -105,6 +107,7 @@ export async function openApplication(
     epoch: context.epoch,
     sender: sender.leafIndex,
     leafNode: tree.leafNode(sender.leafIndex) as LeafNode,
+    generation: opened.generation,
     data: content.applicationData,
     authenticatedData: content.authenticatedData,
   }

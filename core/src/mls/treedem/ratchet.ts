@@ -46,6 +46,8 @@ export class Ratchet {
   readonly #crypto: SecretSuite
   readonly #limits: RatchetLimits
   #head: RatchetHead | undefined
+  /** The first generation that is not ours to send with before it has been reserved. */
+  #reservedTo: number | undefined
   readonly #kept = new Map<number, MessageKey>()
 
   /** Takes ownership of all secrets in `state`. */
@@ -61,13 +63,31 @@ export class Ratchet {
     return { head: this.#head, kept: [...this.#kept.values()] }
   }
 
+  /** Sets the next `count` generations aside for `next`, which gives no others from now on. */
+  reserve(count: number): void {
+    if (this.#head === undefined) return
+    this.#reservedTo = Math.max(this.#reservedTo ?? 0, this.#head.generation + count)
+  }
+
+  /** What is to be stored of a ratchet for sending: it goes on after what is reserved. It is the caller's. */
+  afterReserved(): RatchetState {
+    let head = this.#head && { ...this.#head, secret: this.#head.secret.copy() }
+    while (head !== undefined && head.generation < (this.#reservedTo ?? 0)) head = this.#step(head)
+    return { head, kept: [] }
+  }
+
   /**
    * The next generation's key, for sending; nothing of it is kept.
-   * @throws MlsError `secret-tree-exhausted` after generation 2^32 - 1
+   * @throws MlsError `secret-tree-exhausted` after generation 2^32 - 1, `generations-unreserved`
    */
   next(): MessageKey {
     if (this.#head === undefined) {
       throw new MlsError('secret-tree-exhausted', 'the ratchet has no generation left')
+    }
+    if (this.#head.generation === this.#reservedTo) {
+      throw new MlsError('generations-unreserved', 'the stored state would use this key again', {
+        remedy: 'Reserve generations and store the state before sending.',
+      })
     }
     const key = this.#keyOf(this.#head)
     this.#head = this.#step(this.#head)

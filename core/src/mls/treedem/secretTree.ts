@@ -116,7 +116,7 @@ export class SecretTree {
 
   /**
    * The next key of our own ratchet, for sending. It is the caller's to wipe.
-   * @throws MlsError `secret-tree-exhausted`
+   * @throws MlsError `secret-tree-exhausted`, `generations-unreserved`
    */
   next(type: RatchetType): MessageKey {
     return this.#own()[type].next()
@@ -139,6 +139,20 @@ export class SecretTree {
   }
 
   /**
+   * Sets the next `count` generations of each of our own ratchets aside for this value: what
+   * `encodeState` gives from now on goes on after them, and sending ends with them until more are
+   * reserved.
+   * @throws MlsError `secret-tree-exhausted`, `secret-tree-limits-invalid` unless `count` is a whole
+   * number from 1 to 2^16
+   */
+  reserve(count: number): void {
+    if (!Number.isInteger(count) || count < 1 || count > 2 ** 16) {
+      throw new MlsError('secret-tree-limits-invalid', `${count} generations cannot be reserved`)
+    }
+    for (const ratchet of Object.values(this.#own())) ratchet.reserve(count)
+  }
+
+  /**
    * Nothing can be sent any more; others' messages can still be opened. Where we have sent nothing
    * there are no ratchets of ours yet, and nothing that they could open.
    */
@@ -150,17 +164,26 @@ export class SecretTree {
     this.#silent = true
   }
 
-  /** All that is left, and nothing of what was used. */
+  /** All that is left, and nothing of what was used or is reserved. */
   encodeState(): Secret {
-    return encodeSecretTree(this.#crypto.suite, {
+    const own = this.#ratchets.get(this.ownLeaf)
+    const sending = own && {
+      handshake: own.handshake.afterReserved(),
+      application: own.application.afterReserved(),
+    }
+    const state = encodeSecretTree(this.#crypto.suite, {
       ...this.#shape,
       nodes: this.#nodes.nodes,
       leaves: Array.from(this.#ratchets, ([leaf, { handshake, application }]) => ({
         leaf,
-        handshake: handshake.state,
-        application: application.state,
+        ...(leaf === this.ownLeaf && sending !== undefined
+          ? sending
+          : { handshake: handshake.state, application: application.state }),
       })),
     })
+    sending?.handshake.head?.secret.wipe()
+    sending?.application.head?.secret.wipe()
+    return state
   }
 
   wipe(): void {

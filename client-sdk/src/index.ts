@@ -8,6 +8,12 @@ export {
   type PublishOptions,
   type RemoteTrack,
 } from './call/index.ts'
+export {
+  DeviceDirectory,
+  type DeviceDirectoryEvents,
+  type DeviceDirectoryOptions,
+} from './directory/deviceDirectory.ts'
+export { Invitation, type WaitingWelcome } from './directory/invitation.ts'
 export { type IndexedDbStoreOptions, indexedDbStore } from './edge/indexedDbStore.ts'
 export { systemClock, systemRandom } from './edge/platform.ts'
 export type { TokenSource } from './edge/serverConnection.ts'

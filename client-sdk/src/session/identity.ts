@@ -59,7 +59,20 @@ export async function meetingLeaf(
   meetingId: string,
   identity: MeetingIdentity,
 ): Promise<OwnLeaf> {
-  const signer = await crypto.generateSigner()
+  return certifiedLeaf(crypto, device, meetingId, identity, await crypto.generateSigner())
+}
+
+/**
+ * A leaf with this signature key, which the device certifies.
+ * @param meetingId or `anyMeeting`, for a KeyPackage that is published
+ */
+export async function certifiedLeaf(
+  crypto: SecretSuite,
+  device: Signer,
+  meetingId: string,
+  identity: MeetingIdentity,
+  signer: Signer,
+): Promise<OwnLeaf> {
   const certified = memberTbs(meetingId, signer.publicKey)
   const capabilities: Capabilities = {
     versions: [ProtocolVersion.mls10],

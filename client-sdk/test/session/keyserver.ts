@@ -1,6 +1,6 @@
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { resolveAccess } from '@conclave/core/access'
+import { type Grants, resolveAccess } from '@conclave/core/access'
 import { webPublicCrypto } from '@conclave/core/crypto/public'
 import {
   createKeyserver,
@@ -17,7 +17,7 @@ import { Witness } from './support/witness.ts'
 
 export interface TestServer {
   readonly url: string
-  tokenFor(identity: string, meeting?: string): Promise<string>
+  tokenFor(identity: string, meeting?: string, grants?: Grants): Promise<string>
   /** Joins as `identity`; what is left out has the values that a plain test wants. */
   join(identity: string, options?: Partial<JoinOptions>): Promise<SecureMeeting>
   /** What a meeting that was joined here has told since. */
@@ -34,7 +34,9 @@ export const meetingId = 'standup'
 
 type Access = Extract<Awaited<ReturnType<typeof resolveAccess>>, { mode: 'development' }>
 
-type Settings = Partial<Pick<KeyserverOptions, 'graceMs' | 'store' | 'removalSigner'>>
+type Settings = Partial<
+  Pick<KeyserverOptions, 'graceMs' | 'store' | 'directoryStore' | 'removalSigner'>
+>
 
 /** A real keyserver on a free port, in memory where no store is given, for the duration of a test. */
 export async function startKeyserver(
@@ -68,7 +70,8 @@ export async function startKeyserver(
     httpServer.close()
     httpServer.closeAllConnections()
   })
-  const tokenFor = (identity: string, meeting = meetingId) => access.mint({ identity, meeting })
+  const tokenFor: TestServer['tokenFor'] = (identity, meeting = meetingId, grants) =>
+    access.mint({ identity, meeting, ...(grants && { grants }) })
   return {
     url,
     tokenFor,

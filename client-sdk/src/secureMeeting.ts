@@ -4,6 +4,7 @@ import type { SecretCrypto } from '@conclave/core/crypto/secret'
 import type { MeetingTrust } from '@conclave/core/meeting'
 import type { CommitEffect, Group } from '@conclave/core/mls/group'
 import { type Call, connectCall, type MediaProtection } from './call/index.ts'
+import type { Invitation } from './directory/invitation.ts'
 import { defaultStore } from './edge/defaultStore.ts'
 import { platformCrypto, systemClock, systemRandom } from './edge/platform.ts'
 import { connectServer, type TokenSource } from './edge/serverConnection.ts'
@@ -15,6 +16,7 @@ import { suiteOf } from './session/enterMeeting.ts'
 import type { JoinProgress } from './session/entrance.ts'
 import type { HistoryEntry } from './session/history.ts'
 import type { MeetingIdentity } from './session/identity.ts'
+import type { InvitedDevice } from './session/inviting.ts'
 import { MeetingKeys } from './session/meetingKeys.ts'
 import { MeetingRoster, participantUnknown } from './session/meetingRoster.ts'
 import { type EndReason, MeetingSession } from './session/meetingSession.ts'
@@ -37,6 +39,8 @@ export interface JoinOptions {
   readonly identity: MeetingIdentity
   /** The caller's own terms for the meeting, compared with what its group says. */
   readonly trust: MeetingTrust
+  /** An invitation of `DeviceDirectory`'s to this meeting and identity, by which to enter. */
+  readonly invitation?: Invitation
   /** How long to wait to be let in, in milliseconds; 60 s where not given. */
   readonly joinTimeoutMs?: number
   /** Called as joining gets on. */
@@ -161,11 +165,11 @@ export class SecureMeeting {
           })),
       currentGroup: () => (this.#ended === undefined ? this.#session.group : undefined),
     })
-    const { meetingId, identity, trust } = options
+    const { meetingId, identity, trust, invitation } = options
     this.#roster = new MeetingRoster({ meetingId, crypto: suiteOf(crypto), clock, store })
     const environment = { clock, random, crypto, store }
     this.#session = new MeetingSession(
-      { meetingId, identity, trust, environment },
+      { meetingId, identity, trust, invitation, environment },
       this.#directTransport(),
       {
         epochBegan: (group, effect) => this.#epochBegan(group, effect),
@@ -210,6 +214,7 @@ export class SecureMeeting {
     checkName('identity.id', options.identity.id)
     const { clock = systemClock, joinTimeoutMs = defaultJoinTimeoutMs } = options
     checkTimeout(joinTimeoutMs)
+    checkInvitation(options)
     const meeting = new SecureMeeting(options)
     const cancel = clock.setTimer(joinTimeoutMs, () =>
       meeting.#session.abandon(
@@ -393,6 +398,20 @@ export class SecureMeeting {
     return this.#session.chat.counts
   }
 
+  /**
+   * Adds the devices of somebody who is away, with KeyPackages that those have published
+   * (`DeviceDirectory`); needs a token that grants `invite`. Resolves with the devices that were
+   * added: none where all of them are here already. Whoever does not come within the keyserver's
+   * grace period is taken out again, and the Welcome stays for them as an invitation.
+   *
+   * @throws SessionError `invitee-unknown`, `keyserver-refused`, `keyserver-unreachable`,
+   *   `argument-invalid`, `session-ended`
+   */
+  async invite(identity: string): Promise<readonly InvitedDevice[]> {
+    checkName('identity', identity)
+    return await this.#session.invite(identity)
+  }
+
   /** Leaves: the others rotate their keys, and ours are wiped. Safe to call twice. */
   async leave(): Promise<void> {
     await this.#session.leave()
@@ -482,4 +501,11 @@ function checkName(what: string, name: string): void {
 function checkTimeout(ms: number): void {
   if (ms > 0 && ms <= maxTimeoutMs) return
   throw new SessionError('argument-invalid', `joinTimeoutMs must be 1 to ${maxTimeoutMs}`)
+}
+
+/** @throws SessionError `argument-invalid` */
+function checkInvitation({ invitation, meetingId, identity }: JoinOptions): void {
+  if (invitation === undefined) return
+  if (invitation.meetingId === meetingId && invitation.identity === identity.id) return
+  throw new SessionError('argument-invalid', 'the invitation is to another meeting or of another')
 }

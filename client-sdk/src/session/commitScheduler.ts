@@ -12,6 +12,8 @@ export interface CommitSituation {
   readonly present: ReadonlySet<number>
   /** Whether there is anything to commit. */
   readonly work: boolean
+  /** Whether no other member knows of it, so that nobody else will do it. */
+  readonly onlyOurs?: boolean
 }
 
 /**
@@ -31,7 +33,7 @@ export class CommitScheduler {
     this.#commit = commit
   }
 
-  reconsider({ group, ownLeaf, present, work }: CommitSituation): void {
+  reconsider({ group, ownLeaf, present, work, onlyOurs = false }: CommitSituation): void {
     this.stop()
     if (!work) {
       this.#workSince = undefined
@@ -45,7 +47,8 @@ export class CommitScheduler {
     const order = committersInOrder(group, new Set([...present, ownLeaf]))
     const rank = order.indexOf(ownLeaf)
     if (rank === -1) return
-    const turn = this.#workSince + turnAfterMs(rank, group.pendingRemovals.size > 0)
+    const place = onlyOurs ? 0 : rank
+    const turn = this.#workSince + turnAfterMs(place, group.pendingRemovals.size > 0)
     const delay = Math.max(turn, this.#notBefore) - now
     this.#cancel = this.#clock.setTimer(Math.max(0, delay), this.#commit)
   }

@@ -5,10 +5,12 @@ import type { LogEntry, RefusalCode, ServerNotices } from '@conclave/core/delive
 import type { MeetingTrust } from '@conclave/core/meeting'
 import type { OwnLeaf } from '@conclave/core/mls/bootstrap'
 import { Group, type GroupEnvironment } from '@conclave/core/mls/group'
+import type { Invitation } from '../directory/invitation.ts'
 import type { DeliveryLink } from './deliveryLink.ts'
 import { type Entered, encodeKeyPackage, foundMeeting, joinByWelcome } from './enterMeeting.ts'
 import { type ExternalEntry, prepareEntry } from './externalEntry.ts'
 import { keyPackageFor } from './identity.ts'
+import { InvitedEntry } from './invitedEntry.ts'
 import { isTransient, refusal, SessionError } from './sessionError.ts'
 import { WaitingPlace } from './waitingPlace.ts'
 
@@ -45,6 +47,8 @@ export interface EntranceOptions {
   readonly clock: Clock
   readonly random: RandomBytes
   readonly newLeaf: () => Promise<OwnLeaf>
+  /** A Welcome that has come already. */
+  readonly invitation?: Invitation | undefined
 }
 
 export interface EntranceHost {
@@ -73,6 +77,7 @@ export class Entrance {
   readonly #options: EntranceOptions
   readonly #host: EntranceHost
   readonly #place: WaitingPlace
+  readonly #invited: InvitedEntry | undefined
   #own: OwnLeaf | undefined
   #lost: LostPlace | undefined
   #waitingFor: Bytes | undefined
@@ -90,6 +95,9 @@ export class Entrance {
     this.#options = options
     this.#host = host
     this.#place = new WaitingPlace(options.clock, () => host.run(() => this.#renewPlace()))
+    const { invitation, groups, link } = options
+    const problem = (error: ConclaveError) => host.problem(error)
+    this.#invited = invitation && new InvitedEntry({ invitation, groups, link, problem })
   }
 
   /** The next way in begins where a place was lost. */
@@ -105,6 +113,11 @@ export class Entrance {
   async goOn(entered: Entered): Promise<void> {
     this.#host.progress({ stage: 'authorised' })
     const { group } = entered
+    const invited = await this.#invited?.enter(group?.groupId)
+    if (invited !== undefined) {
+      this.#own = invited.own
+      return this.#enter(invited.group, invited.seq)
+    }
     if (group === null) return this.#found(entered)
     const { groupId, head } = group
     this.#waited = { head, extensions: 0 }
@@ -317,6 +330,7 @@ export class Entrance {
     this.#attempts = 0
     this.#lateWelcomes = 0
     this.#discardCommit()
+    this.#invited?.close()
     this.#place.forget()
   }
 }

@@ -10,14 +10,16 @@ import {
   type GroupEnvironment,
   padme,
 } from '@conclave/core/mls/group'
+import type { Invitation } from '../directory/invitation.ts'
 import { Chat, type ChatHost, chatRetention } from './chat.ts'
 import { DeliveryLink } from './deliveryLink.ts'
 import { type Entered, suiteOf } from './enterMeeting.ts'
 import { Entrance, type JoinProgress } from './entrance.ts'
 import { deviceSigner, type MeetingIdentity, meetingLeaf } from './identity.ts'
+import { claimDevices, type InvitedDevice, inviteeUnknown } from './inviting.ts'
 import { type Notice, NoticeQueue } from './noticeQueue.ts'
 import { closedByKeyserver, Participation } from './participation.ts'
-import { isTransient, refusal, SessionError } from './sessionError.ts'
+import { isTransient, isUnreachable, refusal, SessionError } from './sessionError.ts'
 import type { SessionStore } from './store.ts'
 import type { DeliveryTransport } from './transport.ts'
 
@@ -32,6 +34,8 @@ export interface SessionOptions {
   readonly meetingId: string
   readonly identity: MeetingIdentity
   readonly trust: MeetingTrust
+  /** What to enter by, if it leads into the meeting's group. */
+  readonly invitation?: Invitation | undefined
   readonly environment: SessionEnvironment
 }
 
@@ -102,7 +106,7 @@ export class MeetingSession {
 
   /** @throws SessionError `platform-unsupported` */
   constructor(options: SessionOptions, transport: DeliveryTransport, events: SessionEvents) {
-    const { meetingId, trust, environment } = options
+    const { meetingId, trust, environment, invitation } = options
     this.#options = options
     this.#events = events
     this.#groups = {
@@ -146,6 +150,7 @@ export class MeetingSession {
         clock: this.#clock,
         random: environment.random,
         newLeaf: () => this.#newLeaf(),
+        invitation,
       },
       {
         run: (step) => this.#run(step),
@@ -176,6 +181,27 @@ export class MeetingSession {
    */
   switchTransport(transport: DeliveryTransport): void {
     this.#link.switchTo(transport)
+  }
+
+  /**
+   * Adds the devices of somebody who is away; resolves with those whom our commit has added.
+   * @throws SessionError `invitee-unknown`, `keyserver-refused`, `keyserver-unreachable`,
+   *   `session-ended`
+   */
+  async invite(identity: string): Promise<readonly InvitedDevice[]> {
+    const place = this.#placeOrThrow()
+    const problem = (error: ConclaveError) => this.#events.problem(error)
+    const claimed = await claimDevices(this.#link, place.group, identity, problem)
+    const participation = this.#placeOrThrow()
+    const added = await Promise.all(claimed.map((one) => participation.invite(one)))
+    const invited = claimed.filter((_, i) => added[i])
+    if (claimed.length > 0 && invited.length === 0) throw inviteeUnknown(identity)
+    return invited.map(({ deviceKey }) => ({ identity, deviceKey }))
+  }
+
+  #placeOrThrow(): Participation {
+    if (this.#participation !== undefined && !this.#ended) return this.#participation
+    throw new SessionError('session-ended', 'we are not in the meeting')
   }
 
   /** Says goodbye, waits for the log to have it, and wipes everything. */
@@ -213,7 +239,7 @@ export class MeetingSession {
     if (!(error instanceof ConclaveError)) {
       const cause = error
       this.#end('failed', new SessionError('session-ended', 'the session failed', { cause }))
-    } else if (error instanceof SessionError && error.code === 'keyserver-unreachable') {
+    } else if (isUnreachable(error)) {
       // The transport connects again, and then we enter again.
       this.#setback = error
     } else if (isTransient(error)) {

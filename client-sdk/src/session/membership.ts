@@ -180,6 +180,7 @@ export class Membership {
   close(): void {
     this.#closed = true
     this.discardPending()
+    this.waitingList.close(over())
     this.#group.close()
   }
 
@@ -247,6 +248,7 @@ export class Membership {
 
   #advance(group: Group, effect: CommitEffect): EntryOutcome {
     this.#group = group
+    this.waitingList.epochBegan(group.public)
     this.#ledger = this.#ledger.withCommit(new Set(effect.removed))
     this.#entriesInEpoch = 0
     return { kind: 'epoch', effect }

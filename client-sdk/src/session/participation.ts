@@ -16,6 +16,7 @@ import { CommitScheduler } from './commitScheduler.ts'
 import type { DeliveryLink } from './deliveryLink.ts'
 import { type Entered, uploadedGroupInfo } from './enterMeeting.ts'
 import { Healing } from './healing.ts'
+import type { ClaimedKeyPackage } from './inviting.ts'
 import { KeptEntries } from './keptEntries.ts'
 import { LogFollower } from './logFollower.ts'
 import { Membership } from './membership.ts'
@@ -158,6 +159,16 @@ export class Participation {
     this.#present = new Set(leaves)
   }
 
+  /**
+   * Adds the device of a claimed KeyPackage with our next commit; whether that could be done.
+   * @throws SessionError `session-ended` where we lose our place before
+   */
+  invite({ ref, encoded, signatureKey }: ClaimedKeyPackage): Promise<boolean> {
+    const added = this.#membership.waitingList.invite(ref, encoded, signatureKey)
+    this.reconsider()
+    return added
+  }
+
   /** Whether and when it is our turn to commit; to be asked whenever something has changed. */
   reconsider(): void {
     const { pending, failed } = this.#membership
@@ -165,12 +176,13 @@ export class Participation {
       this.#scheduler.stop()
       return
     }
-    const { group, hasWork } = this.#membership
+    const { group, hasWork, waitingList } = this.#membership
     this.#scheduler.reconsider({
       group: group.public,
       ownLeaf: group.leafIndex,
       present: this.#present,
       work: hasWork,
+      onlyOurs: waitingList.hasInvitees,
     })
   }
 
@@ -415,6 +427,8 @@ export class Participation {
     await this.#take(reply.missed ?? [])
     const late = reply.code === 'epoch-mismatch'
     if (this.#follower.hasGap || (late && this.group.epoch === epoch)) await this.#catchUp()
+    // Of all that a commit carries, only what we have claimed was never seen by the keyserver.
+    if (reply.detail === 'key-package-used') this.#membership.waitingList.refuseInvitees()
     const decided = this.group.epoch !== epoch || this.#membership.failed !== undefined
     if (this.#closed || (late && decided)) return
     this.#scheduler.refused()

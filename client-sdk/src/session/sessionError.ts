@@ -30,6 +30,8 @@ export type SessionErrorCode =
   | 'log-rolled-back'
   /** The session is over: it was left, or ended by an event that the application has got. */
   | 'session-ended'
+  /** The directory has no KeyPackage of any device of whom is to be invited, or none of use. */
+  | 'invitee-unknown'
   /** No such participant in the current roster. */
   | 'participant-unknown'
   /** What was scanned is no safety code of a meeting, or one of another version. */
@@ -80,4 +82,9 @@ export function isTransient(error: ConclaveError): boolean {
   return error.code === 'log-rolled-back'
     ? error.detail === recoveringDetail
     : error.code === 'keyserver-refused' && transientCodes.includes(error.detail)
+}
+
+/** Whether the connection is gone; what was asked for goes on over the next. */
+export function isUnreachable(error: ConclaveError): boolean {
+  return error instanceof SessionError && error.code === 'keyserver-unreachable'
 }

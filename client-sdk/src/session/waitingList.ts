@@ -25,6 +25,12 @@ interface Listed {
   readonly encoded: Bytes
 }
 
+/** Somebody whose KeyPackage a member has claimed, and who is told of to whoever has invited them. */
+interface Invitee extends Listed {
+  readonly signatureKey: Bytes
+  readonly settled: PromiseWithResolvers<boolean>
+}
+
 /** What of a group says how many more it can hold. */
 interface Occupancy {
   readonly tree: Pick<PublicGroup['tree'], 'memberCount'>
@@ -42,6 +48,7 @@ export interface Joiner {
  */
 export class WaitingList {
   readonly #unfit = new Set<string>()
+  readonly #invited = new Map<string, Invitee>()
   #listed: readonly Listed[] = []
 
   update(joiners: readonly WaitingJoiner[]): void {
@@ -50,6 +57,44 @@ export class WaitingList {
       .map(({ ref, keyPackage }) => ({ ref: toHex(ref), encoded: keyPackage }))
     const refs = new Set(this.#listed.map(({ ref }) => ref))
     for (const ref of this.#unfit) if (!refs.has(ref)) this.#unfit.delete(ref)
+  }
+
+  /** Whether somebody is to be added of whom no other member knows. */
+  get hasInvitees(): boolean {
+    return this.#invited.size > 0
+  }
+
+  /**
+   * Adds somebody by a KeyPackage that we have claimed; true once they are in the group, false where
+   * it cannot be used.
+   * @throws the error that `close` was given
+   */
+  invite(ref: Bytes, encoded: Bytes, signatureKey: Bytes): Promise<boolean> {
+    const settled = Promise.withResolvers<boolean>()
+    const invitee = { ref: toHex(ref), encoded, signatureKey, settled }
+    this.#invited.get(invitee.ref)?.settled.resolve(false)
+    this.#invited.set(invitee.ref, invitee)
+    return settled.promise
+  }
+
+  /** The group has gone on; who of the invited is in it now need not be added any more. */
+  epochBegan({ tree }: Pick<PublicGroup, 'tree'>): void {
+    for (const { ref, signatureKey, settled } of this.#invited.values()) {
+      if (tree.keys.memberWithSignatureKey(signatureKey) === undefined) continue
+      this.#invited.delete(ref)
+      settled.resolve(true)
+    }
+  }
+
+  /** Gives up those who are invited: one of them keeps a commit from being taken. */
+  refuseInvitees(): void {
+    for (const ref of [...this.#invited.keys()]) this.refuse(ref)
+  }
+
+  /** Nobody will be added any more. */
+  close(error: ConclaveError): void {
+    for (const { settled } of this.#invited.values()) settled.reject(error)
+    this.#invited.clear()
   }
 
   /** Whether there is anybody whom a commit of this group might add. */
@@ -80,12 +125,15 @@ export class WaitingList {
 
   /** Tries nobody again with this KeyPackageRef. */
   refuse(ref: string): void {
-    this.#unfit.add(ref)
+    const invitee = this.#invited.get(ref)
+    this.#invited.delete(ref)
+    if (invitee === undefined) this.#unfit.add(ref)
+    else invitee.settled.resolve(false)
   }
 
   #candidates({ tree, pendingRemovals }: Occupancy): readonly Listed[] {
     const room = 2 ** mediaParameters.leafBits - tree.memberCount + pendingRemovals.size
-    const fit = this.#listed
+    const fit = [...this.#invited.values(), ...this.#listed]
       .filter(({ ref, encoded }) => !this.#unfit.has(ref) && encoded.length <= maxKeyPackageBytes)
       .slice(0, Math.max(0, Math.min(room, maxAddsPerCommit)))
     let bytes = 0

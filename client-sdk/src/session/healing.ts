@@ -29,9 +29,9 @@ export class Healing {
     this.#due = due
   }
 
-  /** Our leaf has new keys. */
-  renewed(): void {
-    this.#dueAt = this.#clock.now() + this.#jittered(renewAfterMs)
+  /** Our leaf has new keys, or keys that were made at that time, in milliseconds since 1970. */
+  renewed(madeAt = this.#clock.now()): void {
+    this.#dueAt = madeAt + this.#jittered(renewAfterMs)
     this.#lookLater()
   }
 

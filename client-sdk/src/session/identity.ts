@@ -11,6 +11,8 @@ import { createKeyPackage, type KeyPackageBundle, type OwnLeaf } from '@conclave
 import {
   type Capabilities,
   CredentialType,
+  type LeafNode,
+  LeafNodeSource,
   type Lifetime,
   ProtocolVersion,
 } from '@conclave/core/wire'
@@ -111,4 +113,14 @@ export function keyPackageFor(
 export function lifetimeFrom(clock: Pick<Clock, 'now'>): Lifetime {
   const now = BigInt(Math.floor(clock.now() / 1000))
   return { notBefore: now - clockTolerance, notAfter: now + waitingLifetime + clockTolerance }
+}
+
+/**
+ * When our leaf's keys were made, or a little earlier, in milliseconds since the Unix epoch: as its
+ * lifetime says, and now where it has none, which is so after a commit of ours.
+ */
+export function leafKeysMadeAt(leafNode: LeafNode | undefined, clock: Pick<Clock, 'now'>): number {
+  const now = clock.now()
+  if (leafNode?.leafNodeSource !== LeafNodeSource.keyPackage) return now
+  return Math.min(now, Number(leafNode.lifetime.notBefore + clockTolerance) * 1000)
 }

@@ -16,6 +16,7 @@ import { CommitScheduler } from './commitScheduler.ts'
 import type { DeliveryLink } from './deliveryLink.ts'
 import { type Entered, uploadedGroupInfo } from './enterMeeting.ts'
 import { Healing } from './healing.ts'
+import { leafKeysMadeAt } from './identity.ts'
 import type { ClaimedKeyPackage } from './inviting.ts'
 import { KeptEntries } from './keptEntries.ts'
 import { LogFollower } from './logFollower.ts'
@@ -105,7 +106,8 @@ export class Participation {
     this.#healing = new Healing(clock, random, () =>
       host.run(() => this.#commit({ renewing: true })),
     )
-    this.#healing.renewed()
+    // Whoever has waited in the directory enters with keys that have lain there for long.
+    this.#healing.renewed(leafKeysMadeAt(group.public.tree.leafNode(group.leafIndex), clock))
   }
 
   /** The group of the current epoch. */

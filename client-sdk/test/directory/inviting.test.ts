@@ -79,6 +79,18 @@ describe('somebody who is away', () => {
     expect(server.witness(meeting).problems).toEqual([])
   })
 
+  it('has new keys as soon as it is in: those of the KeyPackage have lain in the directory', async () => {
+    const server = await startKeyserver()
+    const bob = await published(server, 'bob')
+    const alice = await host(server)
+    await alice.invite('bob')
+    const committers: (string | undefined)[] = []
+    alice.on('epochChanged', ({ committer }) => committers.push(committer?.identity))
+    const { meeting } = await accept(server, bob)
+    await expect.poll(() => committers, patience).toEqual(['bob'])
+    await agreed([alice, meeting], ['alice', 'bob'])
+  })
+
   it('leaves no private key behind in the store, and no Welcome in the mailbox', async () => {
     const server = await startKeyserver()
     const bob = await published(server, 'bob')

@@ -67,6 +67,13 @@ describe('the keys of our own leaf', () => {
     expect(due).toHaveLength(1)
   })
 
+  it('are renewed at once where they were made long ago', () => {
+    const { clock, due, healing: ours } = healing()
+    ours.renewed(clock.now() - 8 * minute)
+    clock.advance(0)
+    expect(due).toEqual([0])
+  })
+
   it('are renewed when the clock was set back', () => {
     const { clock, due } = healing()
     clock.advance(minute)

@@ -33,5 +33,6 @@ export const noticeFields: { readonly [N in keyof ServerNotices]: readonly strin
   statusWanted: ['groupId', 'seq'],
   message: ['groupId', 'message'],
   stockLow: ['deviceKey', 'remaining', 'lastResort'],
+  mail: ['deviceKey'],
   closed: ['groupId', 'reason'],
 }

@@ -125,8 +125,9 @@ export function createKeyserver(options: KeyserverOptions): Keyserver {
     crypto,
     clock,
     logger,
-    notify: (identity, notice) => {
-      clients.to(identityRoom(identity)).emit('stockLow', notice)
+    notify: {
+      stockLow: (identity, notice) => clients.to(identityRoom(identity)).emit('stockLow', notice),
+      mail: (identity, notice) => clients.to(identityRoom(identity)).emit('mail', notice),
     },
   })
   const observer = observers(options.observer ?? silentObserver, directory.observer)

@@ -114,6 +114,7 @@ export const noticeSchemas = {
   statusWanted: z.object({ groupId: id, seq }),
   message: z.object({ groupId: id, message: bytes(maxApplicationMessageBytes) }),
   stockLow: z.object({ deviceKey: id, ...stock }),
+  mail: z.object({ deviceKey: id }),
   closed: z.object({ groupId: id, reason: z.enum(['empty', 'ended', 'shutdown']) }),
 } satisfies Record<keyof ServerNotices, z.core.$ZodType>
 

@@ -356,7 +356,7 @@ export class MeetingSession {
 
   async #handle({ name, notice }: Notice): Promise<void> {
     // For whoever publishes KeyPackages, which a session does not.
-    if (name === 'stockLow') return
+    if (name === 'stockLow' || name === 'mail') return
     const participation = this.#participationIn(notice.groupId)
     switch (name) {
       case 'welcome':

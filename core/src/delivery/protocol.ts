@@ -283,6 +283,8 @@ export interface ServerNotices {
   message: { readonly groupId: Bytes; readonly message: Bytes }
   /** A device's KeyPackages are running out; to every connection of its identity. */
   stockLow: { readonly deviceKey: Bytes } & KeyPackageStock
+  /** A Welcome has come into a device's mailbox; to every connection of its identity. */
+  mail: { readonly deviceKey: Bytes }
   /** The meeting's group has ended; whoever is still there enters again. */
   closed: { readonly groupId: Bytes; readonly reason: 'empty' | 'ended' | 'shutdown' }
 }

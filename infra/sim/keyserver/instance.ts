@@ -83,7 +83,7 @@ export class Instance {
       crypto,
       clock,
       logger,
-      notify: () => {},
+      notify: { stockLow: () => {}, mail: () => {} },
     })
     this.#directory = directory.handlers
     this.#admissions = new Admissions({ limits: defaultLimits, trustedProxies: 0, clock })

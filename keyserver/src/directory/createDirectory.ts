@@ -8,7 +8,6 @@ import {
   packKeyPackages,
   packMail,
   type RequestOf,
-  type ServerNotices,
   unpackKeyPackages,
 } from '@conclave/core/delivery'
 import type { Logger } from 'pino'
@@ -20,7 +19,7 @@ import type { DirectoryStore, PublishedKeyPackage } from './directory.ts'
 import { DirectoryError } from './directoryError.ts'
 import type { DirectoryHandlers } from './handlers.ts'
 import { type DirectoryServiceLimits, defaultDirectoryLimits, lowStock } from './limits.ts'
-import { postman } from './postman.ts'
+import { type NotifyIdentity, postman } from './postman.ts'
 import {
   type PublishingTerms,
   type VerifiedKeyPackage,
@@ -32,8 +31,7 @@ export interface DirectoryOptions {
   readonly crypto: PublicCrypto
   readonly clock: Clock
   readonly logger: Logger
-  /** Tells every connection of an identity that a device's KeyPackages are running out. */
-  readonly notify: (identity: string, notice: ServerNotices['stockLow']) => void
+  readonly notify: NotifyIdentity
   readonly limits?: Partial<DirectoryServiceLimits>
 }
 
@@ -91,7 +89,7 @@ export function createDirectory(options: DirectoryOptions): Directory {
         const claimed = await store.claim(identity, by, clock.now())
         if (claimed === null) return refuse('rate-limited', 'claimed too often')
         for (const { deviceKey, stock } of claimed) {
-          if (stock.remaining < lowStock) notify(identity, { deviceKey, ...stock })
+          if (stock.remaining < lowStock) notify.stockLow(identity, { deviceKey, ...stock })
         }
         const keyPackages = claimed.map(({ keyPackage }) => keyPackage)
         return { ok: true, keyPackages: packKeyPackages(keyPackages) }

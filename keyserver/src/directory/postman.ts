@@ -1,4 +1,5 @@
 import type { Clock } from '@conclave/core'
+import type { ServerNotices } from '@conclave/core/delivery'
 import type { Logger } from 'pino'
 import { type KeyserverObserver, type ObservedGroup, silentObserver } from '../observer.ts'
 import type { WelcomePart } from '../store/store.ts'
@@ -8,6 +9,11 @@ import { mailMs } from './limits.ts'
 
 /** Waits before a Welcome is tried again where the store cannot be reached: five minutes in all. */
 const retryMs = [1, 2, 4, 8, 15, 30, 60, 60, 60, 60].map((seconds) => seconds * 1000)
+
+/** Tells every connection of an identity of what concerns one of its devices. */
+export type NotifyIdentity = {
+  readonly [N in 'stockLow' | 'mail']: (identity: string, notice: ServerNotices[N]) => void
+}
 
 export interface Postman {
   readonly observer: KeyserverObserver
@@ -21,11 +27,13 @@ export function postman({
   clock,
   logger,
   limits,
+  notify,
 }: {
   readonly store: DirectoryStore
   readonly clock: Clock
   readonly logger: Logger
   readonly limits: DirectoryLimits
+  readonly notify: NotifyIdentity
 }): Postman {
   const pauses = new Set<() => void>()
   const rounds = new Set<Promise<void>>()
@@ -51,7 +59,9 @@ export function postman({
     for (const ms of [...retryMs, undefined]) {
       try {
         const now = clock.now()
-        await store.deliver(device, mail, now + mailMs, limits, now)
+        const { identity, deviceKey } = device
+        const isThere = await store.deliver(device, mail, now + mailMs, limits, now)
+        if (isThere) notify.mail(identity, { deviceKey })
         return
       } catch (error) {
         // Whether it was delivered is unknown; a second time changes nothing.

@@ -36,6 +36,7 @@ describe('somebody who is away', () => {
     })
     const { groupId } = alice
     expect(mail).toMatchObject({ meetingId: 'standup', groupId, ref: bundle.ref, seq })
+    expect(alice.client.notices.mail).toEqual([])
     await bob.join(bundle, mail)
     await bob.take()
     expect(bob.group.epochAuthenticator).toEqual(alice.group.epochAuthenticator)
@@ -68,6 +69,25 @@ describe('somebody who is away', () => {
     }
     expect((await bob.client.ask('mailbox', { deviceKey })).mail).toHaveLength(2)
   })
+})
+
+test('every connection of an identity is told when a Welcome has come, and nobody else', async () => {
+  const server = await TestServer.start()
+  const bob = await TestMember.arrive(server, 'bob')
+  const elsewhere = await server.connect('bob', 'retro')
+  const deviceKey = await bob.deviceKey()
+  await elsewhere.ask('stock', { deviceKey })
+  const { encoded } = await bob.publishable()
+  const publication = { keyPackages: packKeyPackages([encoded]), lastResort: null }
+  await bob.client.ask('publish', publication)
+  const alice = await TestMember.found(server, 'alice')
+  const { keyPackages } = await (await inviter(server, 'alice')).ask('claim', { identity: 'bob' })
+  await alice.commit(keyPackages.map((one) => add(keyPackageOf(one))))
+  for (const client of [bob.client, elsewhere]) {
+    expect(await client.notice('mail')).toEqual({ deviceKey })
+    expect((await client.ask('mailbox', { deviceKey })).mail).toHaveLength(1)
+  }
+  expect(alice.client.notices.mail).toEqual([])
 })
 
 test('every connection of an identity is told that its stock runs low, and nobody else', async () => {

@@ -38,7 +38,7 @@ beforeEach(async () => {
     crypto: nodePublicCrypto(),
     clock,
     logger: pino({ level: 'info' }, { write: (line: string) => log.push(line) }),
-    notify: () => {},
+    notify: { stockLow: () => {}, mail: () => {} },
   })
   onTestFinished(() => directory.close())
   const now = clock.now()

@@ -30,7 +30,10 @@ beforeEach(async () => {
     crypto: nodePublicCrypto(),
     clock,
     logger: pino({ level: 'silent' }),
-    notify: (identity, notice) => notices.push({ identity, ...notice }),
+    notify: {
+      stockLow: (identity, notice) => notices.push({ identity, ...notice }),
+      mail: () => {},
+    },
     limits: { keyPackagesPerDevice: 8, devicesPerIdentity: 2, publishesPerMinute: 3 },
   })
   phone = await TestDevice.make('bob', clock)
@@ -229,7 +232,7 @@ describe('claiming', () => {
       crypto: nodePublicCrypto(),
       clock,
       logger: pino({ level: 'silent' }),
-      notify: () => {},
+      notify: { stockLow: () => {}, mail: () => {} },
       limits: { claims: { claims: 1, perMs: minute } },
     })
     return {

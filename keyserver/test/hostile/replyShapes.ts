@@ -86,6 +86,7 @@ const notices: Readonly<Record<string, z.ZodType>> = {
   statusWanted: z.strictObject({ groupId: bytes, seq: count }),
   message: z.strictObject({ groupId: bytes, message: bytes }),
   stockLow: z.strictObject({ deviceKey: bytes, ...stock }),
+  mail: z.strictObject({ deviceKey: bytes }),
   closed: z.strictObject({ groupId: bytes, reason: z.enum(['empty', 'ended', 'shutdown']) }),
 }
 

@@ -30,6 +30,7 @@ export class TestClient {
     statusWanted: [],
     message: [],
     stockLow: [],
+    mail: [],
     closed: [],
   }
   /** How long replies and notices may take. */
@@ -59,6 +60,7 @@ export class TestClient {
     this.socket.on('statusWanted', (notice) => this.notices.statusWanted.push(bytesOf(notice)))
     this.socket.on('message', (notice) => this.notices.message.push(bytesOf(notice)))
     this.socket.on('stockLow', (notice) => this.notices.stockLow.push(bytesOf(notice)))
+    this.socket.on('mail', (notice) => this.notices.mail.push(bytesOf(notice)))
     this.socket.on('closed', (notice) => this.notices.closed.push(bytesOf(notice)))
   }
 

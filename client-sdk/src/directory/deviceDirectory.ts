@@ -47,7 +47,7 @@ export interface DeviceDirectoryEvents {
   ended: (error: ConclaveError) => void
 }
 
-/** How often the mailbox is looked into, in milliseconds: no notice tells of a Welcome. */
+/** How often the mailbox is looked into, in milliseconds, where no notice tells of a Welcome. */
 const roundsEveryMs = 60_000
 /** How often the directory is asked for what it has of us, where it does not tell by itself. */
 const stockEveryMs = 60 * 60_000
@@ -145,14 +145,16 @@ export class DeviceDirectory {
         this.#events.emit('ended', new SessionError('keyserver-refused', message, { detail: code }))
       },
       notice: (name, notice) => {
-        if (name === 'stockLow') this.#runsLow(notice as ServerNotices['stockLow'])
+        if (name !== 'stockLow' && name !== 'mail') return
+        this.#concerned(name, notice as ServerNotices['mail'])
       },
     })
   }
 
-  #runsLow({ deviceKey }: ServerNotices['stockLow']): void {
+  /** The identity's other devices are told too, and it of theirs. */
+  #concerned(name: 'stockLow' | 'mail', { deviceKey }: ServerNotices['mail']): void {
     if (this.#device === undefined || !equalBytes(deviceKey, this.#device.publicKey)) return
-    this.#stockDueAt = 0
+    if (name === 'stockLow') this.#stockDueAt = 0
     this.#wake()
   }
 

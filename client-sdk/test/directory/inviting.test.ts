@@ -91,6 +91,15 @@ describe('somebody who is away', () => {
     await agreed([alice, meeting], ['alice', 'bob'])
   })
 
+  it('is told at once where its device is connected', async () => {
+    const server = await startKeyserver()
+    const bob = await published(server, 'bob')
+    const alice = await host(server)
+    await alice.invite('bob')
+    // Its clock stands still: only the keyserver can have told it.
+    await expect.poll(() => bob.invitations, patience).toHaveLength(1)
+  })
+
   it('leaves no private key behind in the store, and no Welcome in the mailbox', async () => {
     const server = await startKeyserver()
     const bob = await published(server, 'bob')

@@ -77,10 +77,9 @@ function read(group: Group, identity: string, encoded: Bytes): ClaimedKeyPackage
 }
 
 function unfit(cause: ConclaveError): SessionError {
-  const { detail = cause.code } = cause as { readonly detail?: string }
   return new SessionError('keyserver-protocol-violated', 'a claimed KeyPackage is unfit', {
     cause,
-    detail,
+    detail: (cause instanceof SessionError ? cause.detail : undefined) ?? cause.code,
   })
 }
 

@@ -40,6 +40,7 @@ const LeafKeys = struct({
 /** What begins a leaf's hash input and not its encoding: node type, leaf index, presence. */
 const beforeLeafNode = 6
 
+/** A leaf of the ratchet tree, blank or a member's, in encoded form. */
 export class LeafSubtree {
   readonly kind = 'leaf'
   readonly level = 0

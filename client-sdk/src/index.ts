@@ -23,15 +23,8 @@ export {
   type MediaErrorCode,
   type MediaSource,
 } from './media/index.ts'
-export {
-  type ChatMessage,
-  type ChatReaction,
-  type ConnectMediaOptions,
-  type EpochView,
-  type JoinOptions,
-  type MeetingEvents,
-  SecureMeeting,
-} from './secureMeeting.ts'
+export type { ChatMessage, ChatReaction, EpochView, MeetingEvents } from './meetingEvents.ts'
+export { type ConnectMediaOptions, type JoinOptions, SecureMeeting } from './secureMeeting.ts'
 export type { ChatCounts } from './session/chat.ts'
 export type { JoinProgress } from './session/entrance.ts'
 export { describeHistory, type HistoryEntry, type HistoryEvent } from './session/history.ts'

@@ -11,6 +11,7 @@ import { connectServer, type TokenSource } from './edge/serverConnection.ts'
 import { socketTransport } from './edge/socketTransport.ts'
 import { IsolatedEmitter } from './isolatedEmitter.ts'
 import { createWorkerFrameCryptor, type FrameCryptor, type MediaSource } from './media/index.ts'
+import type { ChatMessage, ChatReaction, EpochView, MeetingEvents } from './meetingEvents.ts'
 import type { ChatCounts } from './session/chat.ts'
 import { suiteOf } from './session/enterMeeting.ts'
 import type { JoinProgress } from './session/entrance.ts'
@@ -21,7 +22,6 @@ import { MeetingKeys } from './session/meetingKeys.ts'
 import { MeetingRoster, participantUnknown } from './session/meetingRoster.ts'
 import { type EndReason, MeetingSession } from './session/meetingSession.ts'
 import { type Device, isSameDevice, type NamedDevice, type Participant } from './session/roster.ts'
-import type { Arrival, Departure } from './session/rosterChange.ts'
 import {
   compareSafetyCodes,
   type SafetyCode,
@@ -63,68 +63,6 @@ export interface ConnectMediaOptions {
   readonly relayDelivery?: boolean
   /** STUN and TURN servers. */
   readonly iceServers?: readonly RTCIceServer[]
-}
-
-export interface EpochView {
-  readonly epoch: bigint
-  readonly members: readonly Participant[]
-  /** Equal for everyone who has the same view of the meeting; see `Participant.deviceKey` too. */
-  readonly safetyCode: string
-}
-
-export interface MeetingEvents {
-  epochChanged: (change: EpochView & { readonly committer: Participant | undefined }) => void
-  participantJoined: (participant: Participant, arrival: Arrival) => void
-  /** Whoever enters again with the same device, at the same leaf, has not left. */
-  participantLeft: (participant: Participant, departure: Departure) => void
-  /**
-   * Somebody whom the user has verified is here with a device that the user has not: a new one of
-   * theirs, or somebody else under their name. Those who were here when we entered have
-   * `Participant.deviceChanged` and no event.
-   */
-  deviceChanged: (participant: Participant) => void
-  /** `verified` or `deviceChanged` of a participant is another now, because of our own user. */
-  verificationChanged: (participant: Participant) => void
-  connectionChanged: (connected: boolean) => void
-  /** Text that its sender wrote: to be escaped like any other before it is shown as markup. */
-  message: (message: ChatMessage) => void
-  reaction: (reaction: ChatReaction) => void
-  /**
-   * So many messages of this participant, before the one that comes next, did not come: lost on the
-   * way, sent while we were away, or kept from us by a server (RFC 9750 §8.1.4).
-   */
-  messagesMissed: (missed: { readonly participant: Participant; readonly count: number }) => void
-  /**
-   * We cannot follow the meeting any more, and enter it anew. Until the next `epochChanged` nothing
-   * new can be decrypted, and what we send cannot be by others.
-   */
-  rejoining: (error: ConclaveError) => void
-  /** Something that a peer or server did was refused, or media cannot go on; for a log. */
-  problem: (error: ConclaveError) => void
-  /**
-   * The last event; where the session was `closed` or `failed`, `error` says why, and where we were
-   * `removed`, `departure` who asked for it and who committed it.
-   */
-  ended: (
-    reason: EndReason,
-    error: ConclaveError | undefined,
-    departure: Departure | undefined,
-  ) => void
-}
-
-export interface ChatMessage {
-  /** What a reaction names it by; nobody else can give it to a message. */
-  readonly id: string
-  readonly participant: Participant
-  readonly text: string
-}
-
-export interface ChatReaction {
-  readonly id: string
-  readonly participant: Participant
-  /** The message's id, as its sender says: there may be no such message. */
-  readonly to: string
-  readonly emoji: string
 }
 
 const defaultJoinTimeoutMs = 60_000

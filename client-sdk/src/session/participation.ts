@@ -21,7 +21,16 @@ import type { ClaimedKeyPackage } from './inviting.ts'
 import { KeptEntries } from './keptEntries.ts'
 import { LogFollower } from './logFollower.ts'
 import { Membership } from './membership.ts'
-import { isTransient, recoveringDetail, refusal, SessionError } from './sessionError.ts'
+import {
+  absentForTooLong,
+  closedByKeyserver,
+  inapplicable,
+  recovering,
+  rolledBack,
+  violated,
+  windowMissed,
+} from './participationErrors.ts'
+import { isTransient, refusal, type SessionError } from './sessionError.ts'
 
 /** Epochs that may end while `sayGoodbye` tells the group. */
 const goodbyeAttempts = 5
@@ -438,49 +447,10 @@ export class Participation {
   }
 }
 
-export function closedByKeyserver(): SessionError {
-  return new SessionError('meeting-closed', 'the keyserver ended the meeting')
-}
-
-function violated(what: string): SessionError {
-  return new SessionError('keyserver-protocol-violated', what)
-}
-
-/** Others may have what the log lacks. */
-function recovering(): SessionError {
-  return new SessionError('log-rolled-back', 'the log has lost what we have seen of it', {
-    detail: recoveringDetail,
-  })
-}
-
-function rolledBack(): SessionError {
-  return new SessionError('log-rolled-back', 'the log does not go on from where we are', {
-    remedy: 'Join the meeting again.',
-  })
-}
-
 /** Whoever is absent for the grace period is removed by a proposal of the keyserver's. */
 function removedByKeyserver({ proposals }: CommitEffect, { leafIndex }: Group): boolean {
   return proposals.removes.some(
     ({ leafIndex: removed, sender }) =>
       removed === leafIndex && sender.senderType === SenderType.external,
   )
-}
-
-function absentForTooLong(): SessionError {
-  return new SessionError('removed-while-away', 'we have been away for too long and were removed')
-}
-
-function windowMissed(): SessionError {
-  return new SessionError('log-inapplicable', 'the log has been trimmed beyond where we are', {
-    detail: 'window-missed',
-  })
-}
-
-function inapplicable(cause: ConclaveError): SessionError {
-  return new SessionError('log-inapplicable', 'an entry of the log does not apply', {
-    cause,
-    detail: (cause instanceof SessionError ? cause.detail : undefined) ?? cause.code,
-    remedy: 'Join the meeting again.',
-  })
 }

@@ -14,7 +14,11 @@ const standInMs = 250
  * may commit; the order only saves wasted work.
  */
 export function committersInOrder(
-  { groupContext, tree, pendingRemovals }: PublicGroup,
+  {
+    groupContext,
+    tree,
+    pendingRemovals,
+  }: Pick<PublicGroup, 'groupContext' | 'tree' | 'pendingRemovals'>,
   present: ReadonlySet<number>,
 ): readonly number[] {
   // Empty in the founder's first epoch (RFC 9420 §8.2). Two bytes name any leaf that there can be.

@@ -359,6 +359,11 @@ export class MeetingSession {
     // For whoever publishes KeyPackages, which a session does not.
     if (name === 'stockLow' || name === 'mail') return
     const participation = this.#participationIn(notice.groupId)
+    if (this.#participation !== undefined && participation === undefined) {
+      // Where the meeting has another group, ours is over, and its log says so. Not at once, because
+      // whoever floods us with such news gains by that.
+      return this.#retryLater()
+    }
     switch (name) {
       case 'welcome':
         return this.#entrance.welcomed(notice)

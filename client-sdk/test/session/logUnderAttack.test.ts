@@ -305,6 +305,20 @@ describe('a keyserver that lies about the log', () => {
     })
   })
 
+  it('news of another group has the log asked, once a second, and ends nothing by itself', async () => {
+    const { room, victim } = await meetingWith(() => (notice) => [notice])
+    const asked = victim.port.count('resume')
+    const notice = { groupId: new Uint8Array(16), leaves: [] }
+    for (let i = 0; i < 100; i++) victim.port.inject({ name: 'present', notice })
+    await room.pass(1_500)
+    expect(victim.port.count('resume')).toBe(asked + 1)
+    expect(victim.witness.ended).toEqual([])
+    victim.port.tamper.resume = () => Promise.resolve(refuse('group-unknown'))
+    victim.port.inject({ name: 'present', notice })
+    await room.until(() => victim.witness.ended.length === 1)
+    expect(victim.witness.ended[0]?.reason).toBe('closed')
+  })
+
   it('another group after reconnecting ends the session', async () => {
     const { room, victim } = await meetingWith(() => (notice) => [notice])
     victim.port.tamper.enter = async (_, honest) => ({

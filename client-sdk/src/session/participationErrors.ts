@@ -36,6 +36,5 @@ export function inapplicable(cause: ConclaveError): SessionError {
   return new SessionError('log-inapplicable', 'an entry of the log does not apply', {
     cause,
     detail: (cause instanceof SessionError ? cause.detail : undefined) ?? cause.code,
-    remedy: 'Join the meeting again.',
   })
 }

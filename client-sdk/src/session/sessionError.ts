@@ -40,8 +40,6 @@ export type SessionErrorCode =
   | 'message-unsent'
   /** A member's message is none that meetings know. */
   | 'message-unreadable'
-  /** As many tabs of this device are in the meeting as can be. */
-  | 'slots-taken'
   /** The session store does not hold what it was given. */
   | 'store-corrupted'
   /** The session store cannot be opened or used, or has no room left. */

@@ -114,6 +114,7 @@ export type MlsErrorCode =
   | 'group-superseded'
   | 'group-left'
   | 'pending-commit-settled'
+  | 'pending-commit-mismatch'
   | 'message-proposals-pending'
   | 'state-malformed'
   | 'state-version-unsupported'

@@ -26,6 +26,7 @@ const expectedToMeet = [
   'came back by itself',
   'removed',
   'restored',
+  'crashed with a commit on the way',
   'lost a handshake',
   'kept for its epoch',
   'followed from outside',

@@ -176,6 +176,14 @@ describe('the state of a member', () => {
     scene.expectHeld(fresh(4), psks, keys)
   })
 
+  it('has of past epochs only resumption keys, where the others are not asked for', async () => {
+    const scene = await Scene.open()
+    for (const by of ['alice', 'bob']) await scene.commit(by)
+    const state = scene.bob.encodeState({ pastEpochs: false }).expose()
+    const found = scene.crypto.foundIn(state).filter((name) => !name.startsWith('3'))
+    expect(found).toEqual([publicBytes, '1 resumption', '2 resumption'])
+  })
+
   it('has only its own epoch after an external commit', async () => {
     const scene = await Scene.open()
     const { bob, party, crypto } = scene

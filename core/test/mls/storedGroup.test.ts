@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { concatBytes, utf8 } from '../../src/codec/bytes.ts'
 import { Group } from '../../src/mls/group/index.ts'
 import { permissivePolicy } from '../../src/mls/public/index.ts'
+import { ProposalType, PskType, ResumptionPskUsage } from '../../src/wire/registry.ts'
 import { groupAfter, Party, remove, viewOf } from './party.ts'
 import { refusal } from './refusals.ts'
 
@@ -59,5 +60,27 @@ describe('a stored group', () => {
     }
     const more = concatBytes(state, Uint8Array.of(0))
     expect(() => restore(more)).toThrow(refusal('state-malformed') as Error)
+  })
+
+  it('without past epochs is smaller and the same, but for late messages', async () => {
+    const { party, group, state, late, skipped, restore } = await stored()
+    const small = group.encodeState({ pastEpochs: false }).expose()
+    expect(small.length).toBeLessThan(state.length - 1000)
+    const restored = restore(small)
+    expect(viewOf(restored)).toEqual(viewOf(group))
+    expect(await restored.receive(late)).toMatchObject({ kind: 'past-epoch' })
+    expect(await restored.receive(skipped)).toMatchObject({ kind: 'application' })
+    // The resumption keys of past epochs are still in it.
+    const psk = {
+      pskType: PskType.resumption,
+      usage: ResumptionPskUsage.application,
+      pskGroupId: group.groupId,
+      pskEpoch: group.epoch - 1n,
+      pskNonce: party.suite.random(32),
+    }
+    const proposals = [{ proposalType: ProposalType.psk, psk }] as const
+    const pending = await party.group('alice').commit({ proposals })
+    const next = groupAfter(await restored.receive(pending.message))
+    expect(viewOf(next)).toEqual(viewOf(party.group('alice').confirm(pending)))
   })
 })

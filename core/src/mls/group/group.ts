@@ -27,8 +27,9 @@ import { describeEpoch, type GroupInfoOptions } from './groupInfo.ts'
 import { type ApplicationMessage, decodeMessage, headOf } from './incoming.ts'
 import type { PendingCommit } from './pendingCommit.ts'
 import { receiveMessage, type Step } from './receive.ts'
+import { restorePendingCommit } from './restorePending.ts'
 import { defaultFutureLimits } from './retention.ts'
-import { encodeEpoch, restoreEpoch } from './state.ts'
+import { encodeEpoch, restoreEpoch, type StateOptions } from './state.ts'
 import { makeUpdate } from './update.ts'
 
 /** What came of a received message. Whatever a peer can cause is one of these, never an exception. */
@@ -280,12 +281,22 @@ export class Group {
    * @throws MlsError, or what the policy throws
    */
   commit(options: CommitOptions = {}): Promise<PendingCommit> {
-    return this.#lane.run(async () => {
-      const pending = await this.#whileAlive(createCommit(this.#sending(), options))
-      if (this.#ended !== undefined) pending.discard()
-      this.#alive()
-      this.#remember(pending.message)
-      return pending
+    return this.#lane.run(() => this.#ours(createCommit(this.#sending(), options)))
+  }
+
+  /**
+   * The commit whose state `PendingCommit.encodeState` gave, in the epoch in which it was made, with
+   * the proposals that it refers to received again. It is judged anew and the same as it was: to be
+   * sent again, confirmed where the log has it, or discarded.
+   * @param signer where the commit gives our leaf another signature key
+   * @throws MlsError `state-malformed`, `state-version-unsupported`, `state-signer-mismatch`,
+   *   `pending-commit-mismatch` for a commit of another epoch, group or member, or why it is no
+   *   longer valid
+   */
+  restorePending(state: Bytes, signer?: Signer): Promise<PendingCommit> {
+    return this.#lane.run(() => {
+      const epoch = this.#alive()
+      return this.#ours(restorePendingCommit(epoch, state, signer ?? epoch.signer))
     })
   }
 
@@ -367,9 +378,9 @@ export class Group {
    * from it, but for messages that were reserved: it would use keys twice.
    * @throws MlsError `group-superseded`, `group-left`
    */
-  encodeState(): Secret {
+  encodeState(options: StateOptions = {}): Secret {
     this.prune()
-    return encodeEpoch(this.#alive())
+    return encodeEpoch(this.#alive(), options)
   }
 
   /** Wipes everything; for a member that leaves or gives up. */
@@ -440,6 +451,15 @@ export class Group {
     const { epoch } = headOf(decodeMessage(encoded))
     const now = this.#epoch.environment.clock.now()
     return { kind: 'future-epoch', kept: this.#future.keep(epoch, encoded, this.epoch, now), error }
+  }
+
+  /** A commit that may come back from the log. */
+  async #ours(made: Promise<PendingCommit>): Promise<PendingCommit> {
+    const pending = await this.#whileAlive(made)
+    if (this.#ended !== undefined) pending.discard()
+    this.#alive()
+    this.#remember(pending.message)
+    return pending
   }
 
   #remember(ownCommit: Bytes): void {

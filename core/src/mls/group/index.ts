@@ -16,3 +16,4 @@ export {
   type FutureLimits,
   type Retention,
 } from './retention.ts'
+export type { StateOptions } from './state.ts'

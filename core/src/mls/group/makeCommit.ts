@@ -73,6 +73,8 @@ export interface MadeCommit {
   readonly message: Bytes
   readonly groupInfo: Bytes
   readonly welcome: Bytes | undefined
+  /** The commit in `message`, which nobody can open again where that is a PrivateMessage of ours. */
+  readonly authenticated: AuthenticatedContent
   readonly effect: CommitEffect
   readonly next: Epoch
 }
@@ -195,6 +197,7 @@ async function sealCommit(
     const { environment, history } = committer
     return {
       message,
+      authenticated,
       groupInfo: encode(MlsMessage, { version, wireFormat: WireFormat.groupInfo, groupInfo }),
       welcome: welcome && encode(MlsMessage, { version, wireFormat: WireFormat.welcome, welcome }),
       effect,

@@ -1,8 +1,10 @@
 import type { Bytes } from '../../codec/bytes.ts'
+import type { Secret } from '../../crypto/secret/secret.ts'
 import { MlsError } from '../mlsError.ts'
 import type { CommitEffect } from '../public/publicCommit.ts'
 import { type Epoch, retireEpoch, wipeEpoch } from './epoch.ts'
 import type { MadeCommit } from './makeCommit.ts'
+import { encodePending } from './pendingState.ts'
 
 interface PendingState extends MadeCommit {
   /** Undefined for the commit by which a newcomer enters. */
@@ -49,6 +51,22 @@ export class PendingCommit {
   }
 
   /**
+   * The commit with the private half of the epoch that it begins, for `Group.restorePending`:
+   * versioned, and as secret as the group. To be stored before the commit is sent, beside the state
+   * of the epoch in which it was made: after a crash the log may hold the commit, or lack it.
+   * @throws MlsError `pending-commit-settled`, `pending-commit-mismatch` for one that enters a group,
+   *   which there is no state to restore it to
+   */
+  encodeState(): Secret {
+    this.#unsettled()
+    const { previous } = this.#state
+    if (previous === undefined || this.enters) {
+      throw new MlsError('pending-commit-mismatch', 'there is no group yet to restore this commit')
+    }
+    return encodePending(this.#state, previous)
+  }
+
+  /**
    * The epoch that this commit begins; the previous one ends.
    * @param ended the epoch that it ends, with what has come since the commit was made
    * @internal `Group.confirm` and `Group.enter` make a group of it.
@@ -73,9 +91,13 @@ export class PendingCommit {
   }
 
   #settleOnce(): void {
+    this.#unsettled()
+    this.#settled = true
+  }
+
+  #unsettled(): void {
     if (this.#settled) {
       throw new MlsError('pending-commit-settled', 'this commit was confirmed or discarded before')
     }
-    this.#settled = true
   }
 }

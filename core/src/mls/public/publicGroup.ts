@@ -191,12 +191,11 @@ export class PublicGroup {
   /**
    * The group that `state` was taken of. It is trusted as one's own: nothing but the tree hash is
    * checked again.
-   * @throws MlsError `suite-unsupported`, `tree-malformed`, `tree-hash-mismatch`
+   * @throws MlsError `suite-unsupported`, `tree-hash-mismatch`
    */
   static restore(environment: PublicEnvironment, state: PublicGroupState): PublicGroup {
-    const { groupContext, interimTranscriptHash, reInit } = state
+    const { groupContext, tree, interimTranscriptHash, reInit } = state
     const crypto = publicSuiteOf(environment, groupContext)
-    const tree = PublicTree.fromRatchetTree(state.ratchetTree)
     if (!equalBytes(tree.treeHash(crypto), groupContext.treeHash)) {
       throw new MlsError('tree-hash-mismatch', 'the tree is not the one of the group')
     }
@@ -218,7 +217,7 @@ export class PublicGroup {
     const { groupContext, tree, interimTranscriptHash, proposals, reInit } = this.#state
     return {
       groupContext,
-      ratchetTree: tree.toRatchetTree(),
+      tree,
       interimTranscriptHash,
       proposals: Array.from(proposals, ([ref, sourced]) => ({ ref: fromHex(ref), ...sourced })),
       reInit,

@@ -1,8 +1,9 @@
-import { type Infer, opaque, optional, struct, vector } from '../../codec/tls.ts'
+import { type Codec, type Infer, opaque, optional, struct, vector } from '../../codec/tls.ts'
 import { Sender } from '../../wire/framing.ts'
 import { GroupContext } from '../../wire/groupContext.ts'
 import { Proposal, ReInit } from '../../wire/proposal.ts'
 import { RatchetTree } from '../../wire/ratchetTree.ts'
+import { PublicTree } from '../treesync/publicTree.ts'
 
 /*
  * What is kept of a PublicGroup.
@@ -21,11 +22,18 @@ import { RatchetTree } from '../../wire/ratchetTree.ts'
  *     optional<ReInit> reinit;
  * } PublicGroupState;
  */
+
+/** `optional<Node> ratchet_tree<V>`; nodes are written as the tree keeps them, without being decoded. */
+export const StoredTree: Codec<PublicTree> = {
+  write: (tree, to) => to.raw(tree.encoded()),
+  read: (from) => PublicTree.fromRatchetTree(RatchetTree.read(from)),
+}
+
 const PendingProposal = struct({ ref: opaque(), proposal: Proposal, sender: Sender })
 
 export const PublicGroupState = struct({
   groupContext: GroupContext,
-  ratchetTree: RatchetTree,
+  tree: StoredTree,
   interimTranscriptHash: opaque(),
   proposals: vector(PendingProposal),
   reInit: optional(ReInit),

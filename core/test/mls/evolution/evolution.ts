@@ -210,7 +210,7 @@ class Turn {
     if (way === 'resync' && world.active.length > 1) {
       return world.enterExternally(committer.person, committer)
     }
-    const { pendingRemovals: removals, proposals: cached } = committer.group.public
+    const { pendingRemovals: removals } = committer.group.public
     const losing = world.active.filter((member) => member !== committer).slice(0, rivals)
     const pending = await this.#committed(committer, losing)
     const { removed, proposals } = pending.effect
@@ -219,7 +219,8 @@ class Turn {
         throw new Surprise(`the removal of leaf ${leaf} was not committed`)
       }
     }
-    for (const sourced of cached.values()) {
+    // Of the group as it came back, where the committer crashed.
+    for (const sourced of pending.previous?.public.proposals.values() ?? []) {
       const isCustom = sourced.proposal.proposalType === ProposalType.custom
       if (isCustom && !proposals.all.includes(sourced)) {
         throw new Surprise('a proposal of a custom type was not committed')
@@ -232,7 +233,7 @@ class Turn {
 
   async #committed(committer: Member, rivals: readonly Member[]): Promise<PendingCommit> {
     const world = this.#world
-    const { path, encrypted } = this.#round
+    const { path, encrypted, crashes } = this.#round
     const options = { path, encrypted: encrypted && world.active.length > 1 }
     const proposals = await this.#inline(committer)
     const made = await committer.group.commit({ ...options, proposals }).catch((error: unknown) => {
@@ -241,7 +242,8 @@ class Turn {
       return undefined
     })
     made?.discard()
-    return world.commit(committer, made === undefined ? options : { ...options, proposals }, rivals)
+    const chosen = made === undefined ? options : { ...options, proposals }
+    return world.commit(committer, chosen, { rivals, crashes })
   }
 
   async #inline(committer: Member): Promise<readonly Proposal[]> {

@@ -1,5 +1,10 @@
 import { toHex, utf8 } from '../../../src/codec/bytes.ts'
-import { defaultRetention, Group, type Received } from '../../../src/mls/group/index.ts'
+import {
+  defaultRetention,
+  Group,
+  type PendingCommit,
+  type Received,
+} from '../../../src/mls/group/index.ts'
 import type { VirtualClock } from '../../virtualClock.ts'
 import { type Chance, type Letter, perturbed } from './network.ts'
 import type { Person } from './people.ts'
@@ -83,6 +88,21 @@ export class Member {
     state.wipe()
     this.damagedKept = 0
     meet(this.#met, 'restored')
+  }
+
+  /**
+   * Comes back from storage with a commit on the way.
+   * @returns the commit, and the group that it leads to for a member that did not crash
+   */
+  async crash(made: PendingCommit): Promise<{ pending: PendingCommit; uninterrupted: Group }> {
+    const { environment, own } = this.person
+    const state = this.group.encodeState().expose()
+    const stored = made.encodeState().expose()
+    const uninterrupted = this.group.confirm(made)
+    this.group = Group.restore(environment, state, own.signer)
+    this.damagedKept = 0
+    meet(this.#met, 'crashed with a commit on the way')
+    return { pending: await this.group.restorePending(stored), uninterrupted }
   }
 
   /** Whether this would still open a message, if it came now. */

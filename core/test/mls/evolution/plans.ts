@@ -8,6 +8,7 @@ const quiet: Round = {
   way: 'member',
   by: 0,
   rivals: 0,
+  crashes: false,
   inline: [],
   path: 'always',
   encrypted: false,
@@ -43,6 +44,7 @@ export const everything: readonly Partial<Round>[] = [
     proposals: [propose('add', 1), propose('update', 3), propose('external-psk', 4, 1, true)],
     by: 2,
     rivals: 2,
+    crashes: true,
     restored: [3],
   },
   {

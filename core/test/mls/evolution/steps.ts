@@ -40,6 +40,8 @@ export interface Round {
   readonly by: Who
   /** How many others commit too, and lose. */
   readonly rivals: number
+  /** Whether the committer crashes with its commit on the way, and comes back from storage. */
+  readonly crashes: boolean
   readonly inline: readonly { readonly kind: InlineKind; readonly target: Who }[]
   readonly path: 'always' | 'if-required'
   readonly encrypted: boolean
@@ -80,6 +82,7 @@ const round: fc.Arbitrary<Round> = fc.record({
   ),
   by: who,
   rivals: fc.nat(2),
+  crashes: fc.boolean(),
   inline: fc.array(fc.record({ kind: fc.constantFrom(...inlineKinds), target: who }), {
     maxLength: 2,
   }),

@@ -183,9 +183,11 @@ export class World {
   async commit(
     by: Member,
     options: Parameters<Group['commit']>[0],
-    rivals: readonly Member[] = [],
+    { rivals = [], crashes = false }: { rivals?: readonly Member[]; crashes?: boolean } = {},
   ): Promise<PendingCommit> {
-    const pending = await by.group.commit({ ...options, groupInfo: withEverything })
+    const made = await by.group.commit({ ...options, groupInfo: withEverything })
+    const crashed = crashes ? await by.crash(made) : undefined
+    const pending = crashed?.pending ?? made
     const lost: PendingCommit[] = []
     for (const rival of rivals) lost.push(await rival.group.commit())
     const { epoch } = this
@@ -206,6 +208,9 @@ export class World {
       }
     }
     by.confirmed(by.group.confirm(pending))
+    if (crashed !== undefined && wholeOf(by.group) !== wholeOf(crashed.uninterrupted)) {
+      throw new Surprise(`${by.name} came back with something else`)
+    }
     await this.settle(by, pending, content)
     return pending
   }
@@ -362,6 +367,11 @@ export class World {
         : []
     })
   }
+}
+
+/** All that a member has of its group, in hexadecimal form. */
+function wholeOf(group: Group): string {
+  return toHex(group.encodeState().expose())
 }
 
 export function keyOf({ own }: Person): string {

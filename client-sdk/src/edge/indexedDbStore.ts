@@ -3,6 +3,7 @@ import { EntryCipher, type StoreKeys } from '../storage/entryCipher.ts'
 import { type SealedEntries, sealedStore } from '../storage/sealedStore.ts'
 import { storeCorrupted, storeUnavailable } from '../storage/storeErrors.ts'
 import { systemRandom } from './platform.ts'
+import { holdWebLock } from './webLocks.ts'
 
 export interface IndexedDbStoreOptions {
   /** The database's name, for the page's origin; `conclave` where not given. */
@@ -18,7 +19,7 @@ export interface IndexedDbStoreOptions {
  */
 export function indexedDbStore({ name = 'conclave' }: IndexedDbStoreOptions = {}): SessionStore {
   let opening: Promise<SealedEntries> | undefined
-  return sealedStore(async () => {
+  const open = async () => {
     opening ??= connect(name, () => {
       opening = undefined
     })
@@ -29,7 +30,9 @@ export function indexedDbStore({ name = 'conclave' }: IndexedDbStoreOptions = {}
       opening = undefined
       throw error
     }
-  })
+  }
+  // No database's locks are another's, however their names run into each other.
+  return sealedStore(open, (lock) => holdWebLock(`conclave ${JSON.stringify([name, lock])}`))
 }
 
 const keysTable = 'keys'

@@ -7,6 +7,7 @@ import type { SessionStore } from '../session/store.ts'
 import { EntryCipher, type StoreKeys } from '../storage/entryCipher.ts'
 import { type SealedEntries, sealedStore } from '../storage/sealedStore.ts'
 import { storeCorrupted, storeUnavailable } from '../storage/storeErrors.ts'
+import { holdLockFile } from './lockFiles.ts'
 import { isErrno, makeOnce } from './makeOnce.ts'
 import { createDatabase, keyCheckIn, openDatabase, sqliteEntries } from './sqliteEntries.ts'
 
@@ -41,19 +42,34 @@ const checkedKey = 'key check'
  * @throws SessionError `argument-invalid`
  */
 export function fileStore(options: FileStoreOptions): SessionStore {
+  const { directory } = options
   const keysFor = keySource(options)
   let opening: Promise<SealedEntries> | undefined
-  return sealedStore(async () => {
-    opening ??= connect(options.directory, keysFor)
+  const open = async () => {
+    opening ??= connect(directory, keysFor)
     try {
       return await opening
     } catch (error) {
       // The next call tries again.
       opening = undefined
-      if (!isErrno(error)) throw error
-      throw storeUnavailable('Let this user read and write the directory and the key file.', error)
+      throw unavailableIfErrno(error)
     }
-  })
+  }
+  const hold = async (name: string) => {
+    const { cipher } = await open()
+    const id = await cipher.id(name)
+    try {
+      return await holdLockFile(directory, id)
+    } catch (error) {
+      throw unavailableIfErrno(error)
+    }
+  }
+  return sealedStore(open, hold)
+}
+
+function unavailableIfErrno(error: unknown): unknown {
+  if (!isErrno(error)) return error
+  return storeUnavailable('Let this user read and write the directory and the key file.', error)
 }
 
 /** Gives the keys, which may be made only where there is no database yet: `fresh`. */

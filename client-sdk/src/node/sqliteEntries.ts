@@ -1,8 +1,9 @@
-import { DatabaseSync, type SQLOutputValue } from 'node:sqlite'
+import type { DatabaseSync, SQLOutputValue } from 'node:sqlite'
 import { type Bytes, plainBytes } from '@conclave/core/codec'
 import type { EntryCipher, SealedEntry } from '../storage/entryCipher.ts'
 import type { SealedEntries } from '../storage/sealedStore.ts'
-import { storeCorrupted, storeUnavailable } from '../storage/storeErrors.ts'
+import { storeCorrupted } from '../storage/storeErrors.ts'
+import { withDatabase, withTypedErrors } from './sqliteDatabase.ts'
 
 /** How long one process waits for another's transaction, in milliseconds; they take a few. */
 const busyTimeoutMs = 5_000
@@ -100,40 +101,7 @@ function inTransaction<T>(database: DatabaseSync, work: () => T): T {
   }
 }
 
-function withDatabase<T>(path: string, work: (database: DatabaseSync) => T): T {
-  return withTypedErrors(() => {
-    const database = new DatabaseSync(path)
-    try {
-      return work(database)
-    } catch (error) {
-      database.close()
-      throw error
-    }
-  })
-}
-
 function blob(value: SQLOutputValue | undefined): Bytes {
   if (value instanceof Uint8Array) return plainBytes(value)
   throw storeCorrupted('an entry of it is no bytes')
-}
-
-/**
- * SQLite's primary result codes (sqlite.org/rescode.html) that tell of its surroundings: PERM, BUSY,
- * LOCKED, NOMEM, READONLY, IOERR, FULL, CANTOPEN. All others tell of the file.
- */
-const surroundings: readonly number[] = [3, 5, 6, 7, 8, 10, 13, 14]
-/** IOERR_SHORT_READ: the file ends too early. */
-const shortRead = 522
-
-function withTypedErrors<T>(work: () => T): T {
-  try {
-    return work()
-  } catch (cause) {
-    const result = cause instanceof Error && 'errcode' in cause ? cause.errcode : undefined
-    if (typeof result !== 'number') throw cause
-    if (result === shortRead || !surroundings.includes(result & 0xff)) {
-      throw storeCorrupted('its file is no longer whole', cause)
-    }
-    throw storeUnavailable('Make room, and let this user write to the directory.', cause)
-  }
 }

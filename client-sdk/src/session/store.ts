@@ -27,11 +27,20 @@ export interface SessionStore {
    * @throws SessionError `store-corrupted`, `store-unavailable`
    */
   keys(prefix: string): Promise<readonly string[]>
+  /**
+   * Takes a lock that nobody holds, of all that share what this store lies in, and gives what
+   * releases it, to be called any number of times; undefined where somebody holds it and, seldom,
+   * where nobody does. Released at the latest when the tab or process ends, however it does. Whoever
+   * takes it after a release gets it. Locks are not entries, and have names of their own.
+   * @throws SessionError `platform-unsupported`, `store-corrupted`, `store-unavailable`
+   */
+  hold(name: string): Promise<(() => void) | undefined>
 }
 
 /** Forgets everything with the process; what is deleted or replaced is wiped. */
 export function memorySessionStore(): SessionStore {
   const entries = new Map<string, Bytes>()
+  const holders = new Map<string, object>()
   return {
     read: async (key) => entries.get(key)?.slice(),
     write: async (changes) => {
@@ -47,5 +56,13 @@ export function memorySessionStore(): SessionStore {
       return held.slice()
     },
     keys: async (prefix) => [...entries.keys()].filter((key) => key.startsWith(prefix)),
+    hold: async (name) => {
+      if (holders.has(name)) return undefined
+      const holder = {}
+      holders.set(name, holder)
+      return () => {
+        if (holders.get(name) === holder) holders.delete(name)
+      }
+    },
   }
 }

@@ -15,10 +15,13 @@ export interface SealedEntries {
 }
 
 /**
- * A store over sealed entries. `open` is asked before each use, and gives what is open already
- * where it can.
+ * A store over sealed entries, with the locks of what they lie in. `open` is asked before each use,
+ * and gives what is open already where it can.
  */
-export function sealedStore(open: () => Promise<SealedEntries>): SessionStore {
+export function sealedStore(
+  open: () => Promise<SealedEntries>,
+  hold: SessionStore['hold'],
+): SessionStore {
   // Sealing takes its time, and a later write must not overtake an earlier one by it.
   const lane = new Lane()
   return {
@@ -62,5 +65,7 @@ export function sealedStore(open: () => Promise<SealedEntries>): SessionStore {
         const keys = await Promise.all((await sealedNames()).map((each) => cipher.openName(each)))
         return keys.filter((key) => key.startsWith(prefix))
       }),
+    // A lock waits for no entry.
+    hold,
   }
 }

@@ -2,7 +2,7 @@ import type { Bytes } from '@conclave/core/codec'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { memorySessionStore, type SessionStore } from '../../src/index.ts'
-import { likeMap } from './contract.ts'
+import { likeMap, likeOneLock } from './contract.ts'
 
 /** Stores that are right but for one thing. */
 const faulty: Readonly<Record<string, () => SessionStore>> = {
@@ -56,6 +56,24 @@ const faulty: Readonly<Record<string, () => SessionStore>> = {
   },
 }
 
+/** Stores whose locks are right but for one thing. */
+const faultyLocks: Readonly<Record<string, () => SessionStore['hold']>> = {
+  'has locks for nobody': () => async () => undefined,
+  'has locks for all': () => async () => () => {},
+  'never releases a lock': () => {
+    const { hold } = memorySessionStore()
+    return async (name) => ((await hold(name)) === undefined ? undefined : () => {})
+  },
+  'releases what another holds': () => {
+    const held = new Set<string>()
+    return async (name) => {
+      if (held.has(name)) return undefined
+      held.add(name)
+      return () => held.delete(name)
+    }
+  },
+}
+
 describe('the contract of session stores', () => {
   it.each(Object.entries(faulty))('finds a store that %s', async (_, make) => {
     const medium = async () => {
@@ -68,5 +86,18 @@ describe('the contract of session stores', () => {
   it('finds a store that forgets with its process', async () => {
     const medium = async () => ({ open: () => memorySessionStore() })
     expect((await fc.check(likeMap(medium), { numRuns: 1_000, seed: 1 })).failed).toBe(true)
+  })
+
+  it.each(Object.entries(faultyLocks))('finds a store that %s', async (_, make) => {
+    const medium = async () => {
+      const store = { ...memorySessionStore(), hold: make() }
+      return { open: () => store }
+    }
+    expect((await fc.check(likeOneLock(medium), { numRuns: 1_000, seed: 1 })).failed).toBe(true)
+  })
+
+  it('finds a store whose locks are those of its process alone', async () => {
+    const medium = async () => ({ open: () => memorySessionStore() })
+    expect((await fc.check(likeOneLock(medium), { numRuns: 1_000, seed: 1 })).failed).toBe(true)
   })
 })

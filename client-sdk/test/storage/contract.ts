@@ -86,6 +86,49 @@ export function holdsTheContract({ medium, runs }: ContractOptions): void {
   it('does what a map would, in whatever order it is used', async () => {
     await fc.assert(likeMap(medium), { numRuns: runs, interruptAfterTimeLimit: 20_000 })
   })
+
+  it('gives a lock to one of all who take it at the same time', async () => {
+    const { open } = await medium()
+    const stores = Array.from({ length: 4 }, () => open())
+    const taken = await Promise.all(stores.map((store) => store.hold('a')))
+    expect(taken.filter((release) => release !== undefined)).toHaveLength(1)
+  })
+
+  it('lets one lock not stand in the way of others, nor of any entry', async () => {
+    const store = (await medium()).open()
+    await store.hold('')
+    const names = Array.from({ length: 20 }, (_, i) => `m/${i}`)
+    const taken = await Promise.all(names.map((name) => store.hold(name)))
+    // Some store has room for so many locks only that two names share one now and then.
+    expect(taken.filter((release) => release !== undefined).length).toBeGreaterThan(16)
+    await store.write(changes({ 'm/1': bytes(1) }))
+    expect(await store.keys('')).toEqual(['m/1'])
+  })
+
+  it('has a lock held by one at a time, whoever takes and releases it how often', async () => {
+    await fc.assert(likeOneLock(medium), { numRuns: runs, interruptAfterTimeLimit: 20_000 })
+  })
+}
+
+/** Any sequence of taking a lock, and of releasing it, in time or late or twice. */
+export function likeOneLock(medium: ContractOptions['medium']) {
+  const steps = fc.array(fc.oneof(fc.constant('take' as const), fc.nat(3)), { maxLength: 12 })
+  return fc.asyncProperty(steps, async (steps) => {
+    const { open } = await medium()
+    const [one, other] = [open(), open()]
+    const releases: (() => void)[] = []
+    let holder: number | undefined
+    for (const [i, step] of steps.entries()) {
+      if (step === 'take') {
+        const release = await (i % 2 === 0 ? one : other).hold('a')
+        expect(release === undefined).toBe(holder !== undefined)
+        if (release !== undefined) holder = releases.push(release) - 1
+      } else {
+        releases[step]?.()
+        if (holder === step) holder = undefined
+      }
+    }
+  })
 }
 
 /** Any sequence of calls, awaited or not, and of new processes gives what a map would give. */

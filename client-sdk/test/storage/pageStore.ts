@@ -33,6 +33,17 @@ export function storeInPage(page: Page, name: string): SessionStore {
         await page.evaluate(({ store, prefix }) => window.stores.keys(store, prefix), args),
       )
     },
+    hold: async (name) => {
+      const args = { store: await opened, name }
+      const lock = outcome(
+        await page.evaluate(({ store, name }) => window.stores.hold(store, name), args),
+      )
+      if (lock === null) return undefined
+      return () => {
+        // What comes after is done after: the page takes calls in their order.
+        page.evaluate((lock) => window.stores.release(lock), lock).catch(() => {})
+      }
+    },
   }
 }
 

@@ -9,6 +9,7 @@ const slowestMs = 4
 /** What a device keeps between the lives of its processes. */
 export class Disk {
   readonly #entries = new Map<string, Bytes>()
+  readonly #locks = new Map<string, { readonly isAlive: () => boolean }>()
   readonly #clock: Clock
   readonly #chance: Chance
 
@@ -52,6 +53,15 @@ export class Disk {
       keys: async (prefix) => {
         await work()
         return [...this.#entries.keys()].filter((key) => key.startsWith(prefix))
+      },
+      hold: async (name) => {
+        await work()
+        if (this.#locks.get(name)?.isAlive()) return undefined
+        const holder = { isAlive }
+        this.#locks.set(name, holder)
+        return () => {
+          if (this.#locks.get(name) === holder) this.#locks.delete(name)
+        }
       },
     }
   }

@@ -19,6 +19,7 @@ export type Outcome<T> =
 /** The page's stores, by number, for a test outside it. What they are handed is wiped at once. */
 export class Stores {
   readonly #stores: SessionStore[] = []
+  readonly #releases: (() => void)[] = []
 
   open(name: string): number {
     return this.#stores.push(indexedDbStore({ name })) - 1
@@ -54,6 +55,18 @@ export class Stores {
 
   keys(store: number, prefix: string): Promise<Outcome<readonly string[]>> {
     return outcomeOf(() => this.#at(store).keys(prefix))
+  }
+
+  /** Takes a lock; its number, for `release`, or null where it is held. */
+  hold(store: number, name: string): Promise<Outcome<number | null>> {
+    return outcomeOf(async () => {
+      const release = await this.#at(store).hold(name)
+      return release === undefined ? null : this.#releases.push(release) - 1
+    })
+  }
+
+  release(lock: number): void {
+    this.#releases[lock]?.()
   }
 
   /** Writes rounds until the page is no more; `torn` is the planted fault. */

@@ -1,0 +1,126 @@
+import type { Server } from 'node:http'
+import type { Browser, BrowserContext, Page } from 'playwright-core'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { launchChromium } from '../chromium.ts'
+import { buildPage, originOf, serveFiles } from '../media/servedPage.ts'
+import { bytes, changes } from './contract.ts'
+import { storeInPage } from './pageStore.ts'
+
+let browser: Browser
+let server: Server
+let context: BrowserContext
+
+beforeAll(async () => {
+  server = await serveFiles(await buildPage(new URL('./page/', import.meta.url)))
+  browser = await launchChromium({ fps: 20 })
+}, 120_000)
+
+afterAll(async () => {
+  await browser?.close()
+  server?.close()
+})
+
+beforeEach(async () => {
+  context = await browser.newContext()
+})
+
+afterEach(() => context.close())
+
+async function newTab(): Promise<Page> {
+  const tab = await context.newPage()
+  await tab.goto(originOf(server))
+  return tab
+}
+
+async function crash(tab: Page): Promise<void> {
+  const crashed = new Promise((resolve) => tab.on('crash', resolve))
+  const session = await context.newCDPSession(tab)
+  void session.send('Page.crash').catch(() => {})
+  await crashed
+}
+
+/** The browser notices in its own time that a tab is gone. */
+function isFree(tab: Page, name: string) {
+  return expect.poll(async () => (await storeInPage(tab, 'store').hold(name)) !== undefined)
+}
+
+const unsupported = { code: 'platform-unsupported', remedy: expect.any(String) }
+
+describe('the locks of a store in IndexedDB', () => {
+  it('are held against other tabs, until the tab is closed or crashes', async () => {
+    const [closing, crashing, staying] = [await newTab(), await newTab(), await newTab()]
+    expect(await storeInPage(closing, 'store').hold('a')).toBeTypeOf('function')
+    expect(await storeInPage(crashing, 'store').hold('b')).toBeTypeOf('function')
+    const store = storeInPage(staying, 'store')
+    expect([await store.hold('a'), await store.hold('b')]).toEqual([undefined, undefined])
+    await closing.close()
+    await isFree(staying, 'a').toBe(true)
+    expect(await store.hold('b')).toBeUndefined()
+    await crash(crashing)
+    await isFree(staying, 'b').toBe(true)
+  })
+
+  it('go to one of the tabs that take one at once', async () => {
+    const tabs = [await newTab(), await newTab(), await newTab()]
+    const stores = tabs.flatMap((tab) => [storeInPage(tab, 'store'), storeInPage(tab, 'store')])
+    const taken = await Promise.all(stores.map((store) => store.hold('a')))
+    expect(taken.filter((release) => release !== undefined)).toHaveLength(1)
+  })
+
+  it('can be taken again as soon as they are released', async () => {
+    const again = await (await newTab()).evaluate(async () => {
+      const { stores } = window
+      const store = stores.open('store')
+      const outcomes: unknown[] = []
+      for (let i = 0; i < 20; i++) {
+        const held = await stores.hold(store, 'a')
+        const lock = 'result' in held ? held.result : null
+        if (lock !== null) stores.release(lock)
+        outcomes.push(lock !== null)
+      }
+      return outcomes
+    })
+    expect(again).toEqual(Array(20).fill(true))
+  })
+
+  it('are those of one database, however names run into each other', async () => {
+    const tab = await newTab()
+    const places = [
+      ['a', 'b/c'],
+      ['a/b', 'c'],
+      ['a","b', 'c'],
+      ['a', 'b","c'],
+      ['', ''],
+    ] as const
+    for (const [database, name] of places) {
+      expect(await storeInPage(tab, database).hold(name)).toBeTypeOf('function')
+    }
+  })
+
+  it('are missed where the page did not come over https', async () => {
+    const tab = await context.newPage()
+    await tab.addInitScript(() => {
+      Object.defineProperty(Navigator.prototype, 'locks', { value: undefined })
+    })
+    await tab.goto(originOf(server))
+    const store = storeInPage(tab, 'store')
+    await expect(store.hold('a')).rejects.toMatchObject(unsupported)
+    await store.write(changes({ a: bytes(1) }))
+    expect(await store.read('a')).toEqual(bytes(1))
+  })
+
+  it('are missed where the page has no origin of its own', async () => {
+    const tab = await context.newPage()
+    await tab.route('**/*', async (route) => {
+      const response = await route.fetch()
+      const headers = {
+        ...response.headers(),
+        'content-security-policy': 'sandbox allow-scripts',
+        'access-control-allow-origin': '*',
+      }
+      await route.fulfill({ response, headers })
+    })
+    await tab.goto(originOf(server))
+    await expect(storeInPage(tab, 'store').hold('a')).rejects.toMatchObject(unsupported)
+  })
+})

@@ -1,0 +1,29 @@
+import type { Clock } from '@conclave/core'
+import { describe, expect, it } from 'vitest'
+import { Chance } from '../../sim/chance.ts'
+import { Disk } from '../../sim/people/disk.ts'
+
+/** Nothing that waits here waits for anything but its turn. */
+const clock: Clock = {
+  now: () => 0,
+  setTimer: (_, callback) => {
+    queueMicrotask(callback)
+    return () => {}
+  },
+}
+
+describe('a simulated disk', () => {
+  it('gives a lock to the next life when one has died, and to no other before', async () => {
+    const disk = new Disk(clock, new Chance('disk'))
+    let isAlive = true
+    const first = disk.storeOf(() => isAlive)
+    const second = disk.storeOf(() => true)
+    const release = await first.hold('a')
+    expect(await first.hold('a')).toBeUndefined()
+    expect(await second.hold('a')).toBeUndefined()
+    isAlive = false
+    expect(await second.hold('a')).toBeTypeOf('function')
+    release?.()
+    expect(await second.hold('a')).toBeUndefined()
+  })
+})

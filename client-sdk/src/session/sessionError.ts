@@ -44,6 +44,8 @@ export type SessionErrorCode =
   | 'store-corrupted'
   /** The session store cannot be opened or used, or has no room left. */
   | 'store-unavailable'
+  /** As many tabs of this device as there may be are in the meeting. */
+  | 'slots-taken'
 
 export class SessionError extends ConclaveError<SessionErrorCode> {
   override readonly name = 'SessionError'

@@ -1,8 +1,10 @@
 import type { Server } from 'node:http'
 import type { Browser, BrowserContext, Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { takeSlot } from '../../src/session/slots.ts'
 import { launchChromium } from '../chromium.ts'
 import { buildPage, originOf, serveFiles } from '../media/servedPage.ts'
+import { suite } from '../session/support/people.ts'
 import { bytes, changes } from './contract.ts'
 import { storeInPage } from './pageStore.ts'
 
@@ -122,5 +124,36 @@ describe('the locks of a store in IndexedDB', () => {
     })
     await tab.goto(originOf(server))
     await expect(storeInPage(tab, 'store').hold('a')).rejects.toMatchObject(unsupported)
+  })
+})
+
+describe('the tabs of a browser in a meeting', () => {
+  const take = (tab: Page, meetingId = 'standup') =>
+    takeSlot(suite, storeInPage(tab, 'store'), { meetingId, identity: { id: 'alice' } })
+
+  it('have a slot each, which whoever comes after a crash finds as it was left', async () => {
+    const [first, second] = [await newTab(), await newTab()]
+    const slots = await Promise.all([take(first), take(second)])
+    expect(slots.map(({ number }) => number).toSorted()).toEqual([0, 1])
+    expect((await take(second, 'retro')).number).toBe(0)
+    await Promise.all(slots.map(({ store, number }) => store.write(changes({ a: bytes(number) }))))
+    const [ofFirst] = slots
+    await crash(first)
+    await expect
+      .poll(async () => {
+        const slot = await take(second)
+        if (slot.number !== ofFirst?.number) slot.release()
+        else expect(await slot.store.read('a')).toEqual(bytes(slot.number))
+        return slot.number
+      })
+      .toBe(ofFirst?.number)
+  })
+
+  it('give a slot back while they stay', async () => {
+    const [first, second] = [await newTab(), await newTab()]
+    const slot = await take(first)
+    expect((await take(second)).number).toBe(1)
+    slot.release()
+    expect((await take(first)).number).toBe(0)
   })
 })

@@ -1,5 +1,5 @@
 import type { SessionStore } from '@conclave/client'
-import type { Clock } from '@conclave/core'
+import { type Clock, Lane } from '@conclave/core'
 import type { Bytes } from '@conclave/core/codec'
 import type { Chance } from '../chance.ts'
 
@@ -28,32 +28,39 @@ export class Disk {
       }
       if (!isAlive()) await new Promise(() => {})
     }
+    const lane = new Lane()
     return {
-      read: async (key) => {
-        await work()
-        return this.#entries.get(key)?.slice()
-      },
-      write: async (changes) => {
+      read: (key) =>
+        lane.run(async () => {
+          await work()
+          return this.#entries.get(key)?.slice()
+        }),
+      write: (changes) => {
         const copies = [...changes].map(([key, value]) => [key, value?.slice()] as const)
-        await work()
-        for (const [key, value] of copies) {
-          if (value === undefined) this.#entries.delete(key)
-          else this.#entries.set(key, value)
-        }
-        await work()
+        return lane.run(async () => {
+          await work()
+          for (const [key, value] of copies) {
+            if (value === undefined) this.#entries.delete(key)
+            else this.#entries.set(key, value)
+          }
+          await work()
+        })
       },
-      readOrWrite: async (key, value) => {
+      readOrWrite: (key, value) => {
         const copy = value.slice()
-        await work()
-        const held = this.#entries.get(key) ?? copy
-        this.#entries.set(key, held)
-        await work()
-        return held.slice()
+        return lane.run(async () => {
+          await work()
+          const held = this.#entries.get(key) ?? copy
+          this.#entries.set(key, held)
+          await work()
+          return held.slice()
+        })
       },
-      keys: async (prefix) => {
-        await work()
-        return [...this.#entries.keys()].filter((key) => key.startsWith(prefix))
-      },
+      keys: (prefix) =>
+        lane.run(async () => {
+          await work()
+          return [...this.#entries.keys()].filter((key) => key.startsWith(prefix))
+        }),
       hold: async (name) => {
         await work()
         if (this.#locks.get(name)?.isAlive()) return undefined

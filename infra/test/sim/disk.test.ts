@@ -1,5 +1,6 @@
 import type { Clock } from '@conclave/core'
 import { describe, expect, it } from 'vitest'
+import { holdsTheContract } from '../../../client-sdk/test/storage/contract.ts'
 import { Chance } from '../../sim/chance.ts'
 import { Disk } from '../../sim/people/disk.ts'
 
@@ -25,5 +26,15 @@ describe('a simulated disk', () => {
     expect(await second.hold('a')).toBeTypeOf('function')
     release?.()
     expect(await second.hold('a')).toBeUndefined()
+  })
+})
+
+describe('the store of a simulated disk', () => {
+  holdsTheContract({
+    medium: async () => {
+      const store = new Disk(clock, new Chance('disk')).storeOf(() => true)
+      return { open: () => store }
+    },
+    runs: 300,
   })
 })

@@ -8,9 +8,15 @@ import type { SessionStore } from './store.ts'
 export interface Slot {
   /** From 0; the lowest that was free. */
   readonly number: number
-  /** The part of the session store that is this slot's, for all that it keeps of the meeting. */
+  /**
+   * The part of the session store that is this slot's, for all that it keeps of the meeting. After
+   * the release every call fails as `session-ended`.
+   */
   readonly store: SessionStore
-  /** What the slot has stored stays, for whoever has it next. Nothing of it may be used after. */
+  /**
+   * What the slot has stored stays, for whoever has it next, as soon as the calls to its store that
+   * are under way have ended.
+   */
   release(): void
 }
 
@@ -44,7 +50,7 @@ export async function takeSlot(
   for (let number = 0; number < maxSlots; number++) {
     const name = `${place}/${number}`
     const release = await store.hold(lockOf(name))
-    if (release !== undefined) return { number, store: storeOf(store, name), release }
+    if (release !== undefined) return { number, ...untilReleased(storeOf(store, name), release) }
   }
   throw new SessionError('slots-taken', 'too many tabs of this device are in the meeting', {
     remedy: 'Close one of them.',
@@ -107,6 +113,38 @@ async function slotsIn(store: SessionStore): Promise<ReadonlySet<string>> {
 /** Not under the slot's own prefix, where it might be a lock of its store's. */
 function lockOf(slot: string): string {
   return `slot/${slot}`
+}
+
+/** Nothing is written to a slot by its last holder that another may have taken meanwhile. */
+function untilReleased(store: SessionStore, unlock: () => void): Omit<Slot, 'number'> {
+  let released = false
+  let underWay = 0
+  const unlockIfIdle = () => {
+    if (released && underWay === 0) unlock()
+  }
+  const whileHeld = async <T>(call: () => Promise<T>): Promise<T> => {
+    if (released) throw new SessionError('session-ended', 'the slot in the meeting was released')
+    underWay += 1
+    try {
+      return await call()
+    } finally {
+      underWay -= 1
+      unlockIfIdle()
+    }
+  }
+  return {
+    store: {
+      read: (key) => whileHeld(() => store.read(key)),
+      write: (changes) => whileHeld(() => store.write(changes)),
+      readOrWrite: (key, value) => whileHeld(() => store.readOrWrite(key, value)),
+      keys: (prefix) => whileHeld(() => store.keys(prefix)),
+      hold: (name) => whileHeld(() => store.hold(name)),
+    },
+    release: () => {
+      released = true
+      unlockIfIdle()
+    },
+  }
 }
 
 function storeOf(store: SessionStore, slot: string): SessionStore {

@@ -61,6 +61,45 @@ describe('the tabs of a device in a meeting', () => {
     expect(second.number).toBe(0)
   })
 
+  it('leave nothing behind in a slot that another may have', async () => {
+    const { store, take } = device()
+    const writing = Promise.withResolvers<void>()
+    const slow: SessionStore = {
+      ...store,
+      write: async (changes) => {
+        await writing.promise
+        await store.write(changes)
+      },
+    }
+    const first = await takeSlot(suite, slow, standup)
+    const written = first.store.write(changes({ state: bytes(1) }))
+    first.release()
+    const ended = { code: 'session-ended' }
+    await expect(first.store.write(changes({ state: bytes(2) }))).rejects.toMatchObject(ended)
+    await expect(first.store.readOrWrite('a', bytes(2))).rejects.toMatchObject(ended)
+    await expect(first.store.read('a')).rejects.toMatchObject(ended)
+    await expect(first.store.keys('')).rejects.toMatchObject(ended)
+    await expect(first.store.hold('a')).rejects.toMatchObject(ended)
+    expect((await take()).number).toBe(1)
+    writing.resolve()
+    await written
+    const next = await take()
+    expect(next.number).toBe(0)
+    expect(await next.store.read('state')).toEqual(bytes(1))
+    expect(await next.store.keys('')).toEqual(['state'])
+  })
+
+  it('release a slot whose last call has failed', async () => {
+    const { store, take } = device()
+    const full = new ConclaveError('store-unavailable', 'no room')
+    const failing: SessionStore = { ...store, write: () => Promise.reject(full) }
+    const slot = await takeSlot(suite, failing, standup)
+    const written = slot.store.write(changes({ state: bytes(1) }))
+    slot.release()
+    await expect(written).rejects.toBe(full)
+    expect((await take()).number).toBe(0)
+  })
+
   it('are no more than can be told apart', async () => {
     const { take } = device()
     for (let i = 0; i < 32; i++) await take()
@@ -153,32 +192,42 @@ describe('what a slot stores', () => {
 async function crashedIn(meetings: number) {
   const { store, take } = device()
   const places = Array.from({ length: meetings }, (_, i) => place(`meeting ${i}`, 'alice'))
-  const slots = await Promise.all(places.map(take))
-  for (const slot of slots) {
-    await slot.store.write(changes({ stale: bytes(1), state: bytes(2) }))
-    slot.release()
+  /** What a session does in a meeting's slot before it goes, and its slot stays. */
+  const visit = async <T>(nth: number, work: (store: SessionStore) => Promise<T>): Promise<T> => {
+    const slot = await take(place(`meeting ${nth}`, 'alice'))
+    expect(slot.number).toBe(0)
+    try {
+      return await work(slot.store)
+    } finally {
+      slot.release()
+    }
   }
-  return { store, take, places, slots }
+  const left = changes({ stale: bytes(1), state: bytes(2) })
+  for (const nth of places.keys()) await visit(nth, (slotStore) => slotStore.write(left))
+  const keysIn = (nth: number) => visit(nth, (slotStore) => slotStore.keys(''))
+  return { store, take, places, visit, keysIn }
 }
+
+const freshened = (slotStore: SessionStore) => slotStore.write(changes({ stale: undefined }))
 
 const isStale = async (store: SessionStore) => (await store.read('stale')) !== undefined
 
 describe('sweeping slots', () => {
   it('wipes what is stale and held by nobody', async () => {
-    const { store, take, slots } = await crashedIn(3)
+    const { store, take, visit, keysIn } = await crashedIn(3)
     await store.write(changes({ 'device-key': bytes(1) }))
-    await slots[1]?.store.write(changes({ stale: undefined }))
-    const [held] = [await take(place('meeting 2', 'alice'))]
+    await visit(1, freshened)
+    const held = await take(place('meeting 2', 'alice'))
     await sweepSlots(store, isStale)
-    expect(await slots[0]?.store.keys('')).toEqual([])
-    expect(await slots[1]?.store.keys('')).toEqual(['state'])
+    expect(await keysIn(0)).toEqual([])
+    expect(await keysIn(1)).toEqual(['state'])
     expect(await held.store.keys('')).toEqual(['stale', 'state'])
     expect(await store.read('device-key')).toEqual(bytes(1))
   })
 
   it('leaves slots free that it has swept, and those that it has not', async () => {
-    const { store, take, places, slots } = await crashedIn(4)
-    await slots[1]?.store.write(changes({ stale: undefined }))
+    const { store, take, places, visit } = await crashedIn(4)
+    await visit(1, freshened)
     await sweepSlots(store, isStale)
     for (const each of places) expect((await take(each)).number).toBe(0)
   })
@@ -199,15 +248,13 @@ describe('sweeping slots', () => {
   })
 
   it('keeps what somebody has made fresh while it looked', async () => {
-    const { store, take } = await crashedIn(1)
+    const { store, visit } = await crashedIn(1)
     let looks = 0
     await sweepSlots(store, async (slotStore) => {
       looks += 1
       const stale = await isStale(slotStore)
       if (looks > 1) return stale
-      const slot = await take(place('meeting 0', 'alice'))
-      await slot.store.write(changes({ stale: undefined }))
-      slot.release()
+      await visit(0, freshened)
       return stale
     })
     expect(looks).toBe(2)
@@ -234,9 +281,11 @@ describe('sweeping slots', () => {
   })
 
   it('says what the first failure was, and sweeps the others', async () => {
-    const { store, take, slots } = await crashedIn(4)
-    await slots[1]?.store.write(changes({ stale: undefined, damaged: bytes(1) }))
-    await slots[2]?.store.write(changes({ stale: undefined, damaged: bytes(2) }))
+    const { store, visit, keysIn } = await crashedIn(4)
+    for (const nth of [1, 2]) {
+      const damage = changes({ stale: undefined, damaged: bytes(nth) })
+      await visit(nth, (slotStore) => slotStore.write(damage))
+    }
     const looking = async (slotStore: SessionStore) => {
       const damaged = await slotStore.read('damaged')
       if (damaged !== undefined) throw new ConclaveError('store-corrupted', `of ${damaged[0]}`)
@@ -246,9 +295,12 @@ describe('sweeping slots', () => {
       code: 'store-corrupted',
       message: 'of 1',
     })
-    expect(await slots[0]?.store.keys('')).toEqual([])
-    expect(await slots[3]?.store.keys('')).toEqual([])
-    expect((await take(place('meeting 1', 'alice'))).number).toBe(0)
+    expect(await Promise.all([0, 1, 2, 3].map(keysIn))).toEqual([
+      [],
+      ['state', 'damaged'],
+      ['state', 'damaged'],
+      [],
+    ])
   })
 
   it('releases a slot that could not be wiped', async () => {

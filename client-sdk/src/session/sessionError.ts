@@ -10,7 +10,7 @@ export type SessionErrorCode =
   | 'keyserver-protocol-violated'
   /** The caller gave a value that cannot be used. */
   | 'argument-invalid'
-  /** The crypto provider lacks what meetings need. */
+  /** The crypto provider lacks what meetings need, or the platform has no locks for tabs. */
   | 'platform-unsupported'
   /** Nobody added us in time. */
   | 'join-timeout'

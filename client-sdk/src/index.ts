@@ -14,6 +14,7 @@ export {
   type DeviceDirectoryOptions,
 } from './directory/deviceDirectory.ts'
 export { Invitation, type WaitingWelcome } from './directory/invitation.ts'
+export type { TakenKeyPackage } from './directory/keyPackageShelf.ts'
 export { type IndexedDbStoreOptions, indexedDbStore } from './edge/indexedDbStore.ts'
 export { systemClock, systemRandom } from './edge/platform.ts'
 export type { TokenSource } from './edge/serverConnection.ts'

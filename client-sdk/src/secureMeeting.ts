@@ -93,7 +93,7 @@ export class SecureMeeting {
     const crypto = options.crypto ?? platformCrypto(random)
     this.#options = options
     this.#keys = new MeetingKeys({
-      store,
+      store: () => this.#session.store,
       createFrameCryptor:
         options.createFrameCryptor ??
         (() =>

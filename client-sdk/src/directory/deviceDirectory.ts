@@ -233,9 +233,9 @@ export class DeviceDirectory {
 
   #invitation(mail: Mail): Invitation {
     return new Invitation(this.#identity.id, mail, async () => {
-      const bundle = await this.#shelf.take(toHex(mail.ref), toHex(mail.groupId))
+      const taken = await this.#shelf.take(toHex(mail.ref), toHex(mail.groupId))
       if (this.#connected) void this.#lane.run(() => this.#collect(mail)).catch(() => {})
-      return bundle
+      return taken
     })
   }
 

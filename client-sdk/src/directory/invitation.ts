@@ -1,10 +1,9 @@
 import { type Bytes, equalBytes } from '@conclave/core/codec'
 import type { Mail } from '@conclave/core/delivery'
-import { type KeyPackageBundle, wipeKeyPackage } from '@conclave/core/mls/bootstrap'
+import { type TakenKeyPackage, wipeTaken } from './keyPackageShelf.ts'
 
 /** A Welcome that waited for us, with the private keys that it is for: what one enters by. */
-export interface WaitingWelcome {
-  readonly bundle: KeyPackageBundle
+export interface WaitingWelcome extends TakenKeyPackage {
   readonly mail: Mail
 }
 
@@ -15,13 +14,13 @@ export interface WaitingWelcome {
  */
 export class Invitation {
   readonly #mail: Mail
-  readonly #take: () => Promise<KeyPackageBundle | undefined>
+  readonly #take: () => Promise<TakenKeyPackage | undefined>
   #taken = false
   /** Who is invited. */
   readonly identity: string
 
   /** `take` gives the private keys, once. */
-  constructor(identity: string, mail: Mail, take: () => Promise<KeyPackageBundle | undefined>) {
+  constructor(identity: string, mail: Mail, take: () => Promise<TakenKeyPackage | undefined>) {
     this.identity = identity
     this.#mail = mail
     this.#take = take
@@ -48,8 +47,8 @@ export class Invitation {
   async take(): Promise<WaitingWelcome | undefined> {
     if (this.#taken) return undefined
     this.#taken = true
-    const bundle = await this.#take()
-    return bundle && { bundle, mail: this.#mail }
+    const taken = await this.#take()
+    return taken && { ...taken, mail: this.#mail }
   }
 
   /**
@@ -58,6 +57,6 @@ export class Invitation {
    */
   async decline(): Promise<void> {
     const taken = await this.take()
-    if (taken !== undefined) wipeKeyPackage(taken.bundle)
+    if (taken !== undefined) wipeTaken(taken)
   }
 }

@@ -23,7 +23,12 @@ import {
 } from '@conclave/core/mls/bootstrap'
 import { LeafNodeSource } from '@conclave/core/wire'
 import { encodeKeyPackage } from '../session/enterMeeting.ts'
-import { certifiedLeaf, type MeetingIdentity } from '../session/identity.ts'
+import {
+  certifiedLeaf,
+  freshSignatureKey,
+  type MeetingIdentity,
+  signatureKeyLength,
+} from '../session/identity.ts'
 import { SessionError } from '../session/sessionError.ts'
 import type { SessionStore } from '../session/store.ts'
 
@@ -37,7 +42,6 @@ import type { SessionStore } from '../session/store.ts'
  */
 const ShelfMark = struct({ version: oneOf(uint8, [1]), madeAt: uint64 })
 const markLength = 9
-const signatureKeyLength = 32
 
 /** How long a published KeyPackage is good, in seconds: 30 days. */
 const lifetimeSeconds = 30 * 24 * 60 * 60
@@ -52,6 +56,18 @@ export interface ShelvedKeyPackage {
   readonly expiresAt: number
   /** MLSMessage with the KeyPackage. */
   readonly encoded: Bytes
+}
+
+/** All the private keys of a KeyPackage, for whoever enters by it; theirs to wipe. */
+export interface TakenKeyPackage {
+  readonly bundle: KeyPackageBundle
+  /** The leaf's, that `bundle.signer` signs with. */
+  readonly signatureKey: Secret
+}
+
+export function wipeTaken({ bundle, signatureKey }: TakenKeyPackage): void {
+  wipeKeyPackage(bundle)
+  signatureKey.wipe()
 }
 
 export interface ShelfOptions {
@@ -112,7 +128,7 @@ export class KeyPackageShelf {
       try {
         const restored = await this.#restore(ref)
         if (restored === undefined) continue
-        wipeKeyPackage(restored.bundle)
+        wipeTaken(restored.taken)
         found.push(restored.shelved)
       } catch (error) {
         if (!(error instanceof ConclaveError) || isUnavailable(error)) throw error
@@ -129,23 +145,22 @@ export class KeyPackageShelf {
    * @param groupId hexadecimal
    * @throws SessionError `store-corrupted`, `store-unavailable`
    */
-  async take(ref: string, groupId: string): Promise<KeyPackageBundle | undefined> {
+  async take(ref: string, groupId: string): Promise<TakenKeyPackage | undefined> {
     const { store, random } = this.#options
     const mark = this.#markOf(ref, groupId)
     const lot = random(16)
     const held = await store.readOrWrite(mark, lot)
     if (toHex(held) !== toHex(lot)) return undefined
-    let bundle: KeyPackageBundle | undefined
+    let taken: TakenKeyPackage | undefined
     try {
-      bundle = (await this.#restore(ref))?.bundle
+      taken = (await this.#restore(ref))?.taken
     } catch (error) {
       if (!(error instanceof ConclaveError) || isUnavailable(error)) throw error
       await this.discard([ref])
       throw corrupted(error)
     }
-    if (bundle?.lastResort === true) return bundle
-    await this.discard([ref])
-    return bundle
+    if (taken?.bundle.lastResort !== true) await this.discard([ref])
+    return taken
   }
 
   /**
@@ -180,7 +195,7 @@ export class KeyPackageShelf {
 
   async #makeOne(device: Signer, lastResort: boolean) {
     const { suite, random, clock, identity } = this.#options
-    const signatureKey = new Secret(random(signatureKeyLength))
+    const signatureKey = freshSignatureKey(random)
     const signer = await suite.importSigner(signatureKey)
     const own = await certifiedLeaf(suite, device, anyMeeting, identity, signer)
     const lifetime = lifetimeFrom(clock, lifetimeSeconds)
@@ -197,9 +212,7 @@ export class KeyPackageShelf {
   /** @throws SessionError `store-…`; another ConclaveError where the entry is something else */
   async #restore(
     ref: string,
-  ): Promise<
-    { readonly bundle: KeyPackageBundle; readonly shelved: ShelvedKeyPackage } | undefined
-  > {
+  ): Promise<{ readonly taken: TakenKeyPackage; readonly shelved: ShelvedKeyPackage } | undefined> {
     const { store, suite } = this.#options
     const entry = await store.read(this.#prefix + ref)
     if (entry === undefined) return undefined
@@ -212,7 +225,9 @@ export class KeyPackageShelf {
       const signer = await suite.importSigner(signatureKey)
       const bundle = restoreKeyPackage(suite, stored, signer)
       const shelved = describe(bundle, Number(madeAt))
-      if (shelved.ref === ref) return { bundle, shelved }
+      if (shelved.ref === ref) {
+        return { taken: { bundle, signatureKey: signatureKey.copy() }, shelved }
+      }
       wipeKeyPackage(bundle)
       throw corrupted()
     } finally {

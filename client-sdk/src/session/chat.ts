@@ -2,7 +2,7 @@ import { type Clock, ConclaveError, type RandomBytes } from '@conclave/core'
 import { type Bytes, decode, equalBytes, toHex } from '@conclave/core/codec'
 import type { RefusalCode, ReplyTo } from '@conclave/core/delivery'
 import { type ApplicationMessage, FutureMessages, type Group } from '@conclave/core/mls/group'
-import { MlsError, type PublicGroup } from '@conclave/core/mls/public'
+import type { PublicGroup } from '@conclave/core/mls/public'
 import { ContentType, type LeafIndex, MlsMessage, WireFormat } from '@conclave/core/wire'
 import {
   type ChatContent,
@@ -26,6 +26,9 @@ export const chatRetention = { pastEpochs: 1, pastEpochMs: 10_000, resumptionPsk
 /** Messages that came before the commit that begins their epoch, as with several keyservers they may. */
 const futureLimits = { epochs: 2, messages: 64, bytes: 256 << 10, milliseconds: 10_000 }
 
+/** Message keys that are set aside in one write. */
+const reservedMessages = 64
+
 /** Refusals after which the same message may be passed on in a moment. */
 const passing: ReadonlySet<RefusalCode> = new Set([
   'epoch-mismatch',
@@ -48,6 +51,11 @@ export interface ChatHost {
   /** Whether the keyserver can be asked. */
   connected(): boolean
   send(groupId: Bytes, message: Bytes): Promise<ReplyTo<'send'>>
+  /**
+   * Sets aside the keys of that many messages of ours in this epoch.
+   * @throws ConclaveError where they cannot be
+   */
+  reserve(group: Group, count: number): Promise<void>
   /** Runs a step after all that have been begun. */
   run(step: () => Promise<void>): void
   received(message: ChatReceived): void
@@ -77,7 +85,11 @@ export class Chat {
   readonly #future = new FutureMessages(futureLimits)
   /** The group as we have entered it: who was there may have said something before. */
   #entered: PublicGroup | undefined
+  /** The epoch in which we have been before a crash, without knowing what we have read. */
+  #readBefore: bigint | undefined
   #run: Bytes
+  /** Message keys that are ours to use. */
+  #reserved: { readonly group: Group; left: number } | undefined
   #started: { readonly epoch: bigint; readonly run: Bytes; readonly number: number } | undefined
   #repeated = 0
   #untimely = 0
@@ -108,13 +120,19 @@ export class Chat {
     return await this.#outbox.send(prepareContent(content))
   }
 
-  /** @param entered whether we come into the group with this epoch */
-  epochBegan(group: Group, entered: boolean): void {
-    if (entered) {
-      this.#entered = group.public
-      this.#run = this.#host.random(runBytes)
-      this.#outbox.restart()
-    }
+  /**
+   * We have come into the group with this epoch.
+   * @param restored what came in it may have been read before
+   */
+  entered(group: Group, restored: boolean): void {
+    this.#entered = group.public
+    this.#readBefore = restored ? group.epoch : undefined
+    this.#run = this.#host.random(runBytes)
+    this.#outbox.restart()
+    this.epochBegan(group)
+  }
+
+  epochBegan(group: Group): void {
     const { tree } = group.public
     for (const [name, { leaf, signatureKey }] of this.#senders) {
       const key = tree.leafNode(leaf)?.signatureKey
@@ -137,6 +155,10 @@ export class Chat {
     if (epoch > group.epoch) {
       const now = this.#host.clock.now()
       if (!this.#future.keep(epoch, message, group.epoch, now)) this.#untimely += 1
+      return
+    }
+    if (epoch === this.#readBefore) {
+      this.#untimely += 1
       return
     }
     const received = await group.receive(message)
@@ -208,10 +230,12 @@ export class Chat {
     let message: Bytes
     const position = this.#position(group.epoch, number)
     try {
+      await this.#reserve(group)
       message = await group.protect(content(position))
     } catch (error) {
-      // Proposals wait for a commit (RFC 9420 §12.4), or one has just begun the next epoch.
-      if (error instanceof MlsError) return failed(error)
+      // Proposals wait for a commit (RFC 9420 §12.4), one has just begun the next epoch, or the
+      // store is full.
+      if (error instanceof ConclaveError) return failed(error)
       throw error
     }
     try {
@@ -228,6 +252,14 @@ export class Chat {
     const { signatureKey } = group.public.tree.leafNode(group.leafIndex) ?? {}
     if (signatureKey === undefined) throw unexpected()
     return { outcome: 'passed', id: messageId(group.public.crypto, signatureKey, position) }
+  }
+
+  async #reserve(group: Group): Promise<void> {
+    if (this.#reserved?.group !== group || this.#reserved.left === 0) {
+      await this.#host.reserve(group, reservedMessages)
+      this.#reserved = { group, left: reservedMessages }
+    }
+    this.#reserved.left -= 1
   }
 
   #position(epoch: bigint, number: number): Position {

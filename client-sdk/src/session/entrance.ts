@@ -3,13 +3,12 @@ import { type Bytes, equalBytes } from '@conclave/core/codec'
 import type { SecretSuite } from '@conclave/core/crypto/secret'
 import type { LogEntry, RefusalCode, ServerNotices } from '@conclave/core/delivery'
 import type { MeetingTrust } from '@conclave/core/meeting'
-import type { OwnLeaf } from '@conclave/core/mls/bootstrap'
 import { Group, type GroupEnvironment } from '@conclave/core/mls/group'
 import type { Invitation } from '../directory/invitation.ts'
 import type { DeliveryLink } from './deliveryLink.ts'
 import { type Entered, encodeKeyPackage, foundMeeting, joinByWelcome } from './enterMeeting.ts'
 import { type ExternalEntry, prepareEntry } from './externalEntry.ts'
-import { keyPackageFor } from './identity.ts'
+import { keyPackageFor, type MeetingLeaf } from './identity.ts'
 import { InvitedEntry } from './invitedEntry.ts'
 import { isTransient, refusal, SessionError } from './sessionError.ts'
 import { WaitingPlace } from './waitingPlace.ts'
@@ -46,7 +45,7 @@ export interface EntranceOptions {
   readonly link: Pick<DeliveryLink, 'request'>
   readonly clock: Clock
   readonly random: RandomBytes
-  readonly newLeaf: () => Promise<OwnLeaf>
+  readonly newLeaf: () => Promise<MeetingLeaf>
   /** A Welcome that has come already. */
   readonly invitation?: Invitation | undefined
 }
@@ -57,13 +56,19 @@ export interface EntranceHost {
   progress(progress: JoinProgress): void
   problem(error: ConclaveError): void
   /** We are in. `entry` is the commit that let us in, where it is our own. */
-  began(group: Group, seq: number, own: OwnLeaf, entry?: LogEntry): Promise<void>
+  began(group: Group, seq: number, own: MeetingLeaf, entry?: LogEntry): Promise<void>
+  /**
+   * A commit, of ours or of somebody else, may bring this leaf into the group from now on. Resolves
+   * once that outlasts a crash: then the next process takes its place.
+   * @throws SessionError `store-unavailable`
+   */
+  offering(own: MeetingLeaf, groupId: Bytes): Promise<void>
 }
 
 /** What is left of a place in the group that we have to take again. */
 export interface LostPlace {
   readonly groupId: Bytes
-  readonly own: OwnLeaf
+  readonly own: MeetingLeaf
   /** The epoch from which on the group may be entered. */
   readonly minEpoch: bigint
 }
@@ -78,7 +83,7 @@ export class Entrance {
   readonly #host: EntranceHost
   readonly #place: WaitingPlace
   readonly #invited: InvitedEntry | undefined
-  #own: OwnLeaf | undefined
+  #own: MeetingLeaf | undefined
   #lost: LostPlace | undefined
   #waitingFor: Bytes | undefined
   /** Where the log ended when we began to wait, and how often that was begun again. */
@@ -120,6 +125,11 @@ export class Entrance {
     }
     if (group === null) return this.#found(entered)
     const { groupId, head } = group
+    if (this.#lost !== undefined && !equalBytes(this.#lost.groupId, groupId)) {
+      // A signature key serves one group.
+      this.#lost = undefined
+      this.#own = undefined
+    }
     this.#waited = { head, extensions: 0 }
     if (this.#commit !== undefined && equalBytes(this.#commit.groupId, groupId)) {
       return this.#offer(this.#commit)
@@ -179,8 +189,10 @@ export class Entrance {
     const { suite, link, clock } = this.#options
     this.#waitingFor = groupId
     const before = this.#place.bundle
-    const bundle = before ?? (await keyPackageFor(suite, await this.#leaf(), clock))
+    const own = await this.#leaf()
+    const bundle = before ?? (await keyPackageFor(suite, own, clock))
     if (bundle !== before) this.#place.waitWith(bundle)
+    await this.#host.offering(own, groupId)
     if (this.#closed) return this.#place.forget()
     const reply = await link.request('wait', { groupId, keyPackage: encodeKeyPackage(bundle) })
     if (reply.ok) {
@@ -239,6 +251,7 @@ export class Entrance {
     if (this.#closed) return entry?.pending.discard()
     if (entry === undefined) return this.#commitLater(groupId, this.#pause)
     this.#commit = entry
+    await this.#host.offering(own, groupId)
     await this.#offer(entry)
   }
 
@@ -312,7 +325,7 @@ export class Entrance {
     await this.#host.began(group, seq, own, entry)
   }
 
-  async #leaf(): Promise<OwnLeaf> {
+  async #leaf(): Promise<MeetingLeaf> {
     this.#own ??= await this.#options.newLeaf()
     return this.#own
   }

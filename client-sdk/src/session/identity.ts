@@ -27,6 +27,8 @@ export interface MeetingIdentity {
 
 const deviceKeyName = 'device-key'
 const deviceKeyLength = 32
+/** Of Ed25519, the meeting's signature scheme, in bytes. */
+export const signatureKeyLength = 32
 
 /**
  * The device's persistent signature key, made on first use.
@@ -54,14 +56,29 @@ export async function deviceSigner(
   }
 }
 
-/** A leaf for one meeting: a fresh signature key, certified by the device. */
+/** A leaf of ours with its private signature key, of which its signer can be made again. */
+export interface MeetingLeaf extends OwnLeaf {
+  readonly signatureKey: Secret
+}
+
+/**
+ * A leaf for one meeting, certified by the device.
+ * @param signatureKey taken over
+ */
 export async function meetingLeaf(
   crypto: SecretSuite,
   device: Signer,
   meetingId: string,
   identity: MeetingIdentity,
-): Promise<OwnLeaf> {
-  return certifiedLeaf(crypto, device, meetingId, identity, await crypto.generateSigner())
+  signatureKey: Secret,
+): Promise<MeetingLeaf> {
+  const signer = await crypto.importSigner(signatureKey)
+  return { ...(await certifiedLeaf(crypto, device, meetingId, identity, signer)), signatureKey }
+}
+
+/** A fresh signature key, which serves one group (RFC 9750 §8.4.3.1). */
+export function freshSignatureKey(random: RandomBytes): Secret {
+  return new Secret(random(signatureKeyLength))
 }
 
 /**

@@ -1,10 +1,11 @@
 import { ConclaveError } from '@conclave/core'
 import { type Bytes, equalBytes } from '@conclave/core/codec'
-import { type OwnLeaf, wipeKeyPackage } from '@conclave/core/mls/bootstrap'
 import type { Group, GroupEnvironment } from '@conclave/core/mls/group'
 import type { Invitation, WaitingWelcome } from '../directory/invitation.ts'
+import { wipeTaken } from '../directory/keyPackageShelf.ts'
 import type { DeliveryLink } from './deliveryLink.ts'
 import { joinByWelcome } from './enterMeeting.ts'
+import type { MeetingLeaf } from './identity.ts'
 import { isTransient, isUnreachable } from './sessionError.ts'
 
 export interface InvitedEntryOptions {
@@ -18,7 +19,7 @@ export interface EnteredByInvitation {
   readonly group: Group
   /** The entry of the commit that has added us. */
   readonly seq: number
-  readonly own: OwnLeaf
+  readonly own: MeetingLeaf
 }
 
 /**
@@ -44,7 +45,7 @@ export class InvitedEntry {
   async enter(current: Bytes | undefined): Promise<EnteredByInvitation | undefined> {
     if (!this.#begun) await this.#begin()
     if (this.#welcome === undefined) return undefined
-    const { mail, bundle } = this.#welcome
+    const { mail, bundle, signatureKey } = this.#welcome
     if (current === undefined || !equalBytes(mail.groupId, current)) {
       this.close()
       return undefined
@@ -52,9 +53,13 @@ export class InvitedEntry {
     const { groups, link, problem } = this.#options
     try {
       const group = await joinByWelcome(groups, link, bundle, mail)
+      const { signer } = bundle
+      const own = { ...bundle.keyPackage.leafNode, signer, signatureKey: signatureKey.copy() }
       // The group has taken over the keys, but for those of a last resort.
-      if (!bundle.lastResort) this.#welcome = undefined
-      const own = { ...bundle.keyPackage.leafNode, signer: bundle.signer }
+      if (!bundle.lastResort) {
+        signatureKey.wipe()
+        this.#welcome = undefined
+      }
       return { group, seq: mail.seq, own }
     } catch (error) {
       if (!(error instanceof ConclaveError)) throw error
@@ -68,7 +73,7 @@ export class InvitedEntry {
   /** Wipes what was to let us in. */
   close(): void {
     this.#closed = true
-    if (this.#welcome !== undefined) wipeKeyPackage(this.#welcome.bundle)
+    if (this.#welcome !== undefined) wipeTaken(this.#welcome)
     this.#welcome = undefined
   }
 
@@ -77,7 +82,7 @@ export class InvitedEntry {
     try {
       const welcome = await this.#options.invitation.take()
       if (!this.#closed) this.#welcome = welcome
-      else if (welcome !== undefined) wipeKeyPackage(welcome.bundle)
+      else if (welcome !== undefined) wipeTaken(welcome)
     } catch (error) {
       if (!(error instanceof ConclaveError)) throw error
       this.#options.problem(error)

@@ -1,12 +1,4 @@
-import {
-  type Bytes,
-  CodecError,
-  decode,
-  emptyBytes,
-  encode,
-  toHex,
-  uint32,
-} from '@conclave/core/codec'
+import { type Bytes, CodecError, decode, emptyBytes, encode, uint32 } from '@conclave/core/codec'
 import type { Group } from '@conclave/core/mls/group'
 import { MlsError } from '@conclave/core/mls/public'
 import { BASE_KEY_EXPORTER_LABEL } from '@conclave/core/sframe'
@@ -17,8 +9,11 @@ import type { SessionStore } from './store.ts'
 /** AEAD.Nk of AES_128_GCM_SHA256_128, the meeting's SFrame cipher suite. */
 const baseKeyLength = 16
 
+const incarnationKey = 'incarnation'
+
 export interface MeetingKeysOptions {
-  readonly store: SessionStore
+  /** For what belongs to our place in the meeting, once we are in. */
+  readonly store: () => SessionStore
   readonly createFrameCryptor: () => FrameCryptor
   /** The group of the current epoch; undefined once the session has ended. */
   readonly currentGroup: () => Group | undefined
@@ -65,8 +60,8 @@ export class MeetingKeys {
 
   async #make(): Promise<FrameCryptor> {
     const { store, createFrameCryptor, currentGroup } = this.#options
-    const group = this.#current()
-    const incarnation = await nextIncarnation(store, group.groupId, group.leafIndex)
+    if (this.#closed || currentGroup() === undefined) throw ended()
+    const incarnation = await nextIncarnation(store())
     // Epochs may have gone by meanwhile; the cryptor begins with the newest.
     const newest = this.#closed ? undefined : currentGroup()
     if (newest === undefined) throw ended()
@@ -82,12 +77,6 @@ export class MeetingKeys {
       throw error
     }
     return made.cryptor
-  }
-
-  #current(): Group {
-    const group = this.#closed ? undefined : this.#options.currentGroup()
-    if (group === undefined) throw ended()
-    return group
   }
 }
 
@@ -122,18 +111,14 @@ function epochKeys(group: Group, removed: readonly number[], incarnation: number
 }
 
 /**
- * A number that no frame cryptor of this leaf has had before, stored before it is used.
+ * A number that no frame cryptor of this slot has had before, stored before it is used. Whoever
+ * takes a place in the group again may get another leaf there, or the same.
  * @throws SessionError `store-corrupted`
  */
-async function nextIncarnation(
-  store: SessionStore,
-  groupId: Bytes,
-  leafIndex: number,
-): Promise<number> {
-  const key = `incarnation/${toHex(groupId)}/${leafIndex}`
-  const stored = await store.read(key)
+async function nextIncarnation(store: SessionStore): Promise<number> {
+  const stored = await store.read(incarnationKey)
   const incarnation = stored === undefined ? 0 : readCounter(stored) + 1
-  await store.write(new Map([[key, encode(uint32, incarnation)]]))
+  await store.write(new Map([[incarnationKey, encode(uint32, incarnation)]]))
   return incarnation
 }
 

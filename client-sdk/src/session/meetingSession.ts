@@ -1,9 +1,7 @@
-import { type Clock, ConclaveError, Lane, type RandomBytes } from '@conclave/core'
+import { type Clock, ConclaveError, Lane } from '@conclave/core'
 import { type Bytes, equalBytes } from '@conclave/core/codec'
-import type { SecretCrypto, SecretSuite, Signer } from '@conclave/core/crypto/secret'
-import { type LogEntry, protocolMinor, protocolVersion } from '@conclave/core/delivery'
+import { protocolMinor, protocolVersion } from '@conclave/core/delivery'
 import { type MeetingTrust, meetingPolicy } from '@conclave/core/meeting'
-import type { OwnLeaf } from '@conclave/core/mls/bootstrap'
 import {
   type CommitEffect,
   type Group,
@@ -15,21 +13,17 @@ import { Chat, type ChatHost, chatRetention } from './chat.ts'
 import { DeliveryLink } from './deliveryLink.ts'
 import { type Entered, suiteOf } from './enterMeeting.ts'
 import { Entrance, type JoinProgress } from './entrance.ts'
-import { deviceSigner, type MeetingIdentity, meetingLeaf } from './identity.ts'
+import type { MeetingIdentity, MeetingLeaf } from './identity.ts'
 import { claimDevices, type InvitedDevice, inviteeUnknown } from './inviting.ts'
+import { Membership } from './membership.ts'
 import { type Notice, NoticeQueue } from './noticeQueue.ts'
-import { Participation } from './participation.ts'
+import { OwnPlace } from './ownPlace.ts'
+import { type Beginning, Participation } from './participation.ts'
 import { closedByKeyserver } from './participationErrors.ts'
+import type { SessionEnvironment } from './sessionEnvironment.ts'
 import { isTransient, isUnreachable, refusal, SessionError } from './sessionError.ts'
 import type { SessionStore } from './store.ts'
 import type { DeliveryTransport } from './transport.ts'
-
-export interface SessionEnvironment {
-  readonly clock: Clock
-  readonly random: RandomBytes
-  readonly crypto: SecretCrypto
-  readonly store: SessionStore
-}
 
 export interface SessionOptions {
   readonly meetingId: string
@@ -85,19 +79,18 @@ export class MeetingSession {
   readonly #options: SessionOptions
   readonly #events: SessionEvents
   readonly #groups: GroupEnvironment
-  readonly #suite: SecretSuite
   readonly #clock: Clock
   readonly #lane = new Lane()
   readonly #link: DeliveryLink
   readonly #notices = new NoticeQueue()
   readonly #entrance: Entrance
-  #device: Signer | undefined
+  readonly #place: OwnPlace
   #entered: Entered | undefined
   #participation: Participation | undefined
-  /** The leaf that we have in the group, or take again. */
-  #own: OwnLeaf | undefined
   /** The group whose place was lost and not taken again yet. */
   #returningTo: Bytes | undefined
+  /** Where an earlier process was, until we know how the group has gone on since. */
+  #restoredEpoch: bigint | undefined
   #losses = 0
   #begunAt = 0
   #takingNotices = false
@@ -119,7 +112,17 @@ export class MeetingSession {
       padding: padme,
     }
     this.#clock = environment.clock
-    this.#suite = suiteOf(environment.crypto)
+    const suite = suiteOf(environment.crypto)
+    const { identity } = options
+    const problem = (error: ConclaveError) => events.problem(error)
+    this.#place = new OwnPlace({
+      meetingId,
+      identity,
+      environment,
+      suite,
+      groups: this.#groups,
+      problem,
+    })
     this.#link = new DeliveryLink(transport, {
       connected: () => {
         events.connectionChanged(true)
@@ -139,32 +142,44 @@ export class MeetingSession {
       run: (step) => this.#run(step),
       received: (message) => events.received(message),
       missed: (leaf, count) => events.missed(leaf, count),
-      problem: (error) => events.problem(error),
+      problem,
+      reserve: (group, count) => this.#reserveMessages(group, count),
     })
     this.#entrance = new Entrance(
       {
         meetingId,
         trust,
         groups: this.#groups,
-        suite: this.#suite,
+        suite,
         link: this.#link,
         clock: this.#clock,
         random: environment.random,
-        newLeaf: () => this.#newLeaf(),
+        newLeaf: () => this.#place.newLeaf(),
         invitation,
       },
       {
         run: (step) => this.#run(step),
         progress: (progress) => events.progress(progress),
-        problem: (error) => events.problem(error),
-        began: (group, seq, own, entry) => this.#begin(group, own, { seq, entry }),
+        problem,
+        began: (group, seq, own, entry) => this.#begin(new Membership(group, seq), own, { entry }),
+        offering: (own, groupId) => this.#place.offering(own, groupId),
       },
     )
   }
 
   /** The group of the current epoch, once we are in. */
   get group(): Group | undefined {
-    return this.#participation?.group
+    return this.#restoredEpoch === undefined ? this.#participation?.group : undefined
+  }
+
+  /**
+   * For what belongs to our place in the meeting, and goes with it.
+   * @throws SessionError `session-ended` before we are in
+   */
+  get store(): SessionStore {
+    const { store } = this.#place
+    if (store === undefined) throw new SessionError('session-ended', 'we are not in the meeting')
+    return store
   }
 
   /** What kept the session from going on when it last tried. */
@@ -205,15 +220,16 @@ export class MeetingSession {
     throw new SessionError('session-ended', 'we are not in the meeting')
   }
 
-  /** Says goodbye, waits for the log to have it, and wipes everything. */
+  /** Says goodbye, waits for the log to have it, and wipes everything, in the store too. */
   async leave(): Promise<void> {
-    if (this.#ended) return
+    if (this.#ended) return await this.#place.end()
     const said = this.#lane.run(async () => this.#participation?.sayGoodbye()).catch(() => {})
     const waited = Promise.withResolvers<void>()
     const cancel = this.#clock.setTimer(leaveTimeoutMs, waited.resolve)
     await Promise.race([said, waited.promise])
     cancel()
     this.#end('left')
+    await this.#place.end()
   }
 
   /** Ends without a word, as `join` does when it is given up. */
@@ -261,6 +277,7 @@ export class MeetingSession {
   async #enter(): Promise<void> {
     // Connections may have come and gone before their turn came.
     if (this.#link.entered) return
+    await this.#place.open()
     const { meetingId } = this.#options
     const entered = await this.#link.request('enter', {
       protocol: protocolVersion,
@@ -281,23 +298,28 @@ export class MeetingSession {
 
   /** Does what comes next on a connection that has entered. */
   async #goOn(): Promise<void> {
+    if (this.#participation !== undefined) return this.#follow(this.#participation)
     const entered = this.#entered as Entered
-    if (this.#participation !== undefined) return this.#participation.follow(entered)
+    const groupId = entered.group?.groupId
+    const resumed = await this.#place.resume(groupId)
+    if (resumed !== undefined && groupId !== undefined) {
+      const { own, membership, minEpoch } = resumed
+      if (membership !== undefined) return this.#begin(membership, own, { restored: true })
+      this.#entrance.returnTo({ groupId, own, minEpoch })
+    }
     await this.#entrance.goOn(entered)
   }
 
-  async #begin(
-    group: Group,
-    own: OwnLeaf,
-    from: { readonly seq: number; readonly entry?: LogEntry | undefined },
-  ): Promise<void> {
-    if (this.#ended) return group.close()
-    this.#own = own
+  async #begin(membership: Membership, own: MeetingLeaf, beginning: Beginning): Promise<void> {
+    const { group } = membership
+    if (this.#ended) return membership.close()
+    this.#place.taken(own)
     this.#returningTo = undefined
     this.#begunAt = this.#clock.now()
     const { random } = this.#options.environment
     const environment = { link: this.#link, clock: this.#clock, random }
-    const participation = new Participation(group, from, environment, {
+    const participation = new Participation(membership, beginning, environment, {
+      keep: (state) => this.#place.keep(membership.group, state),
       run: (step) =>
         this.#run(async () => {
           if (this.#participation === participation) await step()
@@ -305,33 +327,87 @@ export class MeetingSession {
       epochBegan: (current, effect) => this.#epochBegan(current, effect),
       problem: (error) => this.#events.problem(error),
       end: (reason, error) => this.#end(reason, error),
-      removed: (effect) => this.#end('removed', undefined, effect),
+      removed: (effect) => this.#removed(effect),
       lost: (error) => this.#lose(error),
     })
     this.#participation = participation
-    this.#epochBegan(group, undefined)
+    if (beginning.restored === true) this.#restoredEpoch = group.epoch
+    else this.#announce(group, { restored: false })
+    await this.#follow(participation)
+  }
+
+  /**
+   * A restored state may be of long ago: what is encrypted in it, those could read who have been
+   * removed since. So nobody gets it before the log has been asked for what comes next.
+   */
+  async #follow(participation: Participation): Promise<void> {
     await participation.follow(this.#entered as Entered)
+    const restored = this.#restoredEpoch
+    if (restored === undefined || this.#participation !== participation || this.#ended) return
+    this.#restoredEpoch = undefined
+    const { group } = participation
+    this.#announce(group, { restored: group.epoch === restored })
+  }
+
+  #announce(group: Group, { restored }: { readonly restored: boolean }): void {
+    this.chat.entered(group, restored)
+    this.#events.epochBegan(group, undefined)
   }
 
   #epochBegan(group: Group, effect: CommitEffect | undefined): void {
-    this.chat.epochBegan(group, effect === undefined)
+    if (this.#restoredEpoch !== undefined) return
+    this.chat.epochBegan(group)
     this.#events.epochBegan(group, effect)
+  }
+
+  async #reserveMessages(group: Group, count: number): Promise<void> {
+    await this.#lane.run(async () => {
+      // In an epoch that is over nothing can be sent anyway.
+      if (this.#participation?.group === group) await this.#participation.reserveMessages(count)
+    })
   }
 
   /** Gives up our place in the group, whose log we cannot follow, and takes it again. */
   #lose(error: ConclaveError): void {
     const participation = this.#participation
-    const own = this.#own
+    const { own } = this.#place
     if (participation === undefined || own === undefined || this.#ended) return
     const { groupId, epoch } = participation.group
+    const { lastSeq } = participation
     participation.close()
+    this.#restoredEpoch = undefined
+    this.#place.lost({ groupId, epoch }).catch((failure: unknown) => this.#notKept(failure))
     this.#participation = undefined
     this.#returningTo = groupId
     this.#entrance.returnTo({ groupId, own, minEpoch: epoch + 1n })
+    // When this connection entered, there may have been no group yet.
+    this.#entered = {
+      ...(this.#entered as Entered),
+      group: { groupId, epoch: Number(epoch), head: lastSeq },
+    }
     this.#losses = this.#clock.now() - this.#begunAt < steadyMs ? this.#losses + 1 : 0
     this.#events.lost(error)
     const pause = this.#losses === 0 ? 0 : Math.min(maxReturnPauseMs, 500 * 2 ** this.#losses)
     this.#retryLater(pause)
+  }
+
+  /** Whoever comes back after the place was given up, by himself or by others, comes as somebody new. */
+  #removed(effect: CommitEffect): void {
+    const participation = this.#participation
+    if (this.#restoredEpoch === undefined || participation === undefined) {
+      this.#end('removed', undefined, effect)
+      return
+    }
+    this.#restoredEpoch = undefined
+    this.#participation = undefined
+    participation.close()
+    this.#place.givenUp().catch((failure: unknown) => this.#notKept(failure))
+    this.#run(() => this.#goOn())
+  }
+
+  #notKept(error: unknown): void {
+    if (error instanceof ConclaveError) this.#events.problem(error)
+    else this.#failed(error)
   }
 
   /** Notices wait outside the lane, where they can be bounded. */
@@ -400,16 +476,11 @@ export class MeetingSession {
     this.#entrance.close()
     this.chat.close(error ?? new SessionError('session-ended', `the meeting is over: ${reason}`))
     this.#participation?.close()
+    void this.#place.end()
     try {
       this.#link.close()
     } finally {
       this.#events.ended(reason, error, removal)
     }
-  }
-
-  async #newLeaf(): Promise<OwnLeaf> {
-    const { meetingId, identity, environment } = this.#options
-    this.#device ??= await deviceSigner(this.#suite, environment.store, environment.random)
-    return meetingLeaf(this.#suite, this.#device, meetingId, identity)
   }
 }

@@ -16,8 +16,11 @@ import type { CommitEffect, Group, PendingCommit, Received } from '@conclave/cor
 import { ProposalType, SenderType } from '@conclave/core/wire'
 import { commitClaims, committerKey, isCommit } from './commitClaims.ts'
 import { uploadedGroupInfo } from './enterMeeting.ts'
+import type { KeptMembership } from './keptPlace.ts'
 import { SessionError } from './sessionError.ts'
 import { type Joiner, WaitingList } from './waitingList.ts'
+
+type KeptCommit = NonNullable<KeptMembership['pending']>
 
 /** Entries of one epoch that are no commits: a keyserver that keeps its limits lets fewer through. */
 const maxEntriesPerEpoch = 8192
@@ -68,11 +71,21 @@ export class Membership {
   #head: HeadCommit | undefined
   #entriesInEpoch = 0
   #closed = false
+  /** A commit from before a crash, of which the log may or may not know. */
+  #kept: KeptCommit | undefined
 
   /** `lastSeq` is the newest entry that the group's state includes. */
   constructor(group: Group, lastSeq: number) {
     this.#group = group
     this.#lastSeq = lastSeq
+  }
+
+  /** Goes on from a snapshot of `group`, of which this value takes over the secrets. */
+  static restore(group: Group, { seq, removals, pending }: KeptMembership): Membership {
+    const membership = new Membership(group, Number(seq))
+    membership.#ledger = RemovalLedger.restore(removals)
+    membership.#kept = pending
+    return membership
   }
 
   get group(): Group {
@@ -83,6 +96,38 @@ export class Membership {
   }
   get lastSeq(): number {
     return this.#lastSeq
+  }
+
+  /** All that a session needs to go on after a crash, to be stored and then wiped. */
+  snapshot(): KeptMembership {
+    const pending = this.#pending
+    const { crypto } = this.#group.public
+    return {
+      // A commit that has failed here is to come again.
+      seq: BigInt(this.failed === undefined ? this.#lastSeq : this.#lastSeq - 1),
+      removals: this.#ledger.state,
+      group: this.#group.encodeState({ pastEpochs: false }),
+      pending:
+        pending === undefined
+          ? copyOf(this.#kept)
+          : { commitHash: crypto.hash(pending.message), commit: pending.encodeState() },
+    }
+  }
+
+  /**
+   * Where the log has not decided on a commit from before a crash, that is pending again. One that
+   * cannot be read or does not fit is dropped: the log cannot have it.
+   */
+  async restorePending(): Promise<void> {
+    const kept = this.#kept
+    if (kept === undefined || this.#pending !== undefined) return
+    try {
+      this.#pending = await this.#restored(kept)
+    } catch (error) {
+      if (!(error instanceof ConclaveError)) throw error
+    } finally {
+      this.#forgetKept()
+    }
   }
 
   /** The commit at the log's end, where that failed here. */
@@ -113,9 +158,9 @@ export class Membership {
   async statusOf(seq: number): Promise<RequestOf<'report'> | undefined> {
     const head = this.#head
     if (head?.seq !== seq) return undefined
-    const { groupId, leafIndex, public: group } = this.#group
+    const { groupId, leafIndex } = this.#group
     const { status } = head
-    const entryHash = group.crypto.hash(head.message)
+    const entryHash = this.#hash(head.message)
     const content = entryStatusTbs({ groupId, seq, entryHash, leafIndex, status })
     const signature = await this.#group.sign(entryStatusLabel, content)
     return { groupId, seq, leafIndex, status, signature }
@@ -123,6 +168,15 @@ export class Membership {
 
   async #take({ seq, message }: LogEntry): Promise<EntryOutcome> {
     this.#entriesInEpoch += 1
+    const kept = this.#kept
+    if (kept !== undefined && equalBytes(kept.commitHash, this.#hash(message))) {
+      try {
+        this.#pending = await this.#restored(kept)
+      } catch (error) {
+        if (!(error instanceof ConclaveError)) throw error
+        return { kind: 'inapplicable', error }
+      }
+    }
     const pending = this.#pending
     if (pending !== undefined && equalBytes(pending.message, message)) {
       this.#pending = undefined
@@ -138,6 +192,27 @@ export class Membership {
       throw over()
     }
     return this.#outcomeOf(received, { seq, message })
+  }
+
+  async #restored(kept: KeptCommit): Promise<PendingCommit> {
+    const pending = await this.#group.restorePending(kept.commit.expose())
+    if (!this.#closed) return pending
+    pending.discard()
+    throw over()
+  }
+
+  #forgetKept(): void {
+    this.#kept?.commit.wipe()
+    this.#kept = undefined
+  }
+
+  #hash(message: Bytes): Bytes {
+    return this.#group.public.crypto.hash(message)
+  }
+
+  /** Whether a commit of ours may be in the log or on the way there. */
+  get isCommitting(): boolean {
+    return this.#pending !== undefined || this.#kept !== undefined
   }
 
   /** Whether there is anything that a commit should carry. */
@@ -180,6 +255,7 @@ export class Membership {
   close(): void {
     this.#closed = true
     this.discardPending()
+    this.#forgetKept()
     this.waitingList.close(over())
     this.#group.close()
   }
@@ -248,6 +324,7 @@ export class Membership {
 
   #advance(group: Group, effect: CommitEffect): EntryOutcome {
     this.#group = group
+    this.#forgetKept()
     this.waitingList.epochBegan(group.public)
     this.#ledger = this.#ledger.withCommit(new Set(effect.removed))
     this.#entriesInEpoch = 0
@@ -286,6 +363,10 @@ export class Membership {
       this.#ledger = this.#ledger.withRemoval(seq, sender.leafIndex)
     }
   }
+}
+
+function copyOf(kept: KeptCommit | undefined): KeptCommit | undefined {
+  return kept && { ...kept, commit: kept.commit.copy() }
 }
 
 function notInTheLog(): SessionError {

@@ -19,8 +19,9 @@ import { Healing } from './healing.ts'
 import { leafKeysMadeAt } from './identity.ts'
 import type { ClaimedKeyPackage } from './inviting.ts'
 import { KeptEntries } from './keptEntries.ts'
+import type { KeptMembership } from './keptPlace.ts'
 import { LogFollower } from './logFollower.ts'
-import { Membership } from './membership.ts'
+import type { Membership } from './membership.ts'
 import {
   absentForTooLong,
   closedByKeyserver,
@@ -31,6 +32,7 @@ import {
   windowMissed,
 } from './participationErrors.ts'
 import { isTransient, refusal, type SessionError } from './sessionError.ts'
+import { StateKeeper } from './stateKeeper.ts'
 
 /** Epochs that may end while `sayGoodbye` tells the group. */
 const goodbyeAttempts = 5
@@ -53,8 +55,21 @@ export interface ParticipationEnvironment {
   readonly random: RandomBytes
 }
 
+/** How our part in a group begins. */
+export interface Beginning {
+  /** The newest entry that the group's state includes, where we know it: the log must have the same. */
+  readonly entry?: LogEntry | undefined
+  /** Whether the state comes from the store. */
+  readonly restored?: boolean
+}
+
 /** What our part in a group asks of the session. */
 export interface ParticipationHost {
+  /**
+   * Resolves once the state, of which it wipes the secrets, outlasts a crash.
+   * @throws SessionError `store-unavailable`
+   */
+  keep(state: KeptMembership): Promise<void>
   /** Runs a step after all that have been begun. */
   run(step: () => Promise<void>): void
   epochBegan(group: Group, effect: CommitEffect | undefined): void
@@ -76,6 +91,7 @@ export class Participation {
   readonly #reports: CommitReports
   readonly #scheduler: CommitScheduler
   readonly #healing: Healing
+  readonly #keeper: StateKeeper
   readonly #link: Pick<DeliveryLink, 'request'>
   readonly #clock: Clock
   readonly #host: ParticipationHost
@@ -90,18 +106,15 @@ export class Participation {
   #cancelAsking: (() => void) | undefined
   #closed = false
 
-  /**
-   * @param seq the newest entry that the group's state includes
-   * @param entry that entry, where we know it: the log must have the same
-   */
   constructor(
-    group: Group,
-    { seq, entry }: { readonly seq: number; readonly entry?: LogEntry | undefined },
+    membership: Membership,
+    { entry, restored = false }: Beginning,
     { link, clock, random }: ParticipationEnvironment,
     host: ParticipationHost,
   ) {
-    this.#membership = new Membership(group, seq)
-    this.#follower = new LogFollower(seq)
+    const { group } = membership
+    this.#membership = membership
+    this.#follower = new LogFollower(membership.lastSeq)
     if (entry !== undefined) this.#kept.add(entry)
     this.#link = link
     this.#clock = clock
@@ -115,13 +128,25 @@ export class Participation {
     this.#healing = new Healing(clock, random, () =>
       host.run(() => this.#commit({ renewing: true })),
     )
-    // Whoever has waited in the directory enters with keys that have lain there for long.
-    this.#healing.renewed(leafKeysMadeAt(group.public.tree.leafNode(group.leafIndex), clock))
+    this.#keeper = new StateKeeper({
+      run: (step) => host.run(step),
+      keep: () => host.keep(membership.snapshot()),
+      problem: (error) => host.problem(error),
+    })
+    // Keys that have lain in the directory or in a store are to be replaced soon.
+    const leafNode = group.public.tree.leafNode(group.leafIndex)
+    this.#healing.renewed(restored ? 0 : leafKeysMadeAt(leafNode, clock))
+    this.#keeper.soon()
   }
 
   /** The group of the current epoch. */
   get group(): Group {
     return this.#membership.group
+  }
+
+  /** The newest entry of the log that we know of. */
+  get lastSeq(): number {
+    return this.#membership.lastSeq
   }
 
   /**
@@ -141,6 +166,7 @@ export class Participation {
       if (unknown !== undefined) throw unknown
     }
     this.#away = false
+    await this.#membership.restorePending()
     const { pending } = this.#membership
     if (pending !== undefined && pending !== this.#sent) this.#send(pending)
     this.#reports.connected()
@@ -180,10 +206,20 @@ export class Participation {
     return added
   }
 
+  /**
+   * Sets aside the keys of our next messages in this epoch, so that nobody uses them again who goes
+   * on from what is kept.
+   * @throws SessionError `store-unavailable`; MlsError `group-…`, `secret-tree-exhausted`
+   */
+  async reserveMessages(count: number): Promise<void> {
+    this.group.reserveGenerations(count)
+    await this.#keeper.now()
+  }
+
   /** Whether and when it is our turn to commit; to be asked whenever something has changed. */
   reconsider(): void {
-    const { pending, failed } = this.#membership
-    if (pending !== undefined || failed !== undefined || this.#closed) {
+    const { isCommitting, failed } = this.#membership
+    if (isCommitting || failed !== undefined || this.#closed) {
       this.#scheduler.stop()
       return
     }
@@ -219,6 +255,7 @@ export class Participation {
     this.#closed = true
     this.#scheduler.stop()
     this.#healing.stop()
+    this.#keeper.stop()
     this.#reports.settled()
     this.#cancelAsking?.()
     this.#membership.close()
@@ -360,6 +397,7 @@ export class Participation {
         this.#scheduler.epochBegan()
         if (outcome.effect.proposals.committer === this.group.leafIndex) this.#healing.renewed()
         this.#reports.commitApplied(entry.seq)
+        this.#keeper.soon()
         return this.#host.epochBegan(this.group, outcome.effect)
       case 'removed':
         return this.#away && removedByKeyserver(outcome.effect, this.group)
@@ -381,15 +419,20 @@ export class Participation {
   /** `renewing` also where nothing is to be committed but new keys of our own. */
   async #commit({ renewing = false } = {}): Promise<void> {
     const membership = this.#membership
-    if (membership.pending !== undefined || membership.failed !== undefined) return
+    if (membership.isCommitting || membership.failed !== undefined) return
     const { public: group, leafIndex } = membership.group
     if (group.pendingRemovals.has(leafIndex)) return
     try {
       const worthwhile = renewing || membership.hasWork
       const pending = worthwhile ? await membership.makeCommit({ renewing }) : undefined
-      if (pending !== undefined) this.#send(pending)
+      if (pending !== undefined) {
+        // If the log has it and we crash, only what is kept of it makes it apply here.
+        await this.#keeper.now()
+        if (!this.#closed) this.#send(pending)
+      }
     } catch (error) {
       if (this.#closed || !(error instanceof ConclaveError)) throw error
+      membership.discardPending()
       this.#scheduler.refused()
       this.#host.problem(error)
     }

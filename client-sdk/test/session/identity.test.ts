@@ -4,7 +4,12 @@ import { LeafNodeSource } from '@conclave/core/wire'
 import { describe, expect, it } from 'vitest'
 import { VirtualClock } from '../../../core/test/virtualClock.ts'
 import { memorySessionStore, SecureMeeting, systemRandom } from '../../src/index.ts'
-import { deviceSigner, keyPackageFor, meetingLeaf } from '../../src/session/identity.ts'
+import {
+  deviceSigner,
+  freshSignatureKey,
+  keyPackageFor,
+  meetingLeaf,
+} from '../../src/session/identity.ts'
 import { WaitingPlace } from '../../src/session/waitingPlace.ts'
 import { crypto, leafOf, suite } from './support/people.ts'
 import { Room } from './support/room.ts'
@@ -38,7 +43,9 @@ describe('the device key', () => {
   it('is the same in two meetings, whose signature keys differ', async () => {
     const device = await deviceSigner(suite, memorySessionStore(), systemRandom)
     const leaves = await Promise.all(
-      ['standup', 'retro'].map((id) => meetingLeaf(suite, device, id, { id: 'alice' })),
+      ['standup', 'retro'].map((id) =>
+        meetingLeaf(suite, device, id, { id: 'alice' }, freshSignatureKey(systemRandom)),
+      ),
     )
     const [one, other] = leaves.map(({ signer }) => signer.publicKey.join())
     expect(one).not.toBe(other)

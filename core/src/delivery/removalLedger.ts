@@ -1,3 +1,5 @@
+import { type Infer, struct, uint32, uint64, vector } from '../codec/tls.ts'
+
 /** Which rule about removals (docs/protocol.md) a commit breaks. */
 export type RemovalFault =
   /** The committer is itself about to be removed. */
@@ -20,6 +22,20 @@ interface LoggedRemoval {
 }
 
 /**
+ * What is kept of a ledger.
+ *
+ * struct {
+ *     struct { uint64 seq; uint32 leaf; } this_epoch<V>;
+ *     uint32 overdue<V>;
+ * } RemovalLedgerState;
+ */
+export const RemovalLedgerState = struct({
+  thisEpoch: vector(struct({ seq: uint64, leaf: uint32 })),
+  overdue: vector(uint32),
+})
+export type RemovalLedgerState = Infer<typeof RemovalLedgerState>
+
+/**
  * The removals that a group's log asks for, kept alike by the keyserver and by every member so
  * that nobody can stall one: not a committer that ignores it, and not one that pretends again and
  * again to have missed it. Immutable; entries are given in the order of the log.
@@ -38,6 +54,16 @@ export class RemovalLedger {
   /** The ledger at the start of an epoch whose predecessor left these leaves in the group. */
   static startingWith(overdue: Iterable<number>): RemovalLedger {
     return new RemovalLedger([], new Set(overdue))
+  }
+
+  static restore({ thisEpoch, overdue }: RemovalLedgerState): RemovalLedger {
+    const logged = thisEpoch.map(({ seq, leaf }) => ({ seq: Number(seq), leaf }))
+    return new RemovalLedger(logged, new Set(overdue))
+  }
+
+  get state(): RemovalLedgerState {
+    const thisEpoch = this.#thisEpoch.map(({ seq, leaf }) => ({ seq: BigInt(seq), leaf }))
+    return { thisEpoch, overdue: [...this.#overdue] }
   }
 
   /** Leaves that the epoch before should have removed. */

@@ -67,7 +67,6 @@ export class Life {
   readonly #around: Surroundings
   readonly #clock: GuardedClock
   readonly #session: MeetingSession
-  readonly #store: SessionStore
   readonly #events: LifeEvents
   #keys: MeetingKeys
   #group: Group | undefined
@@ -89,7 +88,7 @@ export class Life {
     this.crypto = new LifeCrypto(around.verifications.secret(platform))
     const crypto = seams.crypto?.(this.crypto, this.name) ?? this.crypto
     const store = disk.storeOf(() => this.#isAlive)
-    this.#store = seams.sessionStore?.(store, this) ?? store
+    const mine = seams.sessionStore?.(store, this) ?? store
     this.transport = new SimTransport({
       name: this.name,
       identity,
@@ -107,7 +106,7 @@ export class Life {
         meetingId,
         identity: { id: identity },
         trust: { policy: 'open' },
-        environment: { clock: this.#clock, random, crypto, store: this.#store },
+        environment: { clock: this.#clock, random, crypto, store: mine },
       },
       seams.transport?.(this.transport, this) ?? this.transport,
       {
@@ -197,7 +196,7 @@ export class Life {
 
   #newKeys(): MeetingKeys {
     return new MeetingKeys({
-      store: this.#store,
+      store: () => this.#session.store,
       createFrameCryptor: () =>
         recordedCryptor((cryptor, key) => {
           if (this.#isAlive) this.#around.keyInstalled(cryptor, key)

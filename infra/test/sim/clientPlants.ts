@@ -55,7 +55,7 @@ function patched<T extends object, K extends keyof T>(target: T, name: K, value:
   }
 }
 
-const unstored = (key: string) => key.startsWith('incarnation/')
+const unstored = (key: string) => key.endsWith('/incarnation')
 
 const forgetful = (store: SessionStore): SessionStore => ({
   ...store,

@@ -1,0 +1,147 @@
+import { type Clock, ConclaveError } from '@conclave/core'
+import {
+  type Codec,
+  decode,
+  encode,
+  type Infer,
+  oneOf,
+  opaque,
+  optional,
+  struct,
+  uint8,
+  uint64,
+} from '@conclave/core/codec'
+import { Secret } from '@conclave/core/crypto/secret'
+import { RemovalLedgerState } from '@conclave/core/delivery'
+import { SessionError } from './sessionError.ts'
+import type { SessionStore } from './store.ts'
+
+/** Copied both ways: the codec's bytes are the entry's, a Secret's are its owner's. */
+const secret: Codec<Secret> = {
+  write: (value, to) => opaque().write(value.expose(), to),
+  read: (from) => new Secret(opaque().read(from)),
+}
+
+/*
+ * struct {
+ *     uint8 version = 1;
+ *     uint64 kept_at;                 // milliseconds since the Unix epoch
+ *     opaque group_id<V>;
+ *     optional<uint64> epoch;         // the newest that we have been in
+ *     opaque signature_key<V>;        // private
+ * } Place;
+ */
+const Place = struct({
+  version: oneOf(uint8, [1]),
+  keptAt: uint64,
+  groupId: opaque(256),
+  epoch: optional(uint64),
+  signatureKey: secret,
+})
+
+/*
+ * struct {
+ *     opaque commit_hash<V>;
+ *     opaque commit<V>;               // PendingCommit.encodeState
+ * } Pending;
+ *
+ * struct {
+ *     uint8 version = 1;
+ *     uint64 seq;
+ *     RemovalLedgerState removals;
+ *     opaque group<V>;                // Group.encodeState
+ *     optional<Pending> pending;
+ * } KeptMembership;
+ */
+const KeptMembership = struct({
+  version: oneOf(uint8, [1]),
+  seq: uint64,
+  removals: RemovalLedgerState,
+  group: secret,
+  pending: optional(struct({ commitHash: opaque(), commit: secret })),
+})
+
+/** What a member knows of its group after an entry of the log, all of it secret. */
+export type KeptMembership = Omit<Infer<typeof KeptMembership>, 'version'>
+
+/** Which leaf we have in a group. */
+export type KeptPlace = Omit<Infer<typeof Place>, 'version' | 'keptAt'>
+
+const placeKey = 'place'
+const membershipKey = 'membership'
+
+/**
+ * Our place in a meeting's group as one slot of the device keeps it, so that it outlasts the process.
+ * Every change is one write.
+ */
+export class PlaceStore {
+  readonly #store: SessionStore
+  readonly #clock: Pick<Clock, 'now'>
+
+  constructor(store: SessionStore, clock: Pick<Clock, 'now'>) {
+    this.#store = store
+    this.#clock = clock
+  }
+
+  /**
+   * The place, if there is one that can be read.
+   * @throws SessionError `store-corrupted`, `store-unavailable`
+   */
+  async place(): Promise<KeptPlace | undefined> {
+    return await this.#read(placeKey, Place)
+  }
+
+  /** @throws SessionError `store-corrupted`, `store-unavailable` */
+  async membership(): Promise<KeptMembership | undefined> {
+    return await this.#read(membershipKey, KeptMembership)
+  }
+
+  /**
+   * @param membership what was kept of it before is deleted where there is none
+   * @throws SessionError `store-unavailable`
+   */
+  async keep(place: KeptPlace, membership: KeptMembership | undefined): Promise<void> {
+    const keptAt = BigInt(Math.floor(this.#clock.now()))
+    const entries = new Map([
+      [placeKey, encode(Place, { ...place, version: 1, keptAt })],
+      [membershipKey, membership && encode(KeptMembership, { ...membership, version: 1 })],
+    ])
+    const written = this.#store.write(entries)
+    for (const entry of entries.values()) entry?.fill(0)
+    await written
+  }
+
+  /**
+   * When it was kept last, in milliseconds since the Unix epoch; undefined where there is none.
+   * @throws SessionError `store-corrupted`, `store-unavailable`
+   */
+  async keptAt(): Promise<number | undefined> {
+    const place = await this.#read(placeKey, Place)
+    place?.signatureKey.wipe()
+    return place && Number(place.keptAt)
+  }
+
+  async #read<T>(key: string, codec: Codec<T>): Promise<T | undefined> {
+    const entry = await this.#store.read(key)
+    if (entry === undefined) return undefined
+    try {
+      return decode(codec, entry)
+    } catch (cause) {
+      if (!(cause instanceof ConclaveError)) throw cause
+      throw new SessionError('store-corrupted', 'what is stored of a meeting cannot be read', {
+        cause,
+      })
+    } finally {
+      entry.fill(0)
+    }
+  }
+}
+
+export function wipePlace({ signatureKey }: KeptPlace): void {
+  signatureKey.wipe()
+}
+
+export function wipeMembership({ group, pending }: KeptMembership): void {
+  group.wipe()
+  pending?.commit.wipe()
+}

@@ -1,0 +1,200 @@
+import { ConclaveError } from '@conclave/core'
+import { type Bytes, equalBytes } from '@conclave/core/codec'
+import type { SecretSuite, Signer } from '@conclave/core/crypto/secret'
+import { Group, type GroupEnvironment } from '@conclave/core/mls/group'
+import {
+  deviceSigner,
+  freshSignatureKey,
+  type MeetingIdentity,
+  type MeetingLeaf,
+  meetingLeaf,
+} from './identity.ts'
+import { type KeptMembership, wipeMembership, wipePlace } from './keptPlace.ts'
+import { Membership } from './membership.ts'
+import type { SessionEnvironment } from './sessionEnvironment.ts'
+import { SessionError } from './sessionError.ts'
+import { type Found, SessionStorage } from './sessionStorage.ts'
+import type { SessionStore } from './store.ts'
+
+export interface OwnPlaceOptions {
+  readonly meetingId: string
+  readonly identity: MeetingIdentity
+  readonly environment: SessionEnvironment
+  readonly suite: SecretSuite
+  readonly groups: GroupEnvironment
+  readonly problem: (error: ConclaveError) => void
+}
+
+/** What an earlier process had in a group that goes on. */
+export interface ResumedPlace {
+  readonly own: MeetingLeaf
+  /** The state to go on from; where there is none, the place has to be taken again. */
+  readonly membership: Membership | undefined
+  /** The newest epoch that we have been in: the group may be entered from there on. */
+  readonly minEpoch: bigint
+}
+
+/** Our leaf in a meeting, and what is kept of our place there so that it outlasts the process. */
+export class OwnPlace {
+  readonly #options: OwnPlaceOptions
+  readonly #storage: SessionStorage
+  #isOpen = false
+  #found: Found | undefined
+  #device: Signer | undefined
+  #own: MeetingLeaf | undefined
+
+  constructor(options: OwnPlaceOptions) {
+    const { meetingId, identity, environment, suite, problem } = options
+    const { store, clock } = environment
+    this.#options = options
+    this.#storage = new SessionStorage({
+      crypto: suite,
+      store,
+      clock,
+      meetingId,
+      identity,
+      problem,
+    })
+  }
+
+  /** The leaf that we have in the group, or take again. */
+  get own(): MeetingLeaf | undefined {
+    return this.#own
+  }
+
+  /** For what belongs to this place; undefined until it is open. */
+  get store(): SessionStore | undefined {
+    return this.#storage.store
+  }
+
+  /**
+   * Takes up what there is in the store; of no effect once it has been done.
+   * @throws SessionError `slots-taken`, `store-…`, `platform-unsupported`
+   */
+  async open(): Promise<void> {
+    if (this.#isOpen) return
+    this.#found = await this.#storage.open()
+    this.#isOpen = true
+  }
+
+  /**
+   * Our place in this group, where an earlier process had one; the second time nothing.
+   * @throws SessionError `store-…`
+   */
+  async resume(groupId: Bytes | undefined): Promise<ResumedPlace | undefined> {
+    const found = this.#found
+    if (found === undefined) return undefined
+    this.#found = undefined
+    const { place, membership } = found
+    if (groupId === undefined || !equalBytes(groupId, place.groupId)) {
+      wipeFound(found)
+      await this.#storage.forget()
+      return undefined
+    }
+    const { epoch, signatureKey } = place
+    const own = await this.#leafOf(signatureKey)
+    return {
+      own,
+      minEpoch: epoch ?? 0n,
+      membership: membership && this.#restored(groupId, own, membership),
+    }
+  }
+
+  /** @throws SessionError `store-…` */
+  async newLeaf(): Promise<MeetingLeaf> {
+    return await this.#leafOf(freshSignatureKey(this.#options.environment.random))
+  }
+
+  /** We are in the group with this leaf. */
+  taken(own: MeetingLeaf): void {
+    if (this.#own !== own) this.#own?.signatureKey.wipe()
+    this.#own = own
+  }
+
+  /**
+   * Resolves once it outlasts a crash that this leaf may be in the group.
+   * @throws SessionError `store-unavailable`
+   */
+  async offering({ signatureKey }: MeetingLeaf, groupId: Bytes): Promise<void> {
+    await this.#storage.keep({ groupId, epoch: undefined, signatureKey }, undefined)
+  }
+
+  /**
+   * Resolves once the state, which is wiped then, outlasts a crash.
+   * @throws SessionError `store-unavailable`
+   */
+  async keep({ groupId, epoch }: Group, state: KeptMembership): Promise<void> {
+    if (this.#own === undefined) return wipeMembership(state)
+    const { signatureKey } = this.#own
+    await this.#storage.keep({ groupId, epoch, signatureKey }, state)
+  }
+
+  /**
+   * The place has to be taken again; what is kept of the state goes.
+   * @throws SessionError `store-unavailable`
+   */
+  async lost({ groupId, epoch }: Pick<Group, 'groupId' | 'epoch'>): Promise<void> {
+    if (this.#own === undefined) return
+    const { signatureKey } = this.#own
+    await this.#storage.keep({ groupId, epoch, signatureKey }, undefined)
+  }
+
+  /**
+   * The place is gone; nothing is kept of it.
+   * @throws SessionError `store-unavailable`
+   */
+  async givenUp(): Promise<void> {
+    this.#own?.signatureKey.wipe()
+    this.#own = undefined
+    await this.#storage.forget()
+  }
+
+  /** Wipes everything, in the store too. */
+  async end(): Promise<void> {
+    if (this.#found !== undefined) wipeFound(this.#found)
+    this.#found = undefined
+    this.#own?.signatureKey.wipe()
+    this.#own = undefined
+    await this.#storage.end()
+  }
+
+  async #leafOf(signatureKey: MeetingLeaf['signatureKey']): Promise<MeetingLeaf> {
+    const { meetingId, identity, environment, suite } = this.#options
+    this.#device ??= await deviceSigner(suite, environment.store, environment.random)
+    return await meetingLeaf(suite, this.#device, meetingId, identity, signatureKey)
+  }
+
+  /** A state that cannot be used is a place to be taken again. */
+  #restored(groupId: Bytes, own: MeetingLeaf, kept: KeptMembership): Membership | undefined {
+    const { groups, problem } = this.#options
+    try {
+      const group = Group.restore(groups, kept.group.expose(), own.signer)
+      try {
+        if (!equalBytes(group.groupId, groupId)) throw corrupted()
+        groups.policy.checkGroup(group.groupContext, group.public.tree)
+      } catch (error) {
+        group.close()
+        throw error
+      }
+      return Membership.restore(group, kept)
+    } catch (error) {
+      if (!(error instanceof ConclaveError)) throw error
+      problem(error instanceof SessionError ? error : corrupted(error))
+      kept.pending?.commit.wipe()
+      return undefined
+    } finally {
+      kept.group.wipe()
+    }
+  }
+}
+
+function wipeFound({ place, membership }: Found): void {
+  wipePlace(place)
+  if (membership !== undefined) wipeMembership(membership)
+}
+
+function corrupted(cause?: ConclaveError): SessionError {
+  return new SessionError('store-corrupted', 'the stored state of a meeting cannot be used', {
+    cause,
+  })
+}

@@ -1,5 +1,6 @@
 import type { EndReason } from '@conclave/client'
 import type { ConclaveError } from '@conclave/core'
+import { equalBytes } from '@conclave/core/codec'
 import { nodePublicCrypto } from '@conclave/core/crypto/public/node'
 import type { SecretSuite } from '@conclave/core/crypto/secret'
 import { nodeCrypto } from '@conclave/core/crypto/secret/node'
@@ -172,11 +173,15 @@ export class World {
     const before = await journal.store.currentGroup(meetingId)
     journal.lose(ms, options)
     const after = await journal.store.currentGroup(meetingId)
-    if (before === null) return
-    const key = { meetingId, groupId: before.groupId }
-    const lost = before.head - (after?.head ?? 0)
-    if (after === null || lost > 0) this.#history.lost(key, after?.epoch ?? -1)
-    this.note(`the store lost ${ms} ms and ${lost} entries`)
+    const isSame = before !== null && after !== null && equalBytes(before.groupId, after.groupId)
+    if (before !== null && !isSame) this.#history.lost(before, -1)
+    // A group that had ended may be there again. Where nobody who was in it is left, nobody can
+    // know which of its epochs there have been.
+    if (after !== null && !(isSame && before.head === after.head)) {
+      this.#history.lost(after, after.epoch)
+    }
+    const heads = [before, after].map((group) => group?.head ?? 'none')
+    this.note(`the store lost ${ms} ms: its head was ${heads.join(' and is ')}`)
   }
 
   #epochBegan(life: Life, group: Group, effect: CommitEffect | undefined): void {

@@ -50,7 +50,7 @@ export class Agreement {
     if (group.epoch > this.#newest) this.#newest = group.epoch
     const branches = this.#branches.get(name) ?? new Set()
     this.#branches.set(name, branches.add(transcript))
-    if (branches.size > 1 && !this.#history.mayBeTwofold(group.groupId, group.epoch)) {
+    if (branches.size > this.#history.mostBeginnings(group.groupId, group.epoch)) {
       throw new Violation('epoch-twofold', `${life.name} is in another epoch ${group.epoch}`)
     }
     this.#checkOwnKey(life, group)

@@ -25,9 +25,13 @@ export interface LoggedVoid {
 interface GroupHistory {
   readonly commits: LoggedCommit[]
   present: readonly number[]
-  /** Epochs that began twice, for good reason: from this one on, or each of those. */
-  lostFrom: number
-  readonly voided: Set<number>
+  /** Epochs that may begin once more, for good reason, as often as they stand here. */
+  readonly undone: EpochRange[]
+}
+
+interface EpochRange {
+  readonly first: number
+  readonly last: number
 }
 
 /** What the store has been told of each group's log, and what it has lost of it. */
@@ -55,22 +59,25 @@ export class LogHistory {
     }
   }
 
-  /** The newest of what was appended is lost, so that this epoch is the log's last again. */
-  lost(key: GroupKey, epoch: number): void {
-    const history = this.#of(key)
-    history.lostFrom = Math.min(history.lostFrom, epoch + 1)
+  /**
+   * The newest of what was appended is lost, so that this epoch is the log's last again: those that
+   * had begun after it may begin once more, and no others.
+   */
+  lost(key: Pick<GroupKey, 'groupId'>, epoch: number): void {
+    const { commits, undone } = this.#of(key)
+    const last = commits.reduce((newest, commit) => Math.max(newest, commit.epoch + 1), 0)
+    undone.push({ first: epoch + 1, last })
   }
 
-  /** Whether more than one commit may have begun the epoch. */
-  mayBeTwofold(groupId: Bytes, epoch: bigint): boolean {
-    const { lostFrom, voided } = this.#of({ groupId })
-    return Number(epoch) >= lostFrom || voided.has(Number(epoch))
+  /** How many commits may have begun the epoch. */
+  mostBeginnings(groupId: Bytes, epoch: bigint): number {
+    const { undone } = this.#of({ groupId })
+    return 1 + undone.filter(({ first, last }) => epoch >= first && epoch <= last).length
   }
 
   /** Whether the log's history is one line. */
   isStraight(groupId: Bytes): boolean {
-    const { lostFrom, voided } = this.#of({ groupId })
-    return lostFrom === Number.POSITIVE_INFINITY && voided.size === 0
+    return this.#of({ groupId }).undone.length === 0
   }
 
   /** The newest commit that has ended an epoch. */
@@ -86,7 +93,7 @@ export class LogHistory {
     const history = this.#of(key)
     const commit = history.commits.findLast(({ seq }) => seq === voided)
     if (commit === undefined) return
-    history.voided.add(commit.epoch + 1)
+    history.undone.push({ first: commit.epoch + 1, last: commit.epoch + 1 })
     this.#undone({ groupId: toHex(key.groupId), commit, present: history.present })
   }
 
@@ -94,12 +101,7 @@ export class LogHistory {
     const name = toHex(groupId)
     const known = this.#groups.get(name)
     if (known !== undefined) return known
-    const fresh = {
-      commits: [],
-      present: [],
-      lostFrom: Number.POSITIVE_INFINITY,
-      voided: new Set<number>(),
-    }
+    const fresh = { commits: [], present: [], undone: [] }
     this.#groups.set(name, fresh)
     return fresh
   }

@@ -24,6 +24,8 @@ export default defineConfig({
     },
   },
   test: {
+    // Tests that say they can go beside each other each keep a core busy.
+    maxConcurrency: availableParallelism(),
     globalSetup: ['infra/entry/vitestSetup.mjs'],
     projects: [
       ...packages.map((folder) => ({

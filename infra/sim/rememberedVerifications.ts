@@ -26,6 +26,11 @@ export class RememberedVerifications {
     }
   }
 
+  /** So that a long run does not remember all that there ever was. */
+  forget(): void {
+    this.#known.clear()
+  }
+
   #suite<S extends PublicSuite>(suite: S | undefined): S | undefined {
     if (suite === undefined) return undefined
     const verify: PublicSuite['verify'] = (publicKey, message, signature) => {

@@ -6,7 +6,8 @@ import { hammer } from './mutation/hammer.ts'
 const runs = runsOr(20_000)
 
 describe('a damaged encoding is a CodecError or has exactly one encoding, in bounded time and memory', () => {
-  it.for(Object.keys(decoders))('%s', async (name, context) => {
+  // Each in a thread of its own.
+  it.concurrent.for(Object.keys(decoders))('%s', async (name, context) => {
     const { figures, failure } = await hammer({ name, seed, runs, patienceMs: 20_000 })
     expect(failure, `seed ${seed}`).toBeUndefined()
     const { accepted, refused, mostAllocated, slowestMs } = figures

@@ -6,5 +6,5 @@ export const compromise = {
   files: ['core/test/mls/evolution/compromise.property.test.ts'],
   // Each of them a group with up to a dozen epochs, and a thief.
   runs: 500,
-  limitMinutes: 8,
+  limitMinutes: 7,
 }

@@ -6,5 +6,5 @@ export const decoders = {
   files: ['core/test/wire/mutations.property.test.ts'],
   // Of each decoder.
   runs: 1_000_000,
-  limitMinutes: 16,
+  limitMinutes: 9.5,
 }

@@ -5,5 +5,5 @@ export const encodings = {
   files: ['core/test/wire/roundTrip.property.test.ts'],
   // Of each struct.
   runs: 10_000,
-  limitMinutes: 2,
+  limitMinutes: 1.5,
 }

@@ -6,5 +6,5 @@ export const evolution = {
   files: ['core/test/mls/groupEvolution.property.test.ts'],
   // Each of them a group with up to a dozen epochs.
   runs: 500,
-  limitMinutes: 7,
+  limitMinutes: 6.5,
 }

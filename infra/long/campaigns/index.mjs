@@ -6,6 +6,7 @@ import { interop } from './interop.mjs'
 import { keyserverFaults } from './keyserverFaults.mjs'
 import { keyserverFuzz } from './keyserverFuzz.mjs'
 import { keyserverStore } from './keyserverStore.mjs'
+import { sessionsChurn } from './sessionsChurn.mjs'
 import { sessionsSim } from './sessionsSim.mjs'
 
 /**
@@ -23,4 +24,5 @@ export const campaigns = [
   keyserverStore,
   keyserverFaults,
   sessionsSim,
+  sessionsChurn,
 ]

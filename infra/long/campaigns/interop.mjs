@@ -6,5 +6,5 @@ export const interop = {
   files: ['core/test/interop/scripts.property.test.ts'],
   // Histories of 50 steps, for each suite and each founder.
   runs: 10,
-  limitMinutes: 7,
+  limitMinutes: 6,
 }

@@ -6,5 +6,5 @@ export const keyserverFuzz = {
   files: ['keyserver/test/hostile/hostileClients.test.ts'],
   // Cases of up to 20 steps in memory, and a tenth as many with Redis.
   runs: 50_000,
-  limitMinutes: 10,
+  limitMinutes: 11.5,
 }

@@ -5,5 +5,5 @@ export const keyserverStore = {
     'Redis and memory answer the same to random walks over all that a store can be asked, and the comparison finds planted faults',
   files: ['keyserver/test/store/sameOutcomes.property.test.ts'],
   runs: 4_000,
-  limitMinutes: 3,
+  limitMinutes: 2.5,
 }

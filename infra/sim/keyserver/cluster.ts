@@ -140,7 +140,7 @@ export class Cluster {
 }
 
 /** The keyserver's own signer (keyserver/src/removalSigner.ts), but over a signer that is told when. */
-function removalSigner(signer: Signer): RemovalSigner {
+export function removalSigner(signer: Signer): RemovalSigner {
   const identity = utf8('conclave keyserver')
   return {
     externalSender: {

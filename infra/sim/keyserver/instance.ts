@@ -106,6 +106,10 @@ export class Instance {
   get isAlive(): boolean {
     return this.#alive
   }
+  /** Connections that it has. */
+  get connections(): number {
+    return this.#sockets.size
+  }
 
   /** A client has connected. */
   accept(id: string, identity: string, wire: Wire, notify: Socket['notify']): void {

@@ -18,6 +18,13 @@ export class Disk {
     this.#chance = chance
   }
 
+  /** Bytes of all that is on it under keys that `counts` takes. */
+  size(counts: (key: string) => boolean): number {
+    return [...this.#entries]
+      .filter(([key]) => counts(key))
+      .reduce((sum, [key, value]) => sum + key.length + value.length, 0)
+  }
+
   /** The disk as a process has it: what it has not written when it dies stays unwritten. */
   storeOf(isAlive: () => boolean): SessionStore {
     const work = async () => {

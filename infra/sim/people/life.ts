@@ -25,7 +25,7 @@ export interface Surroundings {
   readonly clock: VirtualClock
   readonly chance: Chance
   readonly network: Network
-  readonly cluster: Cluster
+  readonly cluster: Pick<Cluster, 'reachable'>
   readonly meetingId: string
   /** What stands between a process and its parameters, to see that somebody notices. */
   readonly seams: Seams

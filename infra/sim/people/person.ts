@@ -40,6 +40,11 @@ export class Person {
     return this.#wants
   }
 
+  /** What its device keeps, whatever runs on it. */
+  get disk(): Pick<Disk, 'size'> {
+    return this.#disk
+  }
+
   /** The process that runs at present. */
   get life(): Life | undefined {
     return this.#life?.isAlive === true ? this.#life : undefined

@@ -22,7 +22,7 @@ export interface TransportOptions {
   readonly clock: Clock
   readonly chance: Chance
   readonly network: Network
-  readonly cluster: Cluster
+  readonly cluster: Pick<Cluster, 'reachable'>
   /** Called before anything reaches the session. */
   readonly arrived: () => void
   readonly met: (kind: string, fault: string) => void

@@ -31,7 +31,7 @@ function answering(
 }
 
 /** A provider with some of each suite's operations done otherwise. */
-function otherwise(
+export function otherwise(
   crypto: SecretCrypto,
   change: (suite: SecretSuite) => Partial<SecretSuite>,
 ): SecretCrypto {
@@ -45,7 +45,7 @@ function otherwise(
 }
 
 /** Something that a class does otherwise for the time of a run. */
-function patched<T extends object, K extends keyof T>(target: T, name: K, value: T[K]) {
+export function patched<T extends object, K extends keyof T>(target: T, name: K, value: T[K]) {
   return () => {
     const original = target[name]
     target[name] = value

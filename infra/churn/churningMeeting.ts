@@ -93,6 +93,7 @@ export class ChurningMeeting {
         crypto: this.#verifications.public(nodePublicCrypto({ deterministic: true })),
         removalSigner: removalSigner(signer),
         logger: pino({ level: 'error' }, { write: (line) => this.#complaints.push(line.trim()) }),
+        graceMs: 10_000,
         isStoreOut: () => false,
         isStoreSlow: () => false,
         met: () => {},
@@ -127,6 +128,8 @@ export class ChurningMeeting {
             this.#newest = group.epoch
             this.#epochs += 1
           },
+          heard: () => {},
+          missed: () => {},
           ended: (life, reason, error) => {
             if (reason !== 'left') {
               this.#complaints.push(`${life.name} ended: ${reason} ${error && described(error)}`)

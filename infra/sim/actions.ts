@@ -7,6 +7,8 @@ export interface Action {
   readonly name: string
   /** How often it is chosen, beside the others. */
   readonly weight: number
+  /** How long nothing else is done then, in milliseconds, where that is the action. */
+  readonly restMs?: readonly [number, number]
   /** Begins it, and does not wait for what takes time: none passes before it returns. */
   run(world: World, who: Person, chance: Chance): void | Promise<void>
 }
@@ -99,7 +101,15 @@ export const actions: readonly Action[] = [
     run: (_, who) => void who.life?.rebuildMedia(),
   },
   { name: 'steal', weight: 2, run: (world, who) => world.steal(who) },
+  { name: 'say', weight: 4, run: (world, who, chance) => world.say(who, chance.magnitude(1, 12)) },
+  {
+    name: 'sleep',
+    weight: 3,
+    run: (_, who, chance) => who.life?.sleep(chance.magnitude(500, 240_000)),
+  },
   { name: 'wait', weight: 2, run: () => {} },
+  // Nobody moves until everybody has renewed its keys.
+  { name: 'idle', weight: 1, restMs: [11 * 60_000, 13 * 60_000], run: () => {} },
 ]
 
 export function actionNamed(name: string): Action | undefined {

@@ -1,4 +1,4 @@
-import { actions } from './actions.ts'
+import { type Action, actions } from './actions.ts'
 import { Chance } from './chance.ts'
 
 /** One step of a run: an action of somebody's, and how long nothing else is done then. */
@@ -16,11 +16,18 @@ export interface Plan {
   readonly steps: readonly Step[]
 }
 
-/** What a seed stands for. */
-export function planOf(seed: number, members: number, count: number): Plan {
+/** What a seed stands for; of these actions alone, where some are named. */
+export function planOf(
+  seed: number,
+  members: number,
+  count: number,
+  among?: readonly string[],
+): Plan {
   const chance = new Chance('plan', seed, members, count)
   // Each run does without some of all that can happen: what is rare beside the rest comes in rows.
-  const chosen = actions.filter(({ weight }) => weight > 2 || chance.happens(0.5))
+  const chosen = actions.filter(
+    ({ name, weight }) => among?.includes(name) ?? (weight > 2 || chance.happens(0.5)),
+  )
   const total = chosen.reduce((sum, { weight }) => sum + weight, 0)
   const steps: Step[] = []
   for (let place = 0; place < count; place++) {
@@ -35,13 +42,14 @@ export function planOf(seed: number, members: number, count: number): Plan {
       place,
       action: isBeginning ? 'come' : (action?.name ?? 'wait'),
       who: isBeginning ? place : chance.whole(0, members - 1),
-      thenMs: pauseAfter(chance),
+      thenMs: pauseAfter(chance, isBeginning ? undefined : action?.restMs),
     })
   }
   return { seed, members, steps }
 }
 
-function pauseAfter(chance: Chance): number {
+function pauseAfter(chance: Chance, restMs: Action['restMs']): number {
+  if (restMs !== undefined) return chance.whole(...restMs)
   if (chance.happens(0.25)) return 0
   return chance.magnitude(1, chance.happens(0.2) ? 30_000 : 1_500)
 }

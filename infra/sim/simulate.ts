@@ -10,7 +10,7 @@ import { World } from './world.ts'
 /** How long a meeting may take to be whole again once faults have stopped, in milliseconds. */
 const recoveryMs = 180_000
 /** And how long until its group has ended after everybody has left. */
-const closingMs = 60_000
+const closingMs = 50_000
 
 export interface Outcome {
   readonly violation: Violation | undefined
@@ -31,7 +31,8 @@ export async function simulate(plan: Plan, plant: Plant = nothingPlanted): Promi
     await world.settle(recoveryMs, 'not-converged')
     if (world.violation === undefined) {
       for (const person of world.people) person.leave()
-      await world.settle(closingMs, 'not-closed')
+      await world.settle(closingMs + world.graceMs, 'not-closed')
+      world.checkConversation()
     }
     const { violation, coverage, figures } = world
     // Where a run was broken off, what was under way goes on.

@@ -11,6 +11,8 @@ import { Chance, randomBytesOf } from './chance.ts'
 import { Coverage } from './coverage.ts'
 import { Agreement } from './invariants/agreement.ts'
 import { whatIsMissing } from './invariants/convergence.ts'
+import { Conversation } from './invariants/conversation.ts'
+import { LeafAges } from './invariants/leafAges.ts'
 import { LogHistory } from './invariants/logHistory.ts'
 import { checkLog } from './invariants/logLine.ts'
 import { Outsiders } from './invariants/outsiders.ts'
@@ -36,6 +38,8 @@ export class World {
   readonly trace: string[] = []
   readonly network: Network
   readonly cluster: Cluster
+  /** How long a member may be without a connection, in milliseconds. */
+  readonly graceMs: number
   /** The last of them comes when faults have stopped. */
   readonly people: readonly Person[]
   readonly #began = this.clock.now()
@@ -45,6 +49,8 @@ export class World {
   })
   readonly #agreement = new Agreement(this.#history)
   readonly #outsiders: Outsiders | undefined
+  readonly #conversation = new Conversation()
+  readonly #leafAges = new LeafAges()
   readonly #groups = new Map<Life, Group>()
   readonly #ended = new Set<Life>()
   #violation: Violation | undefined
@@ -59,6 +65,8 @@ export class World {
     const met = (kind: string, fault: string) => this.coverage.met(kind, fault)
     this.network = new Network(clock, chance.of('network'), met)
     this.network.weather = weatherOf(chance.of('weather'))
+    // With the longer one a device may sleep without losing its place.
+    this.graceMs = chance.of('grace').happens(0.2) ? 90_000 : 10_000
     this.cluster = new Cluster({
       clock,
       chance: chance.of('cluster'),
@@ -66,6 +74,7 @@ export class World {
       crypto: verifications.public(nodePublicCrypto({ deterministic: true })),
       removals,
       instances: chance.of('instances').whole(1, 3),
+      graceMs: this.graceMs,
       store: plant.store,
       stepTaken: (...step) => this.#history.stepTaken(...step),
       met,
@@ -100,6 +109,14 @@ export class World {
       (_, i) =>
         new Person(i < members ? `p${i}` : 'newcomer', around, {
           epochBegan: (life, group, effect) => this.#epochBegan(life, group, effect),
+          heard: (life, leaf, text) => {
+            this.coverage.count('messages heard')
+            this.#guard(() => this.#conversation.heard(life, life.group, leaf, text))
+          },
+          missed: (life, leaf, count) => {
+            this.coverage.count('messages known to be missing', count)
+            this.#conversation.missed(life, leaf, count)
+          },
           ended: (life, reason, error) => this.#sessionEnded(life, reason, error),
           died: (life) => this.#died(life),
           surprised: (life, error) => this.#fail(unexpected(life.name, error)),
@@ -131,6 +148,7 @@ export class World {
       for (const { life } of this.people) if (life !== undefined) checkHeldSecrets(life)
       for (const life of this.#ended) checkEnded(life)
       this.#ended.clear()
+      this.#leafAges.check(this.clock.now())
       const [complaint] = this.cluster.complaints
       if (complaint !== undefined) throw new Violation('keyserver-error', complaint)
     })
@@ -144,6 +162,22 @@ export class World {
       if (ms >= mostMs) return this.#fail(new Violation(check, missing))
       await this.pass(lookMs)
     }
+  }
+
+  /** Somebody says so many things, one right after the other. */
+  say({ life }: Person, times: number): void {
+    for (let time = 0; time < times && life?.isIn; time++) {
+      const text = this.#conversation.textOf(life)
+      this.coverage.count('messages said')
+      void life.say(text).then((passed) => {
+        if (passed) this.#conversation.passed(text)
+      })
+    }
+  }
+
+  /** What can be said of a conversation when it is over. */
+  checkConversation(): void {
+    this.#guard(() => this.#conversation.checkAll())
   }
 
   /** No more faults: what they have done is there, and nothing is added but a newcomer. */
@@ -189,6 +223,8 @@ export class World {
     this.coverage.count(effect === undefined ? 'groups entered' : 'epochs entered')
     const before = this.#groups.get(life)
     this.#groups.set(life, group)
+    this.#leafAges.epochBegan(life, group, this.clock.now())
+    if (effect === undefined) this.#conversation.entered(life)
     this.#guard(() => {
       this.#agreement.observe(life, group)
       if (before !== undefined) checkClosed(before, `${life.name} in a later epoch`)
@@ -220,6 +256,7 @@ export class World {
 
   #gone(life: Life): void {
     this.#groups.delete(life)
+    this.#leafAges.gone(life)
     const outsiders = this.#outsiders
     if (outsiders !== undefined) void this.#guardAsync(() => outsiders.gone(life))
   }

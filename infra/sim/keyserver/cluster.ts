@@ -26,6 +26,7 @@ export interface ClusterOptions {
   readonly crypto: PublicCrypto
   readonly removals: Signer
   readonly instances: number
+  readonly graceMs: number
   /** What stands between the instances and their store. */
   readonly store?: ((store: Store) => Store) | undefined
   readonly stepTaken: StepListener
@@ -47,7 +48,7 @@ export class Cluster {
   #mutedUntil = 0
 
   constructor(options: ClusterOptions) {
-    const { clock, chance, network, crypto, removals, met, refused } = options
+    const { clock, chance, network, crypto, removals, graceMs, met, refused } = options
     this.#options = options
     this.journal = new JournaledStore(clock, options.stepTaken)
     const logger = pino({ level: 'error' }, { write: (line) => this.complaints.push(line.trim()) })
@@ -57,6 +58,7 @@ export class Cluster {
       crypto,
       jobs,
       logger,
+      graceMs,
       met,
       refused,
       store: options.store?.(this.journal.store) ?? this.journal.store,

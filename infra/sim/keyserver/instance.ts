@@ -19,9 +19,6 @@ import { GuardedClock } from '../guardedClock.ts'
 import type { Wire } from '../network/wire.ts'
 import { instanceStore } from './instanceStore.ts'
 
-/** How long a member may be without a connection, in milliseconds. */
-export const graceMs = 10_000
-
 /** What instances of one keyserver have in common. */
 export interface Shared {
   readonly clock: Clock
@@ -30,6 +27,8 @@ export interface Shared {
   readonly crypto: PublicCrypto
   readonly removalSigner: RemovalSigner
   readonly logger: Logger
+  /** How long a member may be without a connection, in milliseconds. */
+  readonly graceMs: number
   isStoreOut(): boolean
   isStoreSlow(chance: Chance): boolean
   met(kind: string, fault: string): void
@@ -97,7 +96,7 @@ export class Instance {
       observer: observers({ ...silentObserver, refused: shared.refused }, directory.observer),
       instance: name,
       limits: defaultLimits,
-      graceMs,
+      graceMs: shared.graceMs,
       meetingMs: defaultMeetingMs,
       logger,
     })

@@ -1,5 +1,5 @@
 import type { DeliveryTransport, EndReason, SessionStore } from '@conclave/client'
-import type { ConclaveError } from '@conclave/core'
+import { type Clock, ConclaveError } from '@conclave/core'
 import type { SecretCrypto } from '@conclave/core/crypto/secret'
 import { nodeCrypto } from '@conclave/core/crypto/secret/node'
 import type { CommitEffect, Group } from '@conclave/core/mls/group'
@@ -12,6 +12,7 @@ import { GuardedClock } from '../guardedClock.ts'
 import type { Cluster } from '../keyserver/cluster.ts'
 import type { Network } from '../network/network.ts'
 import type { RememberedVerifications } from '../rememberedVerifications.ts'
+import type { DeviceClock, Sleep } from './deviceClock.ts'
 import type { Disk } from './disk.ts'
 import { LifeCrypto } from './lifeCrypto.ts'
 import { type KeyListener, recordedCryptor } from './recordedCryptor.ts'
@@ -39,14 +40,24 @@ export interface Seams {
   readonly transport?: (transport: DeliveryTransport, life: Life) => DeliveryTransport
   readonly sessionStore?: (store: SessionStore, life: Life) => SessionStore
   readonly crypto?: (crypto: SecretCrypto, name: string) => SecretCrypto
+  readonly clock?: (clock: Clock, life: Life) => Clock
 }
 
 export interface LifeEvents {
   epochBegan(life: Life, group: Group, effect: CommitEffect | undefined): void
+  /** The application shows what the member at a leaf has said, or that it lacks some of that. */
+  heard(life: Life, leaf: number, text: string): void
+  missed(life: Life, leaf: number, count: number): void
   ended(life: Life, reason: EndReason, error: ConclaveError | undefined): void
   died(life: Life): void
   /** Something was thrown at the application that nothing announces. */
   surprised(life: Life, error: unknown): void
+}
+
+/** What a process runs on, and what outlives it. */
+export interface Device {
+  readonly clock: DeviceClock
+  readonly disk: Disk
 }
 
 /** Where a process is to die: in the turn after so many more things have reached it. */
@@ -65,6 +76,7 @@ export class Life {
   readonly crypto: LifeCrypto
   readonly transport: SimTransport
   readonly #around: Surroundings
+  readonly #device: DeviceClock
   readonly #clock: GuardedClock
   readonly #session: MeetingSession
   readonly #events: LifeEvents
@@ -76,12 +88,19 @@ export class Life {
   #hasEnded = false
   #wasIn = false
 
-  constructor(identity: string, nth: number, disk: Disk, around: Surroundings, events: LifeEvents) {
+  constructor(
+    identity: string,
+    nth: number,
+    { clock, disk }: Device,
+    around: Surroundings,
+    events: LifeEvents,
+  ) {
     this.identity = identity
     this.name = `${identity}#${nth}`
     this.#around = around
     this.#events = events
-    const { clock, chance, network, cluster, met, seams, meetingId } = around
+    const { chance, network, cluster, met, seams, meetingId } = around
+    this.#device = clock
     this.#clock = new GuardedClock(clock, () => this.#arrived())
     const random = randomBytesOf(chance.of('keys', this.name).whole(0, 2 ** 30), this.name)
     const platform = nodeCrypto({ random, deterministic: true })
@@ -106,15 +125,26 @@ export class Life {
         meetingId,
         identity: { id: identity },
         trust: { policy: 'open' },
-        environment: { clock: this.#clock, random, crypto, store: mine },
+        environment: {
+          clock: seams.clock?.(this.#clock, this) ?? this.#clock,
+          random,
+          crypto,
+          store: mine,
+        },
       },
       seams.transport?.(this.transport, this) ?? this.transport,
       {
         epochBegan: (group, effect) => this.#epochBegan(group, effect),
         connectionChanged: () => {},
         progress: () => {},
-        received: () => {},
-        missed: () => {},
+        received: (message) => {
+          if (this.#isAlive && message.kind === 'chat') {
+            this.#events.heard(this, message.leaf, message.text)
+          }
+        },
+        missed: (leaf, count) => {
+          if (this.#isAlive) this.#events.missed(this, leaf, count)
+        },
         lost: (error) => this.#lost(error),
         problem: (error) => around.trace(`${this.name} problem ${described(error)}`),
         ended: (reason, error) => this.#ended(reason, error),
@@ -140,6 +170,9 @@ export class Life {
   get group(): Group | undefined {
     return this.isIn ? this.#group : undefined
   }
+  get lastSleep(): Sleep {
+    return this.#device.lastSleep
+  }
   get pendingTimers(): number {
     return this.#clock.pending
   }
@@ -156,13 +189,34 @@ export class Life {
     await this.#protect()
   }
 
+  /** The device sleeps: its timers and its connection stand still. */
+  sleep(ms: number): void {
+    if (!this.#isAlive || this.#device.isAsleep) return
+    this.#device.sleep(ms)
+    this.transport.slept(ms)
+    this.#around.trace(`${this.name} sleeps for ${ms} ms`)
+  }
+
   /** The process dies in the middle of what it does, when so much more has reached it. */
   dieAfter(arrivals: number, turns: number): void {
     this.#fate ??= { arrivals, turns }
   }
 
+  /** Says something to everybody who is there; whether it has been passed on. */
+  async say(text: string): Promise<boolean> {
+    try {
+      await this.#session.chat.send({ kind: 'chat', text })
+      return this.#isAlive
+    } catch (error) {
+      const expected = error instanceof ConclaveError && error.code !== 'argument-invalid'
+      if (this.#isAlive && !expected) this.#events.surprised(this, error)
+      return false
+    }
+  }
+
   /** Nothing that was to befall it will. */
   spare(): void {
+    this.#device.wake()
     this.#fate = undefined
     this.crypto.damaging = 0
     this.transport.answersToLose = 0

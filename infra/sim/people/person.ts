@@ -1,9 +1,12 @@
 import type { Chance } from '../chance.ts'
+import { DeviceClock } from './deviceClock.ts'
 import { Disk } from './disk.ts'
-import { Life, type LifeEvents, type Surroundings } from './life.ts'
+import { type Device, Life, type LifeEvents, type Surroundings } from './life.ts'
 
 /** How soon the application tries again after its session has ended, in milliseconds. */
 const againMs = [500, 3_000] as const
+/** How wrong the clock of a device may be, in milliseconds: every rule leaves room for that. */
+const mostAheadMs = 4 * 60_000
 
 /** Somebody with one device, on which the application runs, crashes and is started again. */
 export class Person {
@@ -11,7 +14,7 @@ export class Person {
   readonly #around: Surroundings
   readonly #events: LifeEvents
   readonly #chance: Chance
-  readonly #disk: Disk
+  readonly #device: Device
   #life: Life | undefined
   #lives = 0
   #wants = false
@@ -21,7 +24,12 @@ export class Person {
     this.identity = identity
     this.#around = around
     this.#chance = around.chance.of('person', identity)
-    this.#disk = new Disk(around.clock, around.chance.of('disk', identity))
+    const skew = around.chance.of('skew', identity)
+    const aheadMs = skew.happens(0.3) ? skew.whole(-mostAheadMs, mostAheadMs) : 0
+    this.#device = {
+      clock: new DeviceClock(around.clock, aheadMs),
+      disk: new Disk(around.clock, around.chance.of('disk', identity)),
+    }
     this.#events = {
       ...events,
       ended: (life, reason, error) => {
@@ -42,7 +50,7 @@ export class Person {
 
   /** What its device keeps, whatever runs on it. */
   get disk(): Pick<Disk, 'size'> {
-    return this.#disk
+    return this.#device.disk
   }
 
   /** The process that runs at present. */
@@ -53,12 +61,14 @@ export class Person {
   come(): void {
     this.#wants = true
     if (this.life !== undefined && !this.life.hasEnded) return
-    this.#life = new Life(this.identity, this.#lives++, this.#disk, this.#around, this.#events)
+    this.#device.clock.wake()
+    this.#life = new Life(this.identity, this.#lives++, this.#device, this.#around, this.#events)
   }
 
   /** Says goodbye. */
   leave(): void {
     this.#wants = false
+    this.#device.clock.wake()
     void this.life?.leave()
   }
 

@@ -1,5 +1,4 @@
 import { type DeliveryTransport, SessionError, type TransportEvents } from '@conclave/client'
-import type { Clock } from '@conclave/core'
 import type { ReplyTo, RequestName, RequestOf, ServerNotices } from '@conclave/core/delivery'
 import {
   checked,
@@ -10,16 +9,19 @@ import type { Chance } from '../chance.ts'
 import type { Cluster } from '../keyserver/cluster.ts'
 import type { Network } from '../network/network.ts'
 import type { Wire } from '../network/wire.ts'
+import type { DeviceClock } from './deviceClock.ts'
 
 /** As edge/socketTransport.ts and socket.io have them, in milliseconds. */
 const requestTimeoutMs = 15_000
 const reconnectMs = { first: 1_000, most: 5_000 }
+/** How long a client may say nothing before its connection is given up, in milliseconds. */
+const silenceMs = 20_000
 
 export interface TransportOptions {
   /** Unique among all transports. */
   readonly name: string
   readonly identity: string
-  readonly clock: Clock
+  readonly clock: DeviceClock
   readonly chance: Chance
   readonly network: Network
   readonly cluster: Pick<Cluster, 'reachable'>
@@ -100,10 +102,15 @@ export class SimTransport implements DeliveryTransport {
     this.#line = undefined
   }
 
+  /** The device sleeps, and answers nothing: a connection over which nothing comes is given up. */
+  slept(ms: number): void {
+    if (ms >= silenceMs) this.#line?.wire.cut({ client: ms, server: silenceMs })
+  }
+
   /** The process is gone: its connection is broken, and nothing reaches it. */
   die(): void {
     this.#closed = true
-    this.#line?.wire.cut({ client: 0, server: 20_000 })
+    this.#line?.wire.cut({ client: 0, server: silenceMs })
     this.#line = undefined
   }
 
@@ -125,7 +132,7 @@ export class SimTransport implements DeliveryTransport {
       send: (request, payload, answer) => this.#send(line, instance, id, request, payload, answer),
     }
     this.#line = line
-    wire.whenGone('client', () => this.#lost(line))
+    wire.whenGone('client', () => clock.whenAwake(() => this.#lost(line)))
     // A connection that is not up in time is given up.
     clock.setTimer(requestTimeoutMs, () => {
       if (line.isConnected || this.#line !== line) return
@@ -135,9 +142,9 @@ export class SimTransport implements DeliveryTransport {
     wire.send('server', 'connect', () => {
       if (!instance.isAlive) return wire.cut({ client: 50, server: 0 })
       instance.accept(id, this.#options.identity, wire, (kind, notice) =>
-        wire.send('client', kind, () => this.#noticed(line, kind, notice)),
+        this.#deliver(wire, kind, () => this.#noticed(line, kind, notice)),
       )
-      wire.send('client', 'connected', () => {
+      this.#deliver(wire, 'connected', () => {
         if (this.#line !== line || this.#closed) return
         line.isConnected = true
         this.#attempts = 0
@@ -165,7 +172,7 @@ export class SimTransport implements DeliveryTransport {
       instance.request(id, name, payload, (reply) => {
         if (isLost) return met(name, 'answer lost')
         met(`${name} ${reply.ok ? 'granted' : reply.code}`, 'none')
-        wire.send('client', `answer to ${name}`, () => {
+        this.#deliver(wire, `answer to ${name}`, () => {
           if (this.#line !== line || this.#closed) return
           trace(`← ${name} ${reply.ok ? 'ok' : `${reply.code} ${reply.detail ?? ''}`}`)
           arrived()
@@ -177,6 +184,11 @@ export class SimTransport implements DeliveryTransport {
     if (name === 'enter' || !chance.happens(network.weather.twice)) return
     met(name, 'twice')
     wire.send('server', name, () => instance.request(id, name, payload, () => {}))
+  }
+
+  /** To the client, once it can take it. */
+  #deliver(wire: Wire, kind: string, take: () => void): void {
+    wire.send('client', kind, () => this.#options.clock.whenAwake(take))
   }
 
   #noticed(line: Line, name: keyof ServerNotices, notice: unknown): void {

@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { LogHistory } from '../../sim/invariants/logHistory.ts'
-import { planOf } from '../../sim/plan.ts'
-import { planFor } from '../../sim/report.ts'
+import { planOf, type Step } from '../../sim/plan.ts'
 import { simulate } from '../../sim/simulate.ts'
 import { clientPlants } from './clientPlants.ts'
 
@@ -47,14 +46,14 @@ describe('epochs begin once', () => {
 
 describe('a store that loses what it had acknowledged', () => {
   it('brings back a group that everybody has left, whose epochs begin anew unknown to anybody', async () => {
-    const left = new Map([
-      [0, 7946],
-      [1, 631],
-      [3, 0],
-      [4, 224],
-      [5, 0],
-    ])
-    const outcome = await simulate(planFor(1468066648, 2, 8, left))
+    const steps: readonly Step[] = [
+      { place: 0, action: 'come', who: 0, thenMs: 7946 },
+      { place: 1, action: 'come', who: 1, thenMs: 631 },
+      { place: 3, action: 'leave', who: 0, thenMs: 0 },
+      { place: 4, action: 'leave', who: 1, thenMs: 224 },
+      { place: 5, action: 'lose all', who: 0, thenMs: 0 },
+    ]
+    const outcome = await simulate({ seed: 1468066648, members: 2, steps })
     expect(outcome.trace.filter((line) => line.includes('leaf 1 in epoch 1'))).toHaveLength(2)
     expect(outcome.violation).toBeUndefined()
   })

@@ -157,4 +157,25 @@ export const directory: readonly Check[] = [
       same('the mail afterwards', (await bob.client.ask('mailbox', { deviceKey })).mail, [])
     },
   },
+  {
+    id: 'directory.mail',
+    promise: 'for whom a Welcome has come is told on every connection that uses the directory',
+    section,
+    needs: 'secret',
+    run: async (site) => {
+      const alice = await site.found('alice')
+      const bob = await site.arrive('bob')
+      const deviceKey = await bob.deviceKey()
+      const elsewhere = await site.connect(bob.identity)
+      await publish(bob, 1)
+      await elsewhere.ask('stock', { deviceKey })
+      const { identity } = bob
+      const claimed = await (await site.inviter('alice')).ask('claim', { identity })
+      await alice.commit(claimed.keyPackages.map((one) => add(keyPackageOf(one))))
+      for (const client of [bob.client, elsewhere]) {
+        same('the notice', await client.notice('mail'), { deviceKey })
+        same('the mail', (await client.ask('mailbox', { deviceKey })).mail.length, 1)
+      }
+    },
+  },
 ]

@@ -381,6 +381,12 @@ export const faults: readonly PlantedFault[] = [
     fail: ['directory.mailbox'],
   },
   {
+    name: 'puts Welcomes into mailboxes without a word',
+    plant: () => telling('mail', () => undefined),
+    looking: ['directory'],
+    fail: ['directory.mail'],
+  },
+  {
     name: 'lets a leaf commit as often as it likes',
     plant: () => accepting('commit', withDetail('commit-too-often'), appended),
     looking: ['commit.rate', 'commit.early'],

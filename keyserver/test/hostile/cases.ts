@@ -1,5 +1,6 @@
 import type { RequestName } from '@conclave/core/delivery'
 import fc from 'fast-check'
+import { requestNames } from '../support/requests.ts'
 import { wildIds } from './hostileSession.ts'
 
 /**
@@ -106,25 +107,6 @@ export const addresses = 12
 export const identities = 4
 export const lonelyMeetings = 6
 
-const requestNames: readonly RequestName[] = [
-  'enter',
-  'create',
-  'wait',
-  'resume',
-  'attach',
-  'propose',
-  'commit',
-  'tree',
-  'groupInfo',
-  'report',
-  'giveBack',
-  'send',
-  'publish',
-  'stock',
-  'claim',
-  'mailbox',
-  'collect',
-]
 const chance = fc.nat({ max: 2 ** 31 - 1 })
 const requestName = fc.constantFrom(...requestNames)
 /** Those that are read as MLS. */

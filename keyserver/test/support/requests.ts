@@ -40,4 +40,5 @@ export const meetingRequests = [
   'send',
 ] as const satisfies readonly RequestName[]
 
+/** In an order that seeds of hostile clients rest on. */
 export const requestNames = Object.keys(wellFormed) as readonly RequestName[]

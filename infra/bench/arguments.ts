@@ -1,4 +1,4 @@
-import { parseArgs } from 'node:util'
+import { type ParseArgsConfig, parseArgs } from 'node:util'
 import { BenchError } from './benchError.ts'
 import { type ProviderName, providerNames } from './contestants.ts'
 import { type Operation, operations } from './operations.ts'
@@ -89,26 +89,39 @@ export function choice<T extends string>(all: readonly T[], name: string, what: 
   return known
 }
 
-function parse(args: readonly string[]) {
+/** What all of these commands take. */
+export const commonOptions = {
+  json: { type: 'boolean', default: false },
+  markdown: { type: 'boolean', default: false },
+  help: { type: 'boolean', default: false },
+} as const
+
+/**
+ * As parseArgs has it.
+ * @throws BenchError `bench-arguments-wrong`
+ */
+export function parsed<T extends ParseArgsConfig>(config: T): ReturnType<typeof parseArgs<T>> {
   try {
-    return parseArgs({
-      args: [...args],
-      allowPositionals: true,
-      options: {
-        members: { type: 'string' },
-        vs: { type: 'string' },
-        only: { type: 'string' },
-        rounds: { type: 'string' },
-        provider: { type: 'string' },
-        in: { type: 'string' },
-        json: { type: 'boolean', default: false },
-        markdown: { type: 'boolean', default: false },
-        help: { type: 'boolean', default: false },
-      },
-    })
+    return parseArgs(config)
   } catch (error) {
     throw wrong(error instanceof Error ? error.message : String(error))
   }
+}
+
+function parse(args: readonly string[]) {
+  return parsed({
+    args: [...args],
+    allowPositionals: true,
+    options: {
+      ...commonOptions,
+      members: { type: 'string' },
+      vs: { type: 'string' },
+      only: { type: 'string' },
+      rounds: { type: 'string' },
+      provider: { type: 'string' },
+      in: { type: 'string' },
+    },
+  })
 }
 
 export function wholeNumber(option: string, text: string, least: number, most: number): number {

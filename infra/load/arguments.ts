@@ -1,6 +1,13 @@
 import { availableParallelism } from 'node:os'
-import { parseArgs } from 'node:util'
-import { choice, type Format, formatOf, wholeNumber, wrong } from '../bench/arguments.ts'
+import {
+  choice,
+  commonOptions,
+  type Format,
+  formatOf,
+  parsed,
+  wholeNumber,
+  wrong,
+} from '../bench/arguments.ts'
 import { providerNames } from '../bench/contestants.ts'
 import type { Workload } from './meetingLoad.ts'
 
@@ -65,25 +72,19 @@ export function readArguments(args: readonly string[]): LoadArguments | undefine
 }
 
 function parse(args: readonly string[]) {
-  try {
-    return parseArgs({
-      args: [...args],
-      allowPositionals: true,
-      options: {
-        participants: { type: 'string' },
-        redis: { type: 'boolean', default: false },
-        processes: { type: 'string' },
-        provider: { type: 'string' },
-        storm: { type: 'string' },
-        churn: { type: 'string' },
-        leaves: { type: 'string' },
-        json: { type: 'boolean', default: false },
-        markdown: { type: 'boolean', default: false },
-        svg: { type: 'string' },
-        help: { type: 'boolean', default: false },
-      },
-    })
-  } catch (error) {
-    throw wrong(error instanceof Error ? error.message : String(error))
-  }
+  return parsed({
+    args: [...args],
+    allowPositionals: true,
+    options: {
+      ...commonOptions,
+      participants: { type: 'string' },
+      redis: { type: 'boolean', default: false },
+      processes: { type: 'string' },
+      provider: { type: 'string' },
+      storm: { type: 'string' },
+      churn: { type: 'string' },
+      leaves: { type: 'string' },
+      svg: { type: 'string' },
+    },
+  })
 }

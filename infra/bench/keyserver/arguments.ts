@@ -1,5 +1,4 @@
-import { parseArgs } from 'node:util'
-import { choice, type Format, formatOf, wholeNumber, wrong } from '../arguments.ts'
+import { choice, commonOptions, type Format, formatOf, parsed, wholeNumber } from '../arguments.ts'
 import type { StoreName } from './stage.ts'
 
 export const keyserverUsage = `npm run bench -- keyserver [options]
@@ -51,24 +50,18 @@ export function readKeyserverArguments(args: readonly string[]): KeyserverArgume
 }
 
 function parse(args: readonly string[]) {
-  try {
-    return parseArgs({
-      args: [...args],
-      options: {
-        redis: { type: 'boolean', default: false },
-        members: { type: 'string' },
-        meetings: { type: 'string' },
-        entries: { type: 'string' },
-        only: { type: 'string' },
-        rounds: { type: 'string' },
-        json: { type: 'boolean', default: false },
-        markdown: { type: 'boolean', default: false },
-        help: { type: 'boolean', default: false },
-      },
-    }).values
-  } catch (error) {
-    throw wrong(error instanceof Error ? error.message : String(error))
-  }
+  return parsed({
+    args: [...args],
+    options: {
+      ...commonOptions,
+      redis: { type: 'boolean', default: false },
+      members: { type: 'string' },
+      meetings: { type: 'string' },
+      entries: { type: 'string' },
+      only: { type: 'string' },
+      rounds: { type: 'string' },
+    },
+  }).values
 }
 
 function partOf(name: string): Part {

@@ -213,7 +213,7 @@ export class ChurningMeeting {
             message.length + (upload?.groupInfo.length ?? 0) + (upload?.welcome?.length ?? 0),
         ) ?? [],
       ),
-      'session store bytes': total(this.#people.map(({ disk }) => disk.size(goesWithItsMeeting))),
+      'session store bytes': total(this.#people.map(({ disk }) => disk.size)),
       timers: this.clock.pendingTimers,
       connections: this.#instance.connections,
       secrets: total(secrets),
@@ -230,11 +230,6 @@ export class ChurningMeeting {
     const those = this.#people.filter(suits)
     return those.length === 0 ? undefined : this.#chance.pick(those)
   }
-}
-
-/** Incarnations are kept for a leaf that was left in a crash. */
-function goesWithItsMeeting(key: string): boolean {
-  return !key.startsWith('incarnation/')
 }
 
 function total(values: readonly number[]): number {

@@ -30,6 +30,14 @@ export const actions: readonly Action[] = [
     },
   },
   {
+    name: 'crash in a write',
+    weight: 3,
+    run: (_, who, chance) => {
+      const fate = { writes: chance.magnitude(1, 4), isThere: chance.happens(0.5) }
+      who.crash(fate, chance.between(200, 20_000))
+    },
+  },
+  {
     name: 'cut',
     weight: 4,
     run: (world, who, chance) =>

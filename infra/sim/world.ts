@@ -17,6 +17,7 @@ import { LogHistory } from './invariants/logHistory.ts'
 import { checkLog } from './invariants/logLine.ts'
 import { Outsiders } from './invariants/outsiders.ts'
 import { checkClosed, checkEnded, checkHeldSecrets } from './invariants/secrets.ts'
+import { checkWiped } from './invariants/stored.ts'
 import { Cluster } from './keyserver/cluster.ts'
 import { Network } from './network/network.ts'
 import { described, type Life, type Surroundings } from './people/life.ts'
@@ -148,6 +149,7 @@ export class World {
       for (const { life } of this.people) if (life !== undefined) checkHeldSecrets(life)
       for (const life of this.#ended) checkEnded(life)
       this.#ended.clear()
+      for (const person of this.people) checkWiped(person, this.clock.now())
       this.#leafAges.check(this.clock.now())
       const [complaint] = this.cluster.complaints
       if (complaint !== undefined) throw new Violation('keyserver-error', complaint)

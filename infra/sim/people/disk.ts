@@ -18,23 +18,35 @@ export class Disk {
     this.#chance = chance
   }
 
-  /** Bytes of all that is on it under keys that `counts` takes. */
-  size(counts: (key: string) => boolean): number {
-    return [...this.#entries]
-      .filter(([key]) => counts(key))
-      .reduce((sum, [key, value]) => sum + key.length + value.length, 0)
+  /** Under which names it has something. */
+  get names(): readonly string[] {
+    return [...this.#entries.keys()]
   }
 
-  /** The disk as a process has it: what it has not written when it dies stays unwritten. */
-  storeOf(isAlive: () => boolean): SessionStore {
-    const work = async () => {
+  /** Bytes of all that is on it. */
+  get size(): number {
+    return [...this.#entries].reduce((sum, [key, value]) => sum + key.length + value.length, 0)
+  }
+
+  /**
+   * The disk as a process has it: what it has not written when it dies stays unwritten.
+   * @param writing a write is about to be there, or is there and not acknowledged yet
+   */
+  storeOf(
+    isAlive: () => boolean,
+    writing: (isThere: boolean) => void = () => {},
+  ): SessionStore {
+    const work = async (next: () => void = () => {}) => {
       if (this.#chance.happens(0.5)) {
         await new Promise<void>((resolve) => {
           this.#clock.setTimer(this.#chance.between(0, slowestMs), resolve)
         })
       }
+      next()
       if (!isAlive()) await new Promise(() => {})
     }
+    const before = () => work(() => writing(false))
+    const after = () => work(() => writing(true))
     const lane = new Lane()
     return {
       read: (key) =>
@@ -45,21 +57,21 @@ export class Disk {
       write: (changes) => {
         const copies = [...changes].map(([key, value]) => [key, value?.slice()] as const)
         return lane.run(async () => {
-          await work()
+          await before()
           for (const [key, value] of copies) {
             if (value === undefined) this.#entries.delete(key)
             else this.#entries.set(key, value)
           }
-          await work()
+          await after()
         })
       },
       readOrWrite: (key, value) => {
         const copy = value.slice()
         return lane.run(async () => {
-          await work()
+          await before()
           const held = this.#entries.get(key) ?? copy
           this.#entries.set(key, held)
-          await work()
+          await after()
           return held.slice()
         })
       },

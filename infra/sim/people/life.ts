@@ -60,11 +60,12 @@ export interface Device {
   readonly disk: Disk
 }
 
-/** Where a process is to die: in the turn after so many more things have reached it. */
-interface Fate {
-  arrivals: number
-  readonly turns: number
-}
+/** Where a process is to die. */
+export type Fate =
+  /** So many turns after so many more things have reached it. */
+  | { readonly arrivals: number; readonly turns: number }
+  /** In one of its next writes, before or after that is there. */
+  | { readonly writes: number; readonly isThere: boolean }
 
 /**
  * One run of the application on one device: a session with its media keys, as SecureMeeting puts
@@ -85,7 +86,7 @@ export class Life {
   #cancelTimeout: () => void
   #fate: Fate | undefined
   #isAlive = true
-  #hasEnded = false
+  #endedAt: number | undefined
   #wasIn = false
 
   constructor(
@@ -106,7 +107,10 @@ export class Life {
     const platform = nodeCrypto({ random, deterministic: true })
     this.crypto = new LifeCrypto(around.verifications.secret(platform))
     const crypto = seams.crypto?.(this.crypto, this.name) ?? this.crypto
-    const store = disk.storeOf(() => this.#isAlive)
+    const store = disk.storeOf(
+      () => this.#isAlive,
+      (isThere) => this.#writing(isThere),
+    )
     const mine = seams.sessionStore?.(store, this) ?? store
     this.transport = new SimTransport({
       name: this.name,
@@ -158,13 +162,17 @@ export class Life {
 
   /** Whether the process runs and its session has not ended. */
   get isIn(): boolean {
-    return this.#isAlive && !this.#hasEnded && this.#group !== undefined
+    return this.#isAlive && !this.hasEnded && this.#group !== undefined
   }
   get isAlive(): boolean {
     return this.#isAlive
   }
   get hasEnded(): boolean {
-    return this.#hasEnded
+    return this.#endedAt !== undefined
+  }
+  /** By the true time; undefined while the session goes on. */
+  get endedAt(): number | undefined {
+    return this.#endedAt
   }
   /** The group of the current epoch, while there is one. */
   get group(): Group | undefined {
@@ -197,9 +205,9 @@ export class Life {
     this.#around.trace(`${this.name} sleeps for ${ms} ms`)
   }
 
-  /** The process dies in the middle of what it does, when so much more has reached it. */
-  dieAfter(arrivals: number, turns: number): void {
-    this.#fate ??= { arrivals, turns }
+  /** The process dies in the middle of what it does. */
+  dieBy(fate: Fate): void {
+    this.#fate ??= fate
   }
 
   /** Says something to everybody who is there; whether it has been passed on. */
@@ -235,11 +243,20 @@ export class Life {
 
   #arrived(): void {
     const fate = this.#fate
-    if (fate === undefined) return
-    fate.arrivals -= 1
-    if (fate.arrivals > 0) return
+    if (fate === undefined || !('arrivals' in fate)) return
+    this.#fate = { ...fate, arrivals: fate.arrivals - 1 }
+    if (this.#fate.arrivals > 0) return
     this.#fate = undefined
     void this.#dieInTurn(fate.turns)
+  }
+
+  #writing(isThere: boolean): void {
+    const fate = this.#fate
+    if (fate === undefined || !('writes' in fate) || fate.isThere !== isThere) return
+    this.#fate = { ...fate, writes: fate.writes - 1 }
+    if (this.#fate.writes > 0) return
+    this.#around.trace(`${this.name} dies ${isThere ? 'after' : 'before'} a write is there`)
+    this.die()
   }
 
   /** Other work's turns come between, as many as it takes. */
@@ -290,7 +307,7 @@ export class Life {
 
   #ended(reason: EndReason, error: ConclaveError | undefined): void {
     if (!this.#isAlive) return
-    this.#hasEnded = true
+    this.#endedAt = this.#around.clock.now()
     this.#cancelTimeout()
     this.#keys.close()
     this.#around.trace(`${this.name} ended: ${reason} ${error ? described(error) : ''}`)

@@ -1,7 +1,7 @@
 import type { Chance } from '../chance.ts'
 import { DeviceClock } from './deviceClock.ts'
 import { Disk } from './disk.ts'
-import { type Device, Life, type LifeEvents, type Surroundings } from './life.ts'
+import { type Device, type Fate, Life, type LifeEvents, type Surroundings } from './life.ts'
 
 /** How soon the application tries again after its session has ended, in milliseconds. */
 const againMs = [500, 3_000] as const
@@ -49,7 +49,7 @@ export class Person {
   }
 
   /** What its device keeps, whatever runs on it. */
-  get disk(): Pick<Disk, 'size'> {
+  get disk(): Pick<Disk, 'size' | 'names'> {
     return this.#device.disk
   }
 
@@ -79,9 +79,9 @@ export class Person {
   }
 
   /** The process dies in the middle of something; the person starts it again. */
-  crash(fate: { readonly arrivals: number; readonly turns: number }, backAfterMs: number): void {
+  crash(fate: Fate, backAfterMs: number): void {
     this.#backAfterMs = backAfterMs
-    this.life?.dieAfter(fate.arrivals, fate.turns)
+    this.life?.dieBy(fate)
   }
 
   #comeAfter(ms: number): void {

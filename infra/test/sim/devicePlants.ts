@@ -1,3 +1,4 @@
+import type { SessionStore } from '@conclave/client'
 import type { Clock } from '@conclave/core'
 import { Group } from '@conclave/core/mls/group'
 import { Healing } from '../../../client-sdk/src/session/healing.ts'
@@ -35,6 +36,10 @@ export const devicePlants: readonly Plant[] = [
   {
     name: 'what falls due while a device sleeps is forgotten',
     seams: { clock: forgetful },
+  },
+  {
+    name: 'a session leaves a note of where it was',
+    seams: { sessionStore: leavingNotes },
   },
   {
     name: 'devices take the time of their zone for UTC',
@@ -79,6 +84,13 @@ function misattributing(receive: Group['receive']): Group['receive'] {
     const own = this.members.find(({ leafIndex }) => leafIndex === this.leafIndex)
     if (received.kind !== 'application' || own === undefined) return received
     return { ...received, sender: this.leafIndex, leafNode: own.leafNode }
+  }
+}
+
+function leavingNotes(store: SessionStore): SessionStore {
+  return {
+    ...store,
+    write: (changes) => store.write(new Map([...changes, ['place', new Uint8Array(8)]])),
   }
 }
 

@@ -32,10 +32,7 @@ export class Disk {
    * The disk as a process has it: what it has not written when it dies stays unwritten.
    * @param writing a write is about to be there, or is there and not acknowledged yet
    */
-  storeOf(
-    isAlive: () => boolean,
-    writing: (isThere: boolean) => void = () => {},
-  ): SessionStore {
+  storeOf(isAlive: () => boolean, writing: (isThere: boolean) => void = () => {}): SessionStore {
     const work = async (next: () => void = () => {}) => {
       if (this.#chance.happens(0.5)) {
         await new Promise<void>((resolve) => {

@@ -6,6 +6,7 @@ import type { Proposal } from '../../wire/proposal.ts'
 import type { LeafNode } from '../../wire/ratchetTree.ts'
 import { ProposalOrRefType, SenderType } from '../../wire/registry.ts'
 import type { OwnLeaf } from '../bootstrap/keyPackageBundle.ts'
+import { checkEach } from '../public/checkEach.ts'
 import { checkProposal } from '../public/proposal.ts'
 import { resolveProposals } from '../public/proposalList.ts'
 import { sortProposals } from '../public/proposalRules.ts'
@@ -111,10 +112,8 @@ async function chooseProposals(
   const { groupContext, tree, proposals: cached } = epoch.public
   const sender: Sender = { senderType: SenderType.member, leafIndex }
   const { addsByValue } = environment.policy
-  await Promise.all(
-    byValue.map((proposal) =>
-      checkProposal(environment, crypto, { proposal, sender }, groupContext, tree, 'sender'),
-    ),
+  await checkEach(crypto, byValue, (suite, proposal) =>
+    checkProposal(environment, suite, { proposal, sender }, groupContext, tree, 'sender'),
   )
   const prepare = (refs: readonly string[]) => {
     const entries: readonly ProposalOrRef[] = [

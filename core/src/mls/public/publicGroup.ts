@@ -18,6 +18,7 @@ import { checkExtensions } from '../treesync/extensions.ts'
 import { checkLeafNode } from '../treesync/leafNode.ts'
 import { PublicTree } from '../treesync/publicTree.ts'
 import { checkMembers, validateTree } from '../treesync/treeValidation.ts'
+import { checkEach } from './checkEach.ts'
 import { checkGroupAndEpoch, verifyContentSignature } from './contentSignature.ts'
 import { judgeExternalSenders, leafRequirements } from './groupExtensions.ts'
 import { verifyGroupInfoSignature } from './groupInfo.ts'
@@ -176,10 +177,8 @@ export class PublicGroup {
     await verifyGroupInfoSignature(crypto, groupInfo, tree)
     const requirements = leafRequirements(groupContext)
     const members = await validateTree(crypto, tree, groupContext.groupId, requirements)
-    await Promise.all(
-      members.map(({ leafNode }) =>
-        environment.policy.checkLeaf(crypto, leafNode, groupContext, undefined, 'joiner'),
-      ),
+    await checkEach(crypto, members, (suite, { leafNode }) =>
+      environment.policy.checkLeaf(suite, leafNode, groupContext, undefined, 'joiner'),
     )
     await judgeExternalSenders(environment, crypto, groupContext)
     return PublicGroup.#beginning(
@@ -346,11 +345,12 @@ export class PublicGroup {
     const { environment, crypto, groupContext, tree } = this.#state
     const { addsByValue } = environment.policy
     const resolved = resolveProposals(commit.proposals, sender, this.proposals, addsByValue)
-    await Promise.all(
-      resolved
-        // A proposal that came by itself was checked when it came.
-        .filter((_, i) => commit.proposals[i]?.type === ProposalOrRefType.proposal)
-        .map((proposal) => checkProposal(environment, crypto, proposal, groupContext, tree)),
+    // A proposal that came by itself was checked when it came.
+    const byValue = resolved.filter(
+      (_, i) => commit.proposals[i]?.type === ProposalOrRefType.proposal,
+    )
+    await checkEach(crypto, byValue, (suite, proposal) =>
+      checkProposal(environment, suite, proposal, groupContext, tree),
     )
     const proposals = sortProposals(resolved, sender, tree, environment.policy)
     if (sender.senderType === SenderType.newMemberCommit && commit.path !== undefined) {

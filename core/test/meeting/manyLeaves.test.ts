@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { decode } from '../../src/codec/tls.ts'
-import type { SecretCrypto } from '../../src/crypto/secret/index.ts'
+import { rememberingCrypto, type SecretCrypto } from '../../src/crypto/secret/index.ts'
 import { MeetingError, meetingPolicy, memberExtension } from '../../src/meeting/index.ts'
 import { ConclaveMember } from '../../src/meeting/memberExtension.ts'
 import { type GroupPolicy, PublicGroup, permissivePolicy } from '../../src/mls/public/index.ts'
@@ -52,9 +52,10 @@ async function crowd(bad: { readonly member?: number; readonly added?: number } 
   }
 }
 
-/** Counts the signatures that are verified alone. */
-function countingAlone(crypto: SecretCrypto): { crypto: SecretCrypto; alone: () => number } {
+/** Counts the signatures that are verified: alone, and side by side. */
+function counting(crypto: SecretCrypto) {
   let alone = 0
+  let beside = 0
   const publicSuite: SecretCrypto['publicSuite'] = (id) => {
     const suite = crypto.publicSuite(id)
     return (
@@ -64,13 +65,15 @@ function countingAlone(crypto: SecretCrypto): { crypto: SecretCrypto; alone: () 
           alone += 1
           return suite.verify(...signed)
         },
+        verifyAll: (signed) => {
+          beside += signed.length
+          return suite.verifyAll(signed)
+        },
       }
     )
   }
-  return {
-    crypto: { publicSuite, secretSuite: crypto.secretSuite.bind(crypto) },
-    alone: () => alone,
-  }
+  const counted: SecretCrypto = { publicSuite, secretSuite: crypto.secretSuite.bind(crypto) }
+  return { crypto: counted, alone: () => alone, all: () => alone + beside }
 }
 
 describe.each([...providers])('many leaves with %s', (_, provider) => {
@@ -85,13 +88,13 @@ describe.each([...providers])('many leaves with %s', (_, provider) => {
 
   it('are verified side by side, with the signatures of their devices', async () => {
     const { open, judge } = await crowd()
-    const counting = countingAlone(crypto)
-    const group = await open(counting.crypto)
+    const counted = counting(crypto)
+    const group = await open(counted.crypto)
     // The GroupInfo's.
-    expect(counting.alone()).toBe(1)
+    expect(counted.alone()).toBe(1)
     await judge(group)
     // The path's leaf says the same of the same key as before.
-    expect(counting.alone()).toBe(2)
+    expect(counted.alone()).toBe(2)
   })
 
   it.each([0, 11, count - 1])(
@@ -104,6 +107,31 @@ describe.each([...providers])('many leaves with %s', (_, provider) => {
       await expect(judge(await open(crypto))).rejects.toEqual(stranger)
     },
   )
+})
+
+describe('a provider that remembers signatures', () => {
+  const web = providers.get('web')?.(seededRandom('remembered')) as SecretCrypto
+
+  it('verifies nothing of a tree that it has opened before, nor Adds that it has judged', async () => {
+    const { open, judge } = await crowd()
+    const counted = counting(web)
+    const crypto = rememberingCrypto(counted.crypto)
+    await judge(await open(crypto))
+    const once = counted.all()
+    expect(once).toBe(1 + 2 * (count + 1) + 3 * count + 1)
+    await judge(await open(crypto))
+    expect(counted.all()).toBe(once)
+  })
+
+  it('takes no leaf for another of the same person, nor a bad one after good ones', async () => {
+    const crypto = rememberingCrypto(web)
+    const good = await crowd()
+    await good.judge(await good.open(crypto))
+    const members = await crowd({ member: 3 })
+    const stranger = refusal('member-extension-invalid')
+    for (let i = 0; i < 2; i++) await expect(members.open(crypto)).rejects.toEqual(stranger)
+    await good.open(crypto)
+  })
 })
 
 describe('of several leaves that are refused', () => {

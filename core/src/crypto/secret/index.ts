@@ -1,5 +1,6 @@
 export * from './labels.ts'
 export { nobleCrypto } from './noble.ts'
+export { rememberingCrypto } from './remembering.ts'
 export { Secret } from './secret.ts'
 export type { HpkeKeyPair, HpkeRecipient, SecretCrypto, SecretSuite } from './secretSuite.ts'
 export { type Signer, signWithLabel } from './sign.ts'

@@ -115,6 +115,7 @@ export type MlsErrorCode =
   | 'group-left'
   | 'pending-commit-settled'
   | 'pending-commit-mismatch'
+  | 'leaves-unverified'
   | 'message-proposals-pending'
   | 'state-malformed'
   | 'state-version-unsupported'

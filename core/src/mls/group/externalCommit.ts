@@ -48,6 +48,11 @@ export interface ExternalJoining {
   readonly authenticatedData?: Bytes
   /** Of the GroupInfo of the epoch that this commit begins. */
   readonly groupInfoOptions?: GroupInfoOptions
+  /**
+   * 'later' where the commit is to be on its way before each leaf of a large tree has been verified:
+   * the caller then has to call `PendingCommit.verifyLeaves`. 'first' where left out.
+   */
+  readonly leafChecks?: 'first' | 'later'
 }
 
 /**
@@ -64,7 +69,7 @@ export async function createExternalCommit(
   if (external === undefined) {
     throw new MlsError('external-pub-missing', 'the GroupInfo lets nobody join from outside')
   }
-  const group = await openGroup(environment, joining)
+  const { group, verifyLeaves } = await openGroup(environment, joining)
   const { kemOutput, exported: initSecret } = await crypto.hpkeSealExport(
     external.externalPub,
     emptyBytes,
@@ -102,7 +107,7 @@ export async function createExternalCommit(
         groupInfo: joining.groupInfoOptions,
       },
     )
-    return new PendingCommit({ ...made, previous: undefined })
+    return new PendingCommit({ ...made, previous: undefined, verifyLeaves })
   } finally {
     initSecret.wipe()
   }
@@ -110,14 +115,18 @@ export async function createExternalCommit(
 
 async function openGroup(
   environment: GroupEnvironment,
-  { groupInfo, ratchetTree, selfRemoves }: ExternalJoining,
-): Promise<PublicGroup> {
+  { groupInfo, ratchetTree, selfRemoves, leafChecks }: ExternalJoining,
+): Promise<{ group: PublicGroup; verifyLeaves?: () => Promise<void> }> {
   const nodes =
     readExtension(groupInfo.extensions, ExtensionType.ratchetTree, RatchetTree) ?? ratchetTree
   if (nodes === undefined) throw new MlsError('welcome-tree-missing', 'no ratchet tree was given')
-  let group = await PublicGroup.open(environment, groupInfo, nodes)
+  const opened =
+    leafChecks === 'later'
+      ? await PublicGroup.openUnverified(environment, groupInfo, nodes)
+      : { group: await PublicGroup.open(environment, groupInfo, nodes) }
+  let { group } = opened
   for (const message of selfRemoves ?? []) ({ group } = await group.withProposal(message))
-  return group
+  return { ...opened, group }
 }
 
 async function chooseProposals(

@@ -129,7 +129,8 @@ export class Group {
 
   /**
    * The group of a commit that no earlier epoch of it has made: `joinExternally`, `reInit`, `branch`.
-   * @throws MlsError `group-superseded` for a member's commit, `pending-commit-settled`
+   * @throws MlsError `group-superseded` for a member's commit, `pending-commit-settled`,
+   *   `leaves-unverified` before `verifyLeaves` has passed
    */
   static enter(pending: PendingCommit): Group {
     if (!pending.enters) throw new MlsError('group-superseded', 'a commit of a member is confirmed')

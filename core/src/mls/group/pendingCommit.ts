@@ -11,6 +11,8 @@ interface PendingState extends MadeCommit {
   readonly previous: Epoch | undefined
   /** Whether `previous` exists for this commit alone: it founds a group that continues another. */
   readonly founds?: boolean
+  /** Verifies the leaves of the group that a newcomer enters, where that was left for later. */
+  readonly verifyLeaves?: (() => Promise<void>) | undefined
 }
 
 /**
@@ -20,9 +22,12 @@ interface PendingState extends MadeCommit {
 export class PendingCommit {
   readonly #state: PendingState
   #settled = false
+  #verifying: Promise<void> | undefined
+  #verified: boolean
 
   constructor(state: PendingState) {
     this.#state = state
+    this.#verified = state.verifyLeaves === undefined
   }
 
   /** MLSMessage with the commit. */
@@ -51,6 +56,22 @@ export class PendingCommit {
   }
 
   /**
+   * Verifies what `ExternalJoining.leafChecks` has left for later; to be called when the commit is on
+   * its way, and awaited before the group is entered.
+   * @throws MlsError `leaf-signature-invalid`, or what the policy throws: the group is not to be
+   *   entered, and the commit to be discarded
+   */
+  verifyLeaves(): Promise<void> {
+    this.#verifying ??= this.#verifyLeaves()
+    return this.#verifying
+  }
+
+  async #verifyLeaves(): Promise<void> {
+    await this.#state.verifyLeaves?.()
+    this.#verified = true
+  }
+
+  /**
    * The commit with the private half of the epoch that it begins, for `Group.restorePending`:
    * versioned, and as secret as the group. To be stored before the commit is sent, beside the state
    * of the epoch in which it was made: after a crash the log may hold the commit, or lack it.
@@ -70,9 +91,12 @@ export class PendingCommit {
    * The epoch that this commit begins; the previous one ends.
    * @param ended the epoch that it ends, with what has come since the commit was made
    * @internal `Group.confirm` and `Group.enter` make a group of it.
-   * @throws MlsError `pending-commit-settled`
+   * @throws MlsError `pending-commit-settled`, `leaves-unverified`
    */
   settle(ended = this.#state.previous): Epoch {
+    if (!this.#verified) {
+      throw new MlsError('leaves-unverified', 'the leaves of the group have not been verified')
+    }
     this.#settleOnce()
     const { next } = this.#state
     if (ended !== undefined) retireEpoch(ended, next)

@@ -8,20 +8,19 @@ import {
   ContentType,
   ProposalOrRefType,
   ProposalType,
-  ProtocolVersion,
   SenderType,
   WireFormat,
 } from '../../wire/registry.ts'
 import type { GroupInfo, Welcome } from '../../wire/welcome.ts'
 import { MlsError } from '../mlsError.ts'
 import { checkExtensions } from '../treesync/extensions.ts'
-import { checkLeafNode } from '../treesync/leafNode.ts'
-import { PublicTree } from '../treesync/publicTree.ts'
-import { checkMembers, validateTree } from '../treesync/treeValidation.ts'
+import { checkLeafNode, verifyLeafNodeSignatures } from '../treesync/leafNode.ts'
+import type { PublicTree } from '../treesync/publicTree.ts'
+import { checkMembers, validateTree, validateUnverifiedTree } from '../treesync/treeValidation.ts'
 import { checkEach } from './checkEach.ts'
 import { checkGroupAndEpoch, verifyContentSignature } from './contentSignature.ts'
+import { describedGroup, judgeMembers, publicSuiteOf } from './describedGroup.ts'
 import { judgeExternalSenders, leafRequirements } from './groupExtensions.ts'
-import { verifyGroupInfoSignature } from './groupInfo.ts'
 import type { PublicEnvironment } from './policy.ts'
 import { checkProposal } from './proposal.ts'
 import { type ReInitProposal, resolveProposals, type SourcedProposal } from './proposalList.ts'
@@ -59,6 +58,13 @@ export interface AcceptedCommit {
   readonly committer: LeafIndex
   readonly added: readonly { readonly leafIndex: LeafIndex; readonly keyPackageRef: Bytes }[]
   readonly removed: readonly LeafIndex[]
+}
+
+/** A group whose leaves nobody has verified yet. */
+export interface UnverifiedGroup {
+  readonly group: PublicGroup
+  /** @throws MlsError `leaf-signature-invalid`, or what the policy throws */
+  verifyLeaves(): Promise<void>
 }
 
 interface PublicState {
@@ -163,28 +169,43 @@ export class PublicGroup {
     ratchetTree: RatchetTree,
   ): Promise<PublicGroup> {
     const { groupContext } = groupInfo
-    const crypto = publicSuiteOf(environment, groupContext)
-    if (groupContext.version !== ProtocolVersion.mls10) {
-      throw new MlsError('message-version-unsupported', 'the group is of another version')
-    }
-    const tree = PublicTree.fromRatchetTree(ratchetTree)
-    checkExtensions(groupContext.extensions, 'group-context')
-    // Asked first, because it bounds the size of the tree and what follows takes time for each leaf.
-    environment.policy.checkGroup(groupContext, tree)
-    if (!equalBytes(tree.treeHash(crypto), groupContext.treeHash)) {
-      throw new MlsError('tree-hash-mismatch', 'the tree is not the one of the GroupInfo')
-    }
-    await verifyGroupInfoSignature(crypto, groupInfo, tree)
+    const { crypto, tree } = await describedGroup(environment, groupInfo, ratchetTree)
     const requirements = leafRequirements(groupContext)
     const members = await validateTree(crypto, tree, groupContext.groupId, requirements)
-    await checkEach(crypto, members, (suite, { leafNode }) =>
-      environment.policy.checkLeaf(suite, leafNode, groupContext, undefined, 'joiner'),
-    )
+    await judgeMembers(environment, crypto, groupContext, members)
+    return PublicGroup.#opened(environment, crypto, groupInfo, tree)
+  }
+
+  /**
+   * `open`, with the checks that take time for each leaf left for later: the signatures of leaves,
+   * and what the policy says of them.
+   * @throws MlsError, or what the policy throws
+   */
+  static async openUnverified(
+    environment: PublicEnvironment,
+    groupInfo: GroupInfo,
+    ratchetTree: RatchetTree,
+  ): Promise<UnverifiedGroup> {
+    const { groupContext } = groupInfo
+    const { crypto, tree } = await describedGroup(environment, groupInfo, ratchetTree)
+    const members = validateUnverifiedTree(crypto, tree, leafRequirements(groupContext))
+    return {
+      group: await PublicGroup.#opened(environment, crypto, groupInfo, tree),
+      verifyLeaves: async () => {
+        await verifyLeafNodeSignatures(crypto, members, groupContext.groupId)
+        await judgeMembers(environment, crypto, groupContext, members)
+      },
+    }
+  }
+
+  static async #opened(
+    environment: PublicEnvironment,
+    crypto: PublicSuite,
+    { groupContext, confirmationTag }: GroupInfo,
+    tree: PublicTree,
+  ): Promise<PublicGroup> {
     await judgeExternalSenders(environment, crypto, groupContext)
-    return PublicGroup.#beginning(
-      { environment, crypto, groupContext, tree },
-      groupInfo.confirmationTag,
-    )
+    return PublicGroup.#beginning({ environment, crypto, groupContext, tree }, confirmationTag)
   }
 
   /**
@@ -392,15 +413,6 @@ function acceptedCommit(
     keyPackageRef: makeKeyPackageRef(crypto, keyPackage),
   }))
   return { group, committer, added: refs, removed }
-}
-
-/** @throws MlsError `suite-unsupported` */
-function publicSuiteOf({ crypto }: PublicEnvironment, { cipherSuite }: GroupContext): PublicSuite {
-  const suite = crypto.publicSuite(cipherSuite)
-  if (suite === undefined) {
-    throw new MlsError('suite-unsupported', `no cipher suite ${cipherSuite}`)
-  }
-  return suite
 }
 
 export function authenticated({ content, auth }: PublicMessage): AuthenticatedContent {

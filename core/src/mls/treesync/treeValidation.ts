@@ -24,20 +24,43 @@ export async function validateTree(
   groupId: Bytes,
   requirements: LeafRequirements,
 ): Promise<readonly Member[]> {
-  const members = tree.members()
-  for (const { leafNode } of members) checkLeafNode(leafNode, requirements)
+  const members = checkLeaves(tree, requirements)
   // Where the platform verifies on other threads, the rest is checked meanwhile.
   const verified = verifyLeafNodeSignatures(crypto, members, groupId)
   try {
-    checkMembers(tree, requirements)
-    checkUnmergedLeaves(tree.root)
-    checkParents(crypto, tree)
+    checkNodes(crypto, tree, requirements)
   } catch (error) {
     await verified.catch(() => {})
     throw error
   }
   await verified
   return members
+}
+
+/**
+ * `validateTree` but for the signatures of the leaves.
+ * @throws MlsError `tree-…` or `leaf-…`
+ */
+export function validateUnverifiedTree(
+  crypto: PublicSuite,
+  tree: PublicTree,
+  requirements: LeafRequirements,
+): readonly Member[] {
+  const members = checkLeaves(tree, requirements)
+  checkNodes(crypto, tree, requirements)
+  return members
+}
+
+function checkLeaves(tree: PublicTree, requirements: LeafRequirements): readonly Member[] {
+  const members = tree.members()
+  for (const { leafNode } of members) checkLeafNode(leafNode, requirements)
+  return members
+}
+
+function checkNodes(crypto: PublicSuite, tree: PublicTree, requirements: LeafRequirements): void {
+  checkMembers(tree, requirements)
+  checkUnmergedLeaves(tree.root)
+  checkParents(crypto, tree)
 }
 
 /**

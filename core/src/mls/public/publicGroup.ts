@@ -20,6 +20,7 @@ import { checkMembers, validateTree, validateUnverifiedTree } from '../treesync/
 import { checkEach } from './checkEach.ts'
 import { checkGroupAndEpoch, verifyContentSignature } from './contentSignature.ts'
 import { describedGroup, judgeMembers, publicSuiteOf } from './describedGroup.ts'
+import { EpochProposals } from './epochProposals.ts'
 import { judgeExternalSenders, leafRequirements } from './groupExtensions.ts'
 import type { PublicEnvironment } from './policy.ts'
 import { checkProposal } from './proposal.ts'
@@ -73,7 +74,7 @@ interface PublicState {
   readonly groupContext: GroupContext
   readonly tree: PublicTree
   readonly interimTranscriptHash: Bytes
-  readonly proposals: ReadonlyMap<string, SourcedProposal>
+  readonly proposals: EpochProposals
   readonly reInit: ReInitProposal | undefined
 }
 
@@ -154,7 +155,7 @@ export class PublicGroup {
         groupContext.confirmedTranscriptHash,
         confirmationTag,
       ),
-      proposals: new Map(),
+      proposals: EpochProposals.of(),
       reInit,
     })
   }
@@ -225,7 +226,7 @@ export class PublicGroup {
       groupContext,
       tree,
       interimTranscriptHash,
-      proposals: new Map(
+      proposals: EpochProposals.of(
         state.proposals.map(({ ref, proposal, sender }) => [toHex(ref), { proposal, sender }]),
       ),
       reInit: reInit && { proposalType: ProposalType.reInit, ...reInit },
@@ -297,14 +298,12 @@ export class PublicGroup {
     const ref = makeProposalRef(crypto, authenticatedContent)
     if (this.proposals.has(toHex(ref))) return { group: this, ref }
     const sourced: SourcedProposal = { proposal: content.proposal, sender: content.sender }
-    const share = shareOf(sourced)
-    const others = [...this.proposals.values()].filter((other) => shareOf(other) === share)
     const limit = maxProposals[sourced.sender.senderType]
-    if (others.length >= limit) {
+    if (this.#state.proposals.inShareOf(sourced) >= limit) {
       throw new MlsError('proposals-too-many', `over ${limit} proposals of a sender in an epoch`)
     }
     await checkProposal(environment, crypto, sourced, groupContext, tree)
-    const proposals = new Map(this.proposals).set(toHex(ref), sourced)
+    const proposals = this.#state.proposals.with(toHex(ref), sourced)
     return { group: new PublicGroup({ ...this.#state, proposals }), ref }
   }
 
@@ -417,16 +416,6 @@ function acceptedCommit(
 
 export function authenticated({ content, auth }: PublicMessage): AuthenticatedContent {
   return { wireFormat: WireFormat.publicMessage, content, auth }
-}
-
-/** Names the share of the remembered proposals that a proposal uses. */
-function shareOf({ proposal, sender }: SourcedProposal): string {
-  if (sender.senderType === SenderType.member) {
-    const leaves = proposal.proposalType === ProposalType.selfRemove
-    return `member ${sender.leafIndex}${leaves ? ' leaving' : ''}`
-  }
-  if (sender.senderType === SenderType.external) return `external ${sender.senderIndex}`
-  return 'new member'
 }
 
 /** @throws MlsError `commit-confirmation-tag-invalid` */

@@ -14,11 +14,26 @@ export function cpuTime(): number {
   return (user + system) / 1000
 }
 
+/** What a child says before it has been asked anything. */
+const ready = 0
+
+interface Asked<Q> {
+  readonly question: number
+  readonly name: keyof Q
+  readonly argument: never
+}
+
+interface Answer {
+  readonly question: number
+  readonly answer: unknown
+}
+
 type Questions = Readonly<Record<string, (argument: never) => unknown>>
 
-/** A process of its own, which answers its parent's questions one at a time. */
+/** A process of its own, which answers its parent's questions, each as soon as it can. */
 export class Child<Q extends Questions> {
   readonly #process: ChildProcess
+  #asked = 0
 
   private constructor(child: ChildProcess) {
     this.#process = child
@@ -32,7 +47,7 @@ export class Child<Q extends Questions> {
     const path = fileURLToPath(program)
     const process = fork(path, [JSON.stringify(argument)], { serialization: 'advanced' })
     const child = new Child<Q>(process)
-    await child.#heard()
+    await child.#heard(ready)
     return child
   }
 
@@ -41,8 +56,9 @@ export class Child<Q extends Questions> {
     ...[argument]: Parameters<Q[N]>
   ): Promise<Awaited<ReturnType<Q[N]>>> {
     if (!this.#process.connected) throw ended(this.#process.exitCode)
-    const heard = this.#heard()
-    this.#process.send({ name, argument })
+    const question = ++this.#asked
+    const heard = this.#heard(question)
+    this.#process.send({ question, name, argument })
     return (await heard) as Awaited<ReturnType<Q[N]>>
   }
 
@@ -56,14 +72,17 @@ export class Child<Q extends Questions> {
   }
 
   /** @throws BenchError `bench-server-failed` */
-  async #heard(): Promise<unknown> {
-    const { promise, resolve, reject } = Promise.withResolvers<{ readonly answer: unknown }>()
+  async #heard(question: number): Promise<unknown> {
+    const { promise, resolve, reject } = Promise.withResolvers<unknown>()
+    const heard = (answered: Answer) => {
+      if (answered.question === question) resolve(answered.answer)
+    }
     const failed = (code: unknown) => reject(ended(code))
-    this.#process.once('message', resolve).once('exit', failed)
+    this.#process.on('message', heard).once('exit', failed)
     try {
-      return (await promise).answer
+      return await promise
     } finally {
-      this.#process.off('message', resolve).off('exit', failed)
+      this.#process.off('message', heard).off('exit', failed)
     }
   }
 }
@@ -74,9 +93,10 @@ function ended(code: unknown): BenchError {
 
 /** In the child: says that it is ready, answers, and ends with its parent. */
 export function answerParent<Q extends Questions>(questions: Q): void {
-  process.on('message', async ({ name, argument }: { name: keyof Q; argument: never }) => {
-    process.send?.({ answer: await questions[name]?.(argument) })
+  const answer = (answered: Answer) => process.send?.(answered)
+  process.on('message', async ({ question, name, argument }: Asked<Q>) => {
+    answer({ question, answer: await questions[name]?.(argument) })
   })
   process.once('disconnect', () => process.exit())
-  process.send?.({ answer: 'ready' })
+  answer({ question: ready, answer: undefined })
 }

@@ -70,6 +70,11 @@ export const bytesPerMessage = 1024
 /** How long a KeyPackage may wait, and its Welcome after that, in milliseconds. */
 export const waitingMs = 5 * 60_000
 export const welcomeMs = 5 * 60_000
+/**
+ * How long a newcomer may take from its Welcome to its presence while its connection stands: it
+ * verifies all leaves first, on a device that may be slow and a machine that may be busy.
+ */
+export const joiningMs = 2 * 60_000
 /** How long the tree of an epoch that someone was added in is kept at least. */
 export const treeMs = 60_000
 /**

@@ -120,7 +120,7 @@ export const removals: readonly Check[] = [
   },
   {
     id: 'removal.unattached',
-    promise: 'who was added and never attaches is absent from its Add on',
+    promise: 'who was added and goes before it has attached is absent from then on',
     section: 'Presence',
     waitsForGrace: true,
     run: async (site) => {
@@ -128,6 +128,7 @@ export const removals: readonly Check[] = [
       const bob = await site.arrive('bob')
       await bob.wait()
       const seq = await alice.admit(1)
+      bob.client.disconnect()
       await alice.receiveUpTo(seq + 1)
       same('removals proposed', [...alice.group.public.pendingRemovals], [1])
     },

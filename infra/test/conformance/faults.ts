@@ -268,7 +268,7 @@ export const faults: readonly PlantedFault[] = [
     name: 'never notices that somebody has gone',
     plant: () => ({ keepsTheDead: true }),
     looking: ['removal.absent', 'removal.unattached', 'wait.withdrawn', 'wait.newest'],
-    fail: ['removal.absent', 'wait.withdrawn'],
+    fail: ['removal.absent', 'removal.unattached', 'wait.withdrawn'],
   },
   {
     name: 'never tells that a group has ended',

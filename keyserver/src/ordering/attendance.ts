@@ -90,6 +90,12 @@ export class Attendance {
     await this.#detach(id)
   }
 
+  /** Whoever was welcomed to a leaf has gone before it spoke for it: it is as absent as others. */
+  async neverCame({ id }: Participant, leaf: number): Promise<void> {
+    await this.#attach(id, leaf)
+    await this.#detach(id)
+  }
+
   async #detach(connection: string): Promise<void> {
     const { store, clock, graceMs } = this.#environment
     const dueAt = clock.now() + graceMs

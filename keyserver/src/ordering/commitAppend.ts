@@ -1,5 +1,12 @@
 import type { Bytes } from '@conclave/core/codec'
-import { commitRateMs, snapshotCommits, treeMs, usedRefMs, welcomeMs } from '../limits.ts'
+import {
+  commitRateMs,
+  joiningMs,
+  snapshotCommits,
+  treeMs,
+  usedRefMs,
+  welcomeMs,
+} from '../limits.ts'
 import type { CommitAppend } from '../store/store.ts'
 import type { CommitUpload, FollowedGroup, VerifiedCommit } from './followedGroup.ts'
 import type { GroupLogOptions } from './groupLogOptions.ts'
@@ -38,6 +45,7 @@ export function commitAppend(
           },
     now,
     dueAt: now + graceMs,
+    joinedBy: now + Math.max(graceMs, joiningMs),
     treeUntil: now + treeMs,
     welcomeUntil: now + welcomeMs,
     refUntil: now + usedRefMs,

@@ -327,7 +327,8 @@ export class OpenGroup {
   async #forgetWhoLeft(): Promise<void> {
     for (const participant of this.#left) {
       await this.attendance.detach(participant)
-      await this.waitingRoom.leave(participant)
+      const welcomedTo = await this.waitingRoom.leave(participant)
+      if (welcomedTo !== undefined) await this.attendance.neverCame(participant, welcomedTo)
       this.#left.delete(participant)
     }
   }

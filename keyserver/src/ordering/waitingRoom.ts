@@ -17,6 +17,8 @@ export class WaitingRoom {
   readonly #notice: PacedTask
   /** The KeyPackageRef that a connection waits with. */
   readonly #refs = new Map<string, Bytes>()
+  /** The one that it was welcomed by. */
+  readonly #welcomed = new Map<string, Bytes>()
   #told = ''
   #cancelExpiry: (() => void) | undefined
 
@@ -50,7 +52,7 @@ export class WaitingRoom {
         this.#notice.request()
         return { ok: true, position: waiting.position }
       case 'welcomed':
-        this.#sendWelcome(participant.id, waiting.part, waiting.seq)
+        this.#welcome(participant.id, waiting.part, waiting.seq)
         return { ok: true, position: 0 }
       case 'used':
         return refuse(
@@ -76,8 +78,9 @@ export class WaitingRoom {
   admitted(owners: readonly WaitingEntry[], parts: readonly WelcomePart[], seq: number): void {
     for (const { ref, owner } of owners) {
       const part = parts.find((candidate) => equalBytes(candidate.ref, ref))
+      // The connection may be another instance's.
       if (part !== undefined) this.#sendWelcome(owner, part, seq)
-      this.#refs.delete(owner)
+      if (this.#refs.delete(owner)) this.#welcomed.set(owner, ref)
     }
     if (owners.length > 0) this.#notice.request()
   }
@@ -91,8 +94,8 @@ export class WaitingRoom {
       if (waiting.has(toHex(ref))) continue
       // Added, or expired.
       const found = await store.findWelcome(this.#log.key, ref, clock.now())
-      if (found !== undefined) this.#sendWelcome(owner, found.part, found.seq)
       this.#refs.delete(owner)
+      if (found !== undefined) this.#welcome(owner, found.part, found.seq)
     }
   }
 
@@ -101,13 +104,20 @@ export class WaitingRoom {
     await this.#tell({ here: true })
   }
 
-  /** The connection is gone, and its KeyPackage waits no longer. */
-  async leave({ id }: Participant): Promise<void> {
-    const ref = this.#refs.get(id)
-    if (ref === undefined) return
-    const withdrawn = await this.#environment.store.withdrawWaiting(this.#log.key, ref, id)
-    this.#refs.delete(id)
+  /**
+   * The connection is gone, and its KeyPackage waits no longer.
+   * @returns the leaf that it was welcomed to, where nobody has spoken for that yet
+   */
+  async leave({ id }: Participant): Promise<number | undefined> {
+    const ref = this.#refs.get(id) ?? this.#welcomed.get(id)
+    if (ref === undefined) return undefined
+    const { store, clock } = this.#environment
+    const withdrawn = await store.withdrawWaiting(this.#log.key, ref, id)
     if (withdrawn) this.#notice.request()
+    const welcome = await store.findWelcome(this.#log.key, ref, clock.now())
+    this.#refs.delete(id)
+    this.#welcomed.delete(id)
+    return welcome?.part.leafIndex
   }
 
   stop(): void {
@@ -140,6 +150,12 @@ export class WaitingRoom {
     if (waiting.length === 0) return
     const earliest = Math.min(...waiting.map(({ expiresAt }) => expiresAt))
     this.#cancelExpiry = clock.setTimer(earliest - clock.now(), () => this.#notice.request())
+  }
+
+  /** Of a connection here. */
+  #welcome(id: string, part: WelcomePart, seq: number): void {
+    this.#welcomed.set(id, part.ref)
+    this.#sendWelcome(id, part, seq)
   }
 
   #sendWelcome(id: string, { ref, welcome }: { ref: Bytes; welcome: Bytes }, seq: number): void {

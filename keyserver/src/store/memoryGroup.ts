@@ -110,7 +110,7 @@ export class MemoryGroup {
     this.#committed.set(commit.committer, [...lately, now])
     for (const part of commit.parts) {
       const ref = toHex(part.ref)
-      this.#waiting.delete(ref)
+      if (this.#waiting.delete(ref)) this.#due.set(part.leafIndex, commit.joinedBy)
       this.#usedRefs.set(ref, commit.refUntil)
       this.#welcomes.set(ref, { part, seq, expiresAt: commit.welcomeUntil })
     }

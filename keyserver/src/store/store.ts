@@ -87,6 +87,8 @@ export interface CommitAppend {
   /** Leaves that the commit adds, and until when they may be without a connection. */
   readonly added: readonly number[]
   readonly dueAt: number
+  /** The same for those of them that have waited for it, and whose connection is there. */
+  readonly joinedBy: number
   /** Leaves that the commit removes: no Welcome waits for them, no connection speaks for them. */
   readonly removed: readonly number[]
   /** Public state after the commit; always with a Welcome, whose joiners need the tree. */

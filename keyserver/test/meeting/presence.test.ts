@@ -2,7 +2,7 @@ import { presenceLabel, presenceTbs } from '@conclave/core/delivery'
 import { memoryStore } from '@conclave/keyserver'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { VirtualClock } from '../../../core/test/virtualClock.ts'
-import { refreshMs } from '../../src/limits.ts'
+import { joiningMs, refreshMs } from '../../src/limits.ts'
 import { StoreError } from '../../src/store/storeError.ts'
 import { eventually } from '../support/eventually.ts'
 import { meetingOf, TestMember } from '../support/testMember.ts'
@@ -97,14 +97,47 @@ describe('presence', () => {
     expect(alice.group.members).toHaveLength(2)
   })
 
-  test('who was added and never attaches is absent from its add on', async () => {
+  test('who was added while its connection stands has longer to attach', async () => {
     const carol = await TestMember.arrive(server, 'carol')
     await carol.wait()
     const seq = await alice.admit(1)
     await bob.receiveUpTo(seq)
-    clock.advance(graceMs - 1)
+    clock.advance(joiningMs - 1)
     expect(await alice.resume()).toMatchObject({ head: seq })
     clock.advance(1)
+    await alice.receiveUpTo(seq + 1)
+    expect(alice.group.public.pendingRemovals).toEqual(new Set([2]))
+  })
+
+  test('who was added and goes before it attaches is absent from then on', async () => {
+    const carol = await TestMember.arrive(server, 'carol')
+    await carol.wait()
+    const seq = await alice.admit(1)
+    await bob.receiveUpTo(seq)
+    const added = clock.now()
+    const { length: told } = alice.client.notices.present
+    carol.client.disconnect()
+    await eventually('the keyserver knows', () => {
+      clock.advance(50)
+      return alice.client.notices.present.length > told
+    })
+    clock.advance(graceMs)
+    await alice.receiveUpTo(seq + 1)
+    expect(clock.now()).toBeLessThan(added + joiningMs)
+    expect(alice.group.public.pendingRemovals).toEqual(new Set([2]))
+  })
+
+  test('who was added and has attached is absent once it has gone, as ever', async () => {
+    const carol = await TestMember.arrive(server, 'carol')
+    const bundle = await carol.wait()
+    const seq = await alice.admit(1)
+    await bob.receiveUpTo(seq)
+    await carol.join(bundle)
+    await carol.take()
+    await isTold([0, 1, 2])
+    carol.client.disconnect()
+    await isTold([0, 1])
+    clock.advance(graceMs)
     await alice.receiveUpTo(seq + 1)
     expect(alice.group.public.pendingRemovals).toEqual(new Set([2]))
   })

@@ -11,6 +11,7 @@ import {
   part,
   proposal,
   start,
+  waiting,
 } from './storeSamples.ts'
 
 /** Who of a group is connected, overdue, going. */
@@ -119,6 +120,19 @@ export function describePresence(open: OpenStore): void {
         leaving: [],
         nextDue: dueAt,
       })
+    })
+
+    test('whoever has waited for its Add has longer to come than others', async () => {
+      await store.addWaiting(key, waiting('dave'), { waiting: 8, now: start })
+      const both = adding(1, part('dave', 3), part('erin', 4))
+      const [dueAt, joinedBy] = [start + graceMs, start + 2 * graceMs]
+      await store.appendCommit(key, { ...both, dueAt, joinedBy })
+      await attach('a', 0)
+      await attach('b', 1)
+      await attach('c', 2)
+      expect(await view(dueAt - 1)).toMatchObject({ overdue: [], nextDue: dueAt })
+      expect(await view(dueAt)).toMatchObject({ overdue: [4], nextDue: joinedBy })
+      expect(await view(joinedBy)).toMatchObject({ overdue: [3, 4] })
     })
 
     test('a leaf goes by its own proposal or by the word of somebody else', async () => {

@@ -50,6 +50,7 @@ export function commit(epoch: number, changes: Partial<CommitAppend> = {}): Comm
     rate: { commits: 100, perMs: minute },
     added: [],
     dueAt: start + minute,
+    joinedBy: start + 2 * minute,
     removed: [],
     snapshot: null,
     now: start,

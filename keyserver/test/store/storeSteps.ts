@@ -111,6 +111,7 @@ export class StoreWalk {
           rate: { commits: 3, perMs: 200 },
           added,
           dueAt,
+          joinedBy: dueAt + 30,
           removed: step.removed,
           snapshot: hash === null ? null : { ...treeOf(hash), overdue: step.removed },
           now,

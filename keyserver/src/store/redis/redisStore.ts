@@ -102,14 +102,14 @@ export function redisStore(
     },
 
     async appendCommit(key, commit) {
-      const { epoch, now, message, groupInfo, welcome, rate, dueAt, snapshot } = commit
+      const { epoch, now, message, groupInfo, welcome, rate, dueAt, joinedBy, snapshot } = commit
       const reply = listOf(
         await run(
           key,
           scripts.appendCommit,
           ...[epoch, commit.after, now, message, groupInfo, welcome ?? ''],
           ...[commit.committer, rate.commits, now - rate.perMs],
-          ...[dueAt, asLeafList(commit.added), asLeafList(commit.removed)],
+          ...[dueAt, joinedBy, asLeafList(commit.added), asLeafList(commit.removed)],
           ...(snapshot === null
             ? ['', '', '']
             : [snapshot.treeHash, snapshot.ratchetTree, asLeafList(snapshot.overdue)]),

@@ -4,8 +4,8 @@
 -- KEYS group log sizes snapshots commits statuses trees treesUntil treesSeq waiting waitingOwner
 --   waitingUntil waitingOrder welcomes welcomesUntil welcomesLeaf welcomesSeq refs rates attached
 --   connected due leaving
--- ARGV groupId epoch after now message groupInfo welcome committer often since dueAt added removed
---   treeHash ratchetTree overdue treeUntil welcomeUntil refUntil retained, then of each part of the
+-- ARGV groupId epoch after now message groupInfo welcome committer often since dueAt joinedBy added
+--   removed treeHash ratchetTree overdue treeUntil welcomeUntil refUntil retained, then of each part of the
 --   Welcome: ref leaf welcome
 -- RESULT 'appended' seq, then of each who waited: ref keyPackage owner until | 'ref-used' |
 --   'too-often' | 'epoch-mismatch' epoch head | 'group-unknown'
@@ -15,10 +15,10 @@ local
   refs, rates, attached, connected, due, leaving
   = unpack(KEYS)
 local
-  groupId, epoch, after, now, message, groupInfo, welcome, committer, often, since, dueAt, added,
-  removed, treeHash, ratchetTree, overdue, treeUntil, welcomeUntil, refUntil, retained
-  = unpack(ARGV, 1, 20)
-local firstPart = 21
+  groupId, epoch, after, now, message, groupInfo, welcome, committer, often, since, dueAt, joinedBy,
+  added, removed, treeHash, ratchetTree, overdue, treeUntil, welcomeUntil, refUntil, retained
+  = unpack(ARGV, 1, 21)
+local firstPart = 22
 --- @include append
 --- @include forgetExpired
 --- @include changeMembers
@@ -60,6 +60,7 @@ for i = firstPart, #ARGV, 3 do
     result[#result + 1] = redis.call('HGET', waitingOwner, ref)
     result[#result + 1] = redis.call('ZSCORE', waitingUntil, ref)
     dropWaiting(ref)
+    redis.call('ZADD', due, joinedBy, leaf)
   end
   redis.call('ZADD', refs, refUntil, ref)
   redis.call('HSET', welcomes, ref, part)

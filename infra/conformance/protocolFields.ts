@@ -6,7 +6,7 @@ export const replyFields: { readonly [N in RequestName]: readonly string[] } = {
   create: ['seq', 'durable'],
   wait: ['position'],
   resume: ['entries', 'head', 'waiting', 'present'],
-  attach: [],
+  attach: ['head'],
   propose: ['seq', 'durable'],
   commit: ['seq', 'durable'],
   tree: ['ratchetTree'],

@@ -91,7 +91,7 @@ export const replySchemas = {
   create: appended,
   wait: replyWith({ position: seq }),
   resume: replyWith({ entries, head: seq, waiting: joiners, present: leaves }),
-  attach: replyWith({}),
+  attach: replyWith({ head: z.optional(seq) }),
   propose: appended,
   commit: appended,
   tree: replyWith({ ratchetTree: bytes(maxTreeBytes) }),

@@ -12,10 +12,10 @@ import type { LogEntry, Mail, Packed, WaitingJoiner } from './packing.ts'
 export const protocolVersion = 1
 /**
  * What a client may rely on beyond the first minor version: 1 brought external commits, statuses
- * and `void`, giving entries back, and the KeyPackage directory; 2 application messages. Whoever
- * names none is of minor version 0 and is served as before.
+ * and `void`, giving entries back, and the KeyPackage directory; 2 application messages; 3 the head
+ * with `attach`. Whoever names none is of minor version 0 and is served as before.
  */
-export const protocolMinor = 2
+export const protocolMinor = 3
 export const deliveryNamespace = '/delivery'
 
 /** What a single request may be at most, in bytes of its largest field. */
@@ -149,7 +149,8 @@ export interface ClientRequests {
   /** Proves which leaf this connection speaks for, so that its absence can be noticed. */
   attach: {
     request: { readonly groupId: Bytes; readonly leafIndex: number; readonly signature: Bytes }
-    reply: object
+    /** The newest entry then: a removal that was proposed up to there was for absence. */
+    reply: { readonly head?: number }
   }
   propose: {
     request: { readonly groupId: Bytes; readonly message: Bytes }

@@ -60,7 +60,7 @@ export const presence: readonly Check[] = [
       has('another connection’s nonce', await attach(bob, own, { nonce }), refusal)
       has('a leaf that is not there', await attach(bob, 7), refusal)
       await isTold(site, alice, [0])
-      same('the own leaf', await attach(bob, own), { ok: true })
+      same('the own leaf', await attach(bob, own), { ok: true, head: bob.seen })
       await isTold(site, alice, [0, 1])
     },
   },

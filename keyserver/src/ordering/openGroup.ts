@@ -128,7 +128,9 @@ export class OpenGroup {
       this.attendance.attach(participant, leafIndex as LeafIndex),
       this.#environment.store.dropWelcome(this.log.key, leafIndex),
     ])
-    return { ok: true }
+    // What another instance has proposed until now, it has proposed for absence, too.
+    await this.#hasLearned()
+    return { ok: true, head: this.log.followed.head }
   }
 
   async propose({ message }: RequestOf<'propose'>): Promise<PackedReplyTo<'propose'>> {

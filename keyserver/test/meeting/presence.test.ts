@@ -219,7 +219,7 @@ describe('presence', () => {
 
     test('with a signature for another connection', async () => {
       expect(await attach(1, { nonce: alice.entered.nonce })).toMatchObject(refusal)
-      expect(await attach(1, {})).toEqual({ ok: true })
+      expect(await attach(1, {})).toEqual({ ok: true, head: bob.seen })
     })
   })
 })

@@ -227,7 +227,7 @@ export class TestDelivery {
       if (group === undefined) return refuse('group-unknown')
       group.present.set(leafIndex, port)
       this.#tellState()
-      return { ok: true }
+      return { ok: true, head: group.log.length }
     },
     propose: async (_, { groupId, message }) => {
       const group = this.#known(groupId)

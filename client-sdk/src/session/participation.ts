@@ -101,6 +101,10 @@ export class Participation {
   #present: ReadonlySet<number> = new Set()
   /** Whether what is taken in now has happened while no connection of ours spoke for our leaf. */
   #away = false
+  /** Where the log ended when our connection spoke for our leaf at last. */
+  #attachedAt = 0
+  /** The entry that proposes to remove us in this epoch. */
+  #condemnedAt: number | undefined
   #gapsAskedFor = 0
   #unrecovered = 0
   #cancelAsking: (() => void) | undefined
@@ -270,7 +274,10 @@ export class Participation {
     const content = presenceTbs(groupId, leafIndex, nonce)
     const signature = await this.group.sign(presenceLabel, content)
     const attached = await this.#link.request('attach', { groupId, leafIndex, signature })
-    if (attached.ok) return undefined
+    if (attached.ok) {
+      this.#attachedAt = attached.head ?? 0
+      return undefined
+    }
     const error = refusal(attached)
     if (attached.code === 'presence-invalid') return error
     throw error
@@ -383,6 +390,9 @@ export class Participation {
     if (this.#closed) return
     switch (outcome.kind) {
       case 'proposal':
+        if (this.group.public.pendingRemovals.has(this.group.leafIndex)) {
+          this.#condemnedAt ??= entry.seq
+        }
         return
       case 'ignored':
         return this.#host.problem(outcome.error)
@@ -394,13 +404,14 @@ export class Participation {
         this.#scheduler.epochBegan()
         return this.#reports.settled()
       case 'epoch':
+        this.#condemnedAt = undefined
         this.#scheduler.epochBegan()
         if (outcome.effect.proposals.committer === this.group.leafIndex) this.#healing.renewed()
         this.#reports.commitApplied(entry.seq)
         this.#keeper.soon()
         return this.#host.epochBegan(this.group, outcome.effect)
       case 'removed':
-        return this.#away && removedByKeyserver(outcome.effect, this.group)
+        return this.#wasAway && removedByKeyserver(outcome.effect, this.group)
           ? this.#host.lost(absentForTooLong())
           : this.#host.removed(outcome.effect)
       case 'inapplicable':
@@ -409,6 +420,11 @@ export class Participation {
         // Going back an epoch might bring back whom it had removed.
         return this.#host.end('failed', inapplicable(outcome.error))
     }
+  }
+
+  /** Whether no connection of ours spoke for our leaf when it was to be removed. */
+  get #wasAway(): boolean {
+    return this.#away || (this.#condemnedAt !== undefined && this.#condemnedAt <= this.#attachedAt)
   }
 
   #giveUp(): void {

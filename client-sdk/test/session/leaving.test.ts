@@ -165,6 +165,41 @@ describe('being removed', () => {
     expect(bob.census.left).toBe(0)
     expect(alice.witness.left).toEqual(['bob'])
   })
+
+  /** Bob comes back, and is told what happens before he is committed out by alice alone. */
+  async function removedOnReturn(when: 'before' | 'after'): Promise<readonly [Client, Client]> {
+    const room = Room.open()
+    const [alice, bob] = (await room.meetingOf('alice', 'bob')) as [Client, Client]
+    const { leaf } = bob.meeting.self
+    room.delivery.describes = true
+    let removed = false
+    bob.port.tamper.attach = async (_, honest) => {
+      const once = !removed
+      removed = true
+      if (once && when === 'before') await room.delivery.remove(leaf)
+      const reply = await honest()
+      if (once && when === 'after') await room.delivery.remove(leaf)
+      return reply
+    }
+    bob.port.drop()
+    bob.port.connect()
+    await room.until(() => bob.witness.lost.length + bob.witness.ended.length > 0)
+    const names = when === 'before' ? ['alice', 'bob'] : ['alice']
+    await room.agreed(when === 'before' ? [alice, bob] : [alice], names)
+    return [alice, bob]
+  }
+
+  it('for an absence that had ended when the commit came is no end: the place is taken again', async () => {
+    const [, bob] = await removedOnReturn('before')
+    expect(bob.witness.lost).toMatchObject([{ code: 'removed-while-away' }])
+    expect(bob.witness.ended).toEqual([])
+  })
+
+  it('by a proposal that came when the connection spoke for the leaf is the end', async () => {
+    const [, bob] = await removedOnReturn('after')
+    expect(bob.witness.lost).toEqual([])
+    expect(bob.witness.ended).toEqual([{ reason: 'removed', error: undefined }])
+  })
 })
 
 describe('listeners', () => {

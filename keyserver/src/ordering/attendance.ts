@@ -16,6 +16,11 @@ import { PacedTask } from './pacedTask.ts'
 
 /** Notices that carry a whole list go out at most once in this time. */
 export const listNoticeIntervalMs = 50
+/** A leaf index among others, as JSON. */
+const leafBytes = 4
+
+/** Leaves with the signature keys of those who have them, in hexadecimal. */
+type MemberKeys = ReadonlyMap<number, string | undefined>
 
 /** What an open group asks of its meeting. */
 export interface GroupHost {
@@ -39,7 +44,7 @@ export class Attendance {
   readonly #notice: PacedTask
   /** Not the instance's alone: connections that it had before, and could not detach, stay gone. */
   readonly #lease: string
-  #told = ''
+  #told: MemberKeys = new Map()
   /** A change of this instance's connections that nobody has been told of yet. */
   #untold = false
   /** Which leaves the connections of this instance speak for, with whom they stood for then. */
@@ -240,17 +245,36 @@ export class Attendance {
   async #tell(options: { readonly here?: boolean } = {}): Promise<void> {
     const view = await this.view()
     if (view === undefined) return
-    const told = view.present.join()
+    const { present } = view
     // Other instances may have told something else since.
-    const isNews = this.#untold || told !== this.#told
+    const mayDiffer = this.#environment.store.shared && this.#untold
     this.#untold = false
-    if (!isNews) return
-    this.#told = told
+    const keys = this.#memberKeys()
+    const here = new Map(present.map((leaf) => [leaf, keys.get(leaf)]))
+    if (!mayDiffer && !this.#isNews(here, keys)) return
+    this.#told = here
     const { meetingId, groupId } = this.#log.key
-    const notice = { groupId, leaves: view.present }
-    this.#environment.audience.present(meetingId, notice, options)
-    // As many leaves as there are connections that hear of them.
-    this.#notice.weigh(view.present.length ** 2)
+    this.#environment.audience.present(meetingId, { groupId, leaves: present }, options)
+    this.#notice.weigh({ bytes: leafBytes * present.length, hearers: present.length })
+  }
+
+  /** That somebody is gone who is on the way out, or out, is none. */
+  #isNews(here: MemberKeys, keys: MemberKeys): boolean {
+    const { pending } = this.#log.followed.ledger
+    const isMissed = (leaf: number, key: string | undefined) =>
+      !here.has(leaf) && keys.get(leaf) === key && !pending.has(leaf)
+    return (
+      [...here].some(([leaf, key]) => key === undefined || this.#told.get(leaf) !== key) ||
+      [...this.#told].some(([leaf, key]) => isMissed(leaf, key))
+    )
+  }
+
+  /** Who has which leaf. */
+  #memberKeys(): MemberKeys {
+    const leaves = this.#log.followed.publicGroup.tree.leaves()
+    return new Map(
+      leaves.map(({ firstLeaf, signatureKey }) => [firstLeaf, signatureKey && toHex(signatureKey)]),
+    )
   }
 }
 

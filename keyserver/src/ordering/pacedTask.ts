@@ -2,6 +2,8 @@ import type { Clock } from '@conclave/core'
 
 /** What one notice may put on everybody's line: 2 MiB a second. */
 const bytesPerMs = (2 << 20) / 1000
+/** How many connections hear of it in a millisecond: each takes its time to write and to read. */
+const hearersPerMs = 1
 
 /**
  * Does something when it is asked for: at once, but not more often than every `intervalMs`. For
@@ -22,9 +24,9 @@ export class PacedTask {
     this.#run = run
   }
 
-  /** What was sent came to so many bytes: the larger, the rarer. */
-  weigh(bytes: number): void {
-    this.#pauseMs = Math.max(this.#intervalMs, bytes / bytesPerMs)
+  /** So many connections were sent so many bytes each: the more of either, the rarer. */
+  weigh({ bytes, hearers }: { readonly bytes: number; readonly hearers: number }): void {
+    this.#pauseMs = Math.max(this.#intervalMs, bytes / bytesPerMs, hearers / hearersPerMs)
   }
 
   request(): void {
@@ -34,6 +36,12 @@ export class PacedTask {
     }
     this.#pause()
     this.#run()
+  }
+
+  /** Also in the pause after the last time, for what would be wrong until then; not often. */
+  requestAtOnce(): void {
+    this.stop()
+    this.request()
   }
 
   stop(): void {

@@ -82,7 +82,8 @@ export class WaitingRoom {
       if (part !== undefined) this.#sendWelcome(owner, part, seq)
       if (this.#refs.delete(owner)) this.#welcomed.set(owner, ref)
     }
-    if (owners.length > 0) this.#notice.request()
+    // Members would add once more whom the commit has added.
+    if (owners.length > 0) this.#notice.requestAtOnce()
   }
 
   /** Welcomes those who wait here and whom another instance's commit has added. */
@@ -142,7 +143,8 @@ export class WaitingRoom {
     if (refs !== this.#told) {
       const joiners = packJoiners(waiting)
       audience.waiting(meetingId, { groupId, joiners }, options)
-      this.#notice.weigh(joiners.length)
+      const { memberCount } = this.#log.followed.publicGroup.tree
+      this.#notice.weigh({ bytes: joiners.length, hearers: memberCount })
     }
     this.#told = refs
     this.#cancelExpiry?.()

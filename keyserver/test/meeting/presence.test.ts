@@ -41,6 +41,32 @@ describe('presence', () => {
     await isTold([0])
   })
 
+  test('that somebody is gone who has said goodbye is no news', async () => {
+    await isTold([0, 1])
+    const removal = await bob.leaveGroup()
+    await alice.receiveUpTo(removal)
+    const { length: told } = alice.client.notices.present
+    bob.client.disconnect()
+    await eventually('bob is gone', async () => {
+      clock.advance(50)
+      return (await alice.resume()).present.length === 1
+    })
+    await alice.commit()
+    clock.advance(1_000)
+    await alice.resume()
+    expect(alice.client.notices.present).toHaveLength(told)
+
+    // Whoever has the leaf next, is.
+    const carol = await TestMember.arrive(server, 'carol')
+    const bundle = await carol.wait()
+    await alice.admit(1)
+    await carol.join(bundle)
+    await carol.take()
+    expect(carol.leafIndex).toBe(bob.leafIndex)
+    await isTold([0, 1])
+    expect(alice.client.notices.present).toHaveLength(told + 1)
+  })
+
   test('who is gone for the grace period is removed by the next commit', async () => {
     bob.client.disconnect()
     await isTold([0])

@@ -19,6 +19,44 @@ describe('a paced notice', () => {
     expect(sent).toHaveLength(3)
   })
 
+  test('is the rarer the more hear of it, or the longer it is', () => {
+    const clock = new VirtualClock()
+    const sent: number[] = []
+    const notice = new PacedTask(clock, 50, () => sent.push(clock.now()))
+    const start = clock.now()
+    notice.request()
+    notice.weigh({ bytes: 100, hearers: 300 })
+    notice.request()
+    clock.advance(50)
+    // From the second on: the pause after the first had begun.
+    notice.request()
+    clock.advance(299)
+    expect(sent).toEqual([start, start + 50])
+    clock.advance(1)
+    expect(sent).toEqual([start, start + 50, start + 350])
+    notice.weigh({ bytes: 1 << 20, hearers: 2 })
+    clock.advance(300)
+    notice.request()
+    notice.request()
+    clock.advance(499)
+    expect(sent).toHaveLength(4)
+    clock.advance(1)
+    expect(sent).toHaveLength(5)
+  })
+
+  test('goes out at once where it would be wrong until then', () => {
+    const clock = new VirtualClock()
+    const sent: number[] = []
+    const notice = new PacedTask(clock, 50, () => sent.push(clock.now()))
+    const start = clock.now()
+    notice.request()
+    clock.advance(10)
+    notice.requestAtOnce()
+    notice.request()
+    clock.advance(50)
+    expect(sent).toEqual([start, start + 10, start + 60])
+  })
+
   test('is not sent after it has been stopped', () => {
     const clock = new VirtualClock()
     let sent = 0

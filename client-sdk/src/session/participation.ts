@@ -405,6 +405,7 @@ export class Participation {
         return this.#reports.settled()
       case 'epoch':
         this.#condemnedAt = undefined
+        this.#present = without(this.#present, outcome.effect.removed)
         this.#scheduler.epochBegan()
         if (outcome.effect.proposals.committer === this.group.leafIndex) this.#healing.renewed()
         this.#reports.commitApplied(entry.seq)
@@ -504,6 +505,13 @@ export class Participation {
     this.#scheduler.refused()
     this.#host.problem(refusal(reply))
   }
+}
+
+/** Whoever has their leaves next has to come first. */
+function without(present: ReadonlySet<number>, removed: readonly number[]): ReadonlySet<number> {
+  return removed.length === 0
+    ? present
+    : new Set([...present].filter((leaf) => !removed.includes(leaf)))
 }
 
 /** Whoever is absent for the grace period is removed by a proposal of the keyserver's. */

@@ -23,6 +23,27 @@ async function alone(): Promise<{ room: Room; alice: Client; groupId: Uint8Array
   return { room, alice: alice as Client, groupId }
 }
 
+describe('whose turn it is to commit', () => {
+  it('is not that of whoever was given the leaf of somebody who has gone, and is not there yet', async () => {
+    const room = Room.open()
+    const [alice, bob] = (await room.meetingOf('alice', 'bob')) as [Client, Client]
+    // She hears of nobody's coming and going but by the log.
+    alice.port.notices = (notice) => (notice.name === 'present' ? [] : [notice])
+    void bob.meeting.leave()
+    await room.agreed([alice], ['alice'])
+    room.begin('carol', (port) => {
+      port.tamper.tree = () => new Promise(() => {})
+    })
+    await room.agreed([alice], ['alice', 'carol'])
+    expect(alice.meeting.view.members.map(({ leaf }) => leaf)).toEqual([0, 1])
+    const commits = alice.port.count('commit')
+    room.begin('dan')
+    // Carol, who has never committed, would be the first.
+    await room.pass(100)
+    expect(alice.port.count('commit')).toBe(commits + 1)
+  })
+})
+
 describe('a commit that the keyserver refuses', () => {
   it.each(refusals)('%s: it is discarded and tried again, ever more rarely', async (code) => {
     const { room, alice } = await alone()

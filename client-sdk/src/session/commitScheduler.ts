@@ -27,13 +27,16 @@ export class CommitScheduler {
   #failures = 0
   #notBefore = 0
   #cancel: (() => void) | undefined
+  /** Our place in line, and what it was worked out from. */
+  #place: { readonly of: CommitSituation; readonly rank: number } | undefined
 
   constructor(clock: Clock, commit: () => void) {
     this.#clock = clock
     this.#commit = commit
   }
 
-  reconsider({ group, ownLeaf, present, work, onlyOurs = false }: CommitSituation): void {
+  reconsider(situation: CommitSituation): void {
+    const { group, work, onlyOurs = false } = situation
     this.stop()
     if (!work) {
       this.#workSince = undefined
@@ -43,14 +46,22 @@ export class CommitScheduler {
     // A clock that was set back must not put off what is due.
     this.#workSince = Math.min(this.#workSince ?? now, now)
     this.#notBefore = Math.min(this.#notBefore, now + maxBackoffMs)
-    // We are there, whatever the keyserver has told us of it so far.
-    const order = committersInOrder(group, new Set([...present, ownLeaf]))
-    const rank = order.indexOf(ownLeaf)
+    const rank = this.#rankIn(situation)
     if (rank === -1) return
     const place = onlyOurs ? 0 : rank
     const turn = this.#workSince + turnAfterMs(place, group.pendingRemovals.size > 0)
     const delay = Math.max(turn, this.#notBefore) - now
     this.#cancel = this.#clock.setTimer(Math.max(0, delay), this.#commit)
+  }
+
+  #rankIn(situation: CommitSituation): number {
+    const { group, ownLeaf, present } = situation
+    const known = this.#place
+    if (known?.of.group === group && known.of.present === present) return known.rank
+    // We are there, whatever the keyserver has told us of it so far.
+    const rank = committersInOrder(group, new Set([...present, ownLeaf])).indexOf(ownLeaf)
+    this.#place = { of: situation, rank }
+    return rank
   }
 
   /** A new epoch: what there is to do now is new, and earlier refusals concern it no more. */

@@ -6,7 +6,6 @@ import { checkLifetime, checkProposal, type PublicGroup } from '@conclave/core/m
 import {
   type KeyPackage,
   type LeafIndex,
-  type LeafNode,
   MlsMessage,
   ProposalType,
   SenderType,
@@ -108,16 +107,20 @@ export class WaitingList {
     const read = await Promise.all(
       candidates.map(({ encoded }) => readJoiner(group, committer, encoded)),
     )
-    const taken = new Set(group.tree.members().flatMap(({ leafNode }) => keysOf(leafNode)))
+    const taken = new Set<string>()
     const chosen: Joiner[] = []
     candidates.forEach(({ ref }, i) => {
       const keyPackage = read[i]
-      const keys = keyPackage && [toHex(keyPackage.initKey), ...keysOf(keyPackage.leafNode)]
-      if (keyPackage === undefined || keys?.some((key) => taken.has(key))) {
+      if (keyPackage === undefined || isIn(group, keyPackage)) {
         this.refuse(ref)
         return
       }
-      for (const key of keys ?? []) taken.add(key)
+      const keys = keysOf(keyPackage)
+      if (keys.some((key) => taken.has(key))) {
+        this.refuse(ref)
+        return
+      }
+      for (const key of keys) taken.add(key)
       chosen.push({ ref, keyPackage })
     })
     return chosen
@@ -166,7 +169,15 @@ async function readJoiner(
   }
 }
 
-/** No two leaves share one of these. */
-function keysOf({ encryptionKey, signatureKey }: LeafNode): readonly string[] {
-  return [toHex(encryptionKey), toHex(signatureKey)]
+/** Whether a key of this KeyPackage is in the group already. */
+function isIn({ tree: { keys } }: PublicGroup, { initKey, leafNode }: KeyPackage): boolean {
+  return (
+    [initKey, leafNode.encryptionKey].some((key) => keys.hasEncryptionKey(key)) ||
+    keys.memberWithSignatureKey(leafNode.signatureKey) !== undefined
+  )
+}
+
+/** No two KeyPackages in a commit share one of these. */
+function keysOf({ initKey, leafNode: { encryptionKey, signatureKey } }: KeyPackage) {
+  return [initKey, encryptionKey, signatureKey].map(toHex)
 }

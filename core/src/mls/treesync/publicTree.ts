@@ -39,6 +39,7 @@ export interface PathStep {
 export class PublicTree {
   readonly root: Subtree
   #keys: TreeKeys | undefined
+  #leaves: readonly LeafSubtree[] | undefined
 
   private constructor(root: Subtree, keys?: TreeKeys) {
     this.root = root
@@ -105,11 +106,8 @@ export class PublicTree {
    * nothing changes a leaf, it is the same object in the tree of each epoch.
    */
   leaves(): readonly LeafSubtree[] {
-    const leaves: LeafSubtree[] = []
-    visit(this.root, (subtree) => {
-      if (subtree.kind === 'leaf') leaves.push(subtree)
-    })
-    return leaves
+    this.#leaves ??= leavesIn(this.root)
+    return this.#leaves
   }
 
   /** From the left to the right, each decoded anew. */
@@ -311,6 +309,14 @@ function writeToArray(subtree: Subtree, nodes: (Node | undefined)[]): void {
       if (parentNode !== undefined) nodes[index] = { nodeType: NodeType.parent, parentNode }
     }
   })
+}
+
+function leavesIn(root: Subtree): readonly LeafSubtree[] {
+  const leaves: LeafSubtree[] = []
+  visit(root, (subtree) => {
+    if (subtree.kind === 'leaf') leaves.push(subtree)
+  })
+  return leaves
 }
 
 /** Calls `seen` for every node that holds something or stands above one that does. */

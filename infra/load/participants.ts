@@ -5,6 +5,8 @@ import type { Action, ClientQuestions, Standing } from './clientProcess.ts'
 import type { ClientRecord, MeetingPlace } from './loadClient.ts'
 
 const program = new URL('./clientProcess.ts', import.meta.url)
+/** A client has a heap of its own in a real meeting, and not a hundredth of one. */
+const roomForMany = ['--max-semi-space-size=128']
 /** Before members are asked again that see as many as they should in epochs that differ. */
 const againMs = 50
 /** Who is named of those that a run fails for. */
@@ -24,7 +26,7 @@ export class Participants {
   /** @throws BenchError `bench-server-failed` */
   static async start(place: MeetingPlace, processes: number): Promise<Participants> {
     const starting = Array.from({ length: processes }, () =>
-      Child.start<ClientQuestions>(program, place),
+      Child.start<ClientQuestions>(program, place, roomForMany),
     )
     return new Participants(await Promise.all(starting), place.patienceMs)
   }

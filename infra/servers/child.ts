@@ -43,10 +43,18 @@ export class Child<Q extends Questions> {
    * @param program calls `answerParent`
    * @throws BenchError `bench-server-failed`
    */
-  static async start<Q extends Questions>(program: URL, argument: unknown): Promise<Child<Q>> {
+  static async start<Q extends Questions>(
+    program: URL,
+    argument: unknown,
+    nodeOptions: readonly string[] = [],
+  ): Promise<Child<Q>> {
     const path = fileURLToPath(program)
-    const process = fork(path, [JSON.stringify(argument)], { serialization: 'advanced' })
-    const child = new Child<Q>(process)
+    const child = new Child<Q>(
+      fork(path, [JSON.stringify(argument)], {
+        serialization: 'advanced',
+        execArgv: [...process.execArgv, ...nodeOptions],
+      }),
+    )
     await child.#heard(ready)
     return child
   }

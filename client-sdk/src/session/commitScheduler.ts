@@ -1,6 +1,6 @@
 import type { Clock } from '@conclave/core'
 import type { PublicGroup } from '@conclave/core/mls/public'
-import { committersInOrder, turnAfterMs } from './commitTurn.ts'
+import { committersInOrder, turnAt } from './commitTurn.ts'
 
 /** The pause after a commit that the keyserver refused for other reasons than its epoch. */
 const firstBackoffMs = 500
@@ -24,6 +24,7 @@ export class CommitScheduler {
   readonly #clock: Clock
   readonly #commit: () => void
   #workSince: number | undefined
+  #epochSince: number | undefined
   #failures = 0
   #notBefore = 0
   #cancel: (() => void) | undefined
@@ -44,12 +45,14 @@ export class CommitScheduler {
     }
     const now = this.#clock.now()
     // A clock that was set back must not put off what is due.
-    this.#workSince = Math.min(this.#workSince ?? now, now)
+    const workSince = Math.min(this.#workSince ?? now, now)
+    const epochSince = this.#epochSince && Math.min(this.#epochSince, now)
+    this.#workSince = workSince
+    this.#epochSince = epochSince
     this.#notBefore = Math.min(this.#notBefore, now + maxBackoffMs)
     const rank = this.#rankIn(situation)
     if (rank === -1) return
-    const place = onlyOurs ? 0 : rank
-    const turn = this.#workSince + turnAfterMs(place, group.pendingRemovals.size > 0)
+    const turn = turnAt(onlyOurs ? 0 : rank, group, { workSince, epochSince })
     const delay = Math.max(turn, this.#notBefore) - now
     this.#cancel = this.#clock.setTimer(Math.max(0, delay), this.#commit)
   }
@@ -67,6 +70,7 @@ export class CommitScheduler {
   /** A new epoch: what there is to do now is new, and earlier refusals concern it no more. */
   epochBegan(): void {
     this.#workSince = undefined
+    this.#epochSince = this.#clock.now()
     this.#failures = 0
     this.#notBefore = 0
   }

@@ -3,6 +3,11 @@ import { LeafNodeSource } from '@conclave/core/wire'
 
 /** How long the first in line waits for more to come, in milliseconds; removals do not wait. */
 const batchingMs = 100
+/**
+ * How long an epoch lasts at least before a commit that removes nobody, in milliseconds for each
+ * member: in a rush, what a commit costs everybody is shared by all whom it adds.
+ */
+const spacingPerMemberMs = 3
 /** How much later each next one in line stands in, in milliseconds. */
 const standInMs = 250
 
@@ -38,7 +43,27 @@ export function committersInOrder(
   )
 }
 
-/** Milliseconds after the first thing to commit at which a member of this rank commits. */
-export function turnAfterMs(rank: number, removals: boolean): number {
-  return (removals ? 0 : batchingMs) + rank * standInMs
+/** What of a group says how soon a commit is wanted. */
+interface Occasion {
+  readonly tree: Pick<PublicGroup['tree'], 'memberCount'>
+  readonly pendingRemovals: Pick<ReadonlySet<number>, 'size'>
+}
+
+/**
+ * When a member of this rank commits, in milliseconds.
+ * @param workSince when there was something to commit
+ * @param epochSince when the epoch began, as far as we have seen it begin
+ */
+export function turnAt(
+  rank: number,
+  { tree, pendingRemovals }: Occasion,
+  {
+    workSince,
+    epochSince,
+  }: { readonly workSince: number; readonly epochSince: number | undefined },
+): number {
+  const standingIn = rank * standInMs
+  if (pendingRemovals.size > 0) return workSince + standingIn
+  const spaced = (epochSince ?? 0) + spacingPerMemberMs * tree.memberCount
+  return Math.max(workSince + batchingMs, spaced) + standingIn
 }

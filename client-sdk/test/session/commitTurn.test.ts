@@ -1,9 +1,22 @@
 import { LeafNodeSource } from '@conclave/core/wire'
 import { describe, expect, it } from 'vitest'
-import { committersInOrder, turnAfterMs } from '../../src/session/commitTurn.ts'
+import { committersInOrder, turnAt } from '../../src/session/commitTurn.ts'
 import { envelope, Gathering } from './support/people.ts'
 
 const everybody = new Set(Array.from({ length: 16 }, (_, i) => i))
+
+interface Turn {
+  readonly workSince: number
+  readonly epochSince?: number
+  readonly members?: number
+  readonly removals?: number
+}
+
+function turnOf(rank: number, turn: Turn): number {
+  const { workSince, epochSince, members = 3, removals = 0 } = turn
+  const group = { tree: { memberCount: members }, pendingRemovals: { size: removals } }
+  return turnAt(rank, group, { workSince, epochSince })
+}
 
 describe('who commits', () => {
   it('is the same for every member', async () => {
@@ -56,8 +69,19 @@ describe('who commits', () => {
   })
 
   it('is put off by a batching window, unless somebody is to be removed', () => {
-    expect([0, 1, 2].map((rank) => turnAfterMs(rank, false))).toEqual([100, 350, 600])
-    expect([0, 1, 2].map((rank) => turnAfterMs(rank, true))).toEqual([0, 250, 500])
+    const turns = (removals: number) =>
+      [0, 1, 2].map((rank) => turnOf(rank, { removals, workSince: 5_000 }) - 5_000)
+    expect(turns(0)).toEqual([100, 350, 600])
+    expect(turns(1)).toEqual([0, 250, 500])
+  })
+
+  it('is spaced in a rush, the more the larger the meeting, but not where somebody is to be removed', () => {
+    const rush = { workSince: 5_000, epochSince: 4_990 }
+    expect(turnOf(0, { ...rush, members: 10 })).toBe(5_100)
+    expect(turnOf(0, { ...rush, members: 300 })).toBe(4_990 + 900)
+    expect(turnOf(1, { ...rush, members: 300 })).toBe(4_990 + 900 + 250)
+    expect(turnOf(0, { ...rush, members: 300, removals: 1 })).toBe(5_000)
+    expect(turnOf(0, { workSince: 5_000, epochSince: 3_000, members: 300 })).toBe(5_100)
   })
 
   it('is not changed by what a member has not confirmed yet', async () => {

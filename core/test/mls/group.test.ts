@@ -3,10 +3,10 @@ import { type Bytes, emptyBytes, utf8 } from '../../src/codec/bytes.ts'
 import { encode } from '../../src/codec/tls.ts'
 import { Group } from '../../src/mls/group/index.ts'
 import { MlsError, PublicGroup } from '../../src/mls/public/index.ts'
-import { LeafNode, RatchetTree } from '../../src/wire/index.ts'
-import { ExtensionType, SenderType } from '../../src/wire/registry.ts'
+import { type FramedContent, LeafNode, RatchetTree } from '../../src/wire/index.ts'
+import { ContentType, ExtensionType, SenderType } from '../../src/wire/registry.ts'
 import { inventWelcome } from './inventedGroup.ts'
-import { epochOf, forgeUpdate, frameProposal } from './malformed.ts'
+import { contentOf, epochOf, forgeUpdate, frame, frameProposal } from './malformed.ts'
 import { add, groupInfoIn, Party, remove, viewOf, welcomeIn } from './party.ts'
 import { refusal } from './refusals.ts'
 
@@ -259,6 +259,27 @@ describe('leaving', () => {
     ])
     expect(party.participants).toHaveLength(3)
     expect(() => gone.epochAuthenticator).toThrow(refusal('group-left'))
+    expectAgreement(party)
+  })
+
+  it('tells what its proposal authenticated, also after a restore', async () => {
+    const party = await Party.of(names)
+    const said = utf8('why')
+    const epoch = await epochOf(party.group('alice'))
+    const content: FramedContent = {
+      ...contentOf(epoch, { senderType: SenderType.external, senderIndex: 0 }),
+      authenticatedData: said,
+      contentType: ContentType.proposal,
+      proposal: remove(party.leaf('dave')),
+    }
+    await party.deliver(await frame(epoch, content, undefined, { signer: party.keyserver }))
+    const carol = party.at('carol')
+    const state = carol.group.encodeState().expose()
+    carol.group = Group.restore(party.environment, state, carol.person.own.signer)
+    const pending = await party.commit('carol')
+    expect(pending.effect.proposals.removes).toMatchObject([
+      { leafIndex: 3, kind: 'remove', authenticatedData: said },
+    ])
     expectAgreement(party)
   })
 

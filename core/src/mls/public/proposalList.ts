@@ -12,6 +12,8 @@ import { MlsError } from '../mlsError.ts'
 export interface SourcedProposal {
   readonly proposal: Proposal
   readonly sender: Sender
+  /** What its sender authenticated beside it (§6.1), where it came by itself. */
+  readonly authenticatedData?: Bytes
 }
 
 /** An Add, and who asked for it. */
@@ -29,6 +31,8 @@ export interface RemoveEntry {
   readonly leafIndex: LeafIndex
   readonly kind: 'remove' | 'self-remove'
   readonly sender: Sender
+  /** What its sender authenticated beside it; absent or empty where there is nothing. */
+  readonly authenticatedData?: Bytes
 }
 
 export type ReInitProposal = Extract<Proposal, { proposalType: typeof ProposalType.reInit }>

@@ -1,4 +1,4 @@
-import { type Bytes, toHex } from '../../codec/bytes.ts'
+import { type Bytes, emptyBytes, toHex } from '../../codec/bytes.ts'
 import { encode } from '../../codec/tls.ts'
 import type { Extensions } from '../../wire/extension.ts'
 import type { Sender } from '../../wire/framing.ts'
@@ -72,7 +72,7 @@ function byKind(proposals: readonly SourcedProposal[]): Kinds {
     externalInits: [],
     reInit: undefined,
   }
-  for (const { proposal, sender } of proposals) {
+  for (const { proposal, sender, authenticatedData = emptyBytes } of proposals) {
     switch (proposal.proposalType) {
       case ProposalType.add:
         kinds.adds.push({ keyPackage: proposal.keyPackage, sender })
@@ -81,10 +81,20 @@ function byKind(proposals: readonly SourcedProposal[]): Kinds {
         kinds.updates.push({ leafIndex: memberLeaf(sender), leafNode: proposal.leafNode })
         break
       case ProposalType.remove:
-        kinds.removes.push({ leafIndex: proposal.removed, kind: 'remove', sender })
+        kinds.removes.push({
+          leafIndex: proposal.removed,
+          kind: 'remove',
+          sender,
+          authenticatedData,
+        })
         break
       case ProposalType.selfRemove:
-        kinds.removes.push({ leafIndex: memberLeaf(sender), kind: 'self-remove', sender })
+        kinds.removes.push({
+          leafIndex: memberLeaf(sender),
+          kind: 'self-remove',
+          sender,
+          authenticatedData,
+        })
         break
       case ProposalType.psk:
         kinds.preSharedKeys.push(proposal.psk)

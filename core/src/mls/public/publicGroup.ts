@@ -1,4 +1,4 @@
-import { type Bytes, equalBytes, fromHex, toHex } from '../../codec/bytes.ts'
+import { type Bytes, emptyBytes, equalBytes, fromHex, toHex } from '../../codec/bytes.ts'
 import type { PublicSuite } from '../../crypto/public/publicSuite.ts'
 import { makeKeyPackageRef, makeProposalRef } from '../../crypto/public/refHash.ts'
 import type { AuthenticatedContent, PublicMessage, Sender } from '../../wire/framing.ts'
@@ -227,7 +227,7 @@ export class PublicGroup {
       tree,
       interimTranscriptHash,
       proposals: EpochProposals.of(
-        state.proposals.map(({ ref, proposal, sender }) => [toHex(ref), { proposal, sender }]),
+        state.proposals.map(({ ref, ...sourced }) => [toHex(ref), sourced]),
       ),
       reInit: reInit && { proposalType: ProposalType.reInit, ...reInit },
     })
@@ -240,7 +240,11 @@ export class PublicGroup {
       groupContext,
       tree,
       interimTranscriptHash,
-      proposals: Array.from(proposals, ([ref, sourced]) => ({ ref: fromHex(ref), ...sourced })),
+      proposals: Array.from(proposals, ([ref, { authenticatedData = emptyBytes, ...sourced }]) => ({
+        ref: fromHex(ref),
+        ...sourced,
+        authenticatedData,
+      })),
       reInit,
     }
   }
@@ -297,7 +301,8 @@ export class PublicGroup {
     const { environment, crypto, groupContext, tree } = this.#state
     const ref = makeProposalRef(crypto, authenticatedContent)
     if (this.proposals.has(toHex(ref))) return { group: this, ref }
-    const sourced: SourcedProposal = { proposal: content.proposal, sender: content.sender }
+    const { proposal, sender, authenticatedData } = content
+    const sourced: SourcedProposal = { proposal, sender, authenticatedData }
     const limit = maxProposals[sourced.sender.senderType]
     if (this.#state.proposals.inShareOf(sourced) >= limit) {
       throw new MlsError('proposals-too-many', `over ${limit} proposals of a sender in an epoch`)

@@ -12,6 +12,7 @@ import { PublicTree } from '../treesync/publicTree.ts'
  *     ProposalRef ref;
  *     Proposal proposal;
  *     Sender sender;
+ *     opaque authenticated_data<V>;
  * } PendingProposal;
  *
  * struct {
@@ -29,7 +30,12 @@ export const StoredTree: Codec<PublicTree> = {
   read: (from) => PublicTree.fromRatchetTree(RatchetTree.read(from)),
 }
 
-const PendingProposal = struct({ ref: opaque(), proposal: Proposal, sender: Sender })
+const PendingProposal = struct({
+  ref: opaque(),
+  proposal: Proposal,
+  sender: Sender,
+  authenticatedData: opaque(),
+})
 
 export const PublicGroupState = struct({
   groupContext: GroupContext,

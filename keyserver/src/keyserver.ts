@@ -26,7 +26,13 @@ import type { DirectoryStore } from './directory/directory.ts'
 import { memoryDirectory } from './directory/memoryDirectory.ts'
 import type { Jobs, WebhookEvent } from './jobs/jobs.ts'
 import { timerJobs } from './jobs/timerJobs.ts'
-import { defaultLimits, defaultMeetingMs, type KeyserverLimits, maxPacketBytes } from './limits.ts'
+import {
+  defaultIdleMs,
+  defaultLimits,
+  defaultMeetingMs,
+  type KeyserverLimits,
+  maxPacketBytes,
+} from './limits.ts'
 import { type KeyserverObserver, observers, silentObserver } from './observer.ts'
 import { administer } from './ordering/meetingAdministration.ts'
 import { Meetings } from './ordering/meetings.ts'
@@ -60,6 +66,8 @@ export interface KeyserverOptions {
   readonly logger: Logger
   /** How long a member may be without a connection before its removal is proposed: 10 s. */
   readonly graceMs?: number
+  /** How long a member may go without renewing its keys, in milliseconds: 30 minutes. */
+  readonly idleMs?: number
   /** How long a meeting may last, in milliseconds: a day. */
   readonly meetingMs?: number
   readonly limits?: Partial<KeyserverLimits>
@@ -144,6 +152,7 @@ export function createKeyserver(options: KeyserverOptions): Keyserver {
     instance: toHex(random(instanceIdBytes)),
     limits,
     graceMs: options.graceMs ?? defaultGraceMs,
+    idleMs: options.idleMs ?? defaultIdleMs,
     meetingMs: options.meetingMs ?? defaultMeetingMs,
     logger,
   })

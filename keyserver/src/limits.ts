@@ -114,5 +114,10 @@ export const presenceRepeatMs = 10_000
 export const checkIntervalMs = 100
 /** How often a group is looked after, whatever happens in it. */
 export const checkMs = 15_000
+/**
+ * How long a member may go without a commit of its own: three times what sessions take at most.
+ * Whoever has got hold of such a member's keys once would read on (RFC 9750 §8.2.2).
+ */
+export const defaultIdleMs = 30 * 60_000
 /** How long a meeting may last: a day. */
 export const defaultMeetingMs = 24 * 3_600_000

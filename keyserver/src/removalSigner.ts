@@ -23,7 +23,8 @@ import type { Store } from './store/store.ts'
 export interface RemovalSigner {
   /** What founders put into `external_senders`. */
   readonly externalSender: ExternalSender
-  signRemoval(group: GroupContext, removed: LeafIndex): Promise<PublicMessage>
+  /** @param envelope its authenticated_data, a RemovalEnvelope; none where left out */
+  signRemoval(group: GroupContext, removed: LeafIndex, envelope?: Bytes): Promise<PublicMessage>
 }
 
 const algorithm = { name: 'Ed25519' }
@@ -83,12 +84,12 @@ async function signerWith(subtle: SubtleCrypto, pair: CryptoKeyPair): Promise<Re
       signatureKey,
       credential: { credentialType: CredentialType.basic, identity },
     },
-    async signRemoval(group, removed) {
+    async signRemoval(group, removed, envelope = emptyBytes) {
       const content: FramedContent = {
         groupId: group.groupId,
         epoch: group.epoch,
         sender: { senderType: SenderType.external, senderIndex: externalSenderIndex },
-        authenticatedData: emptyBytes,
+        authenticatedData: envelope,
         contentType: ContentType.proposal,
         proposal: { proposalType: ProposalType.remove, removed },
       }

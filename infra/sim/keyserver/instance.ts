@@ -10,7 +10,7 @@ import { Connection } from '../../../keyserver/src/connection/connection.ts'
 import { createDirectory } from '../../../keyserver/src/directory/createDirectory.ts'
 import type { DirectoryHandlers } from '../../../keyserver/src/directory/handlers.ts'
 import type { Job, Jobs } from '../../../keyserver/src/jobs/jobs.ts'
-import { defaultMeetingMs } from '../../../keyserver/src/limits.ts'
+import { defaultIdleMs, defaultMeetingMs } from '../../../keyserver/src/limits.ts'
 import type { Audience, Reach } from '../../../keyserver/src/ordering/audience.ts'
 import { Meetings } from '../../../keyserver/src/ordering/meetings.ts'
 import type { Chance } from '../chance.ts'
@@ -97,6 +97,7 @@ export class Instance {
       instance: name,
       limits: defaultLimits,
       graceMs: shared.graceMs,
+      idleMs: defaultIdleMs,
       meetingMs: defaultMeetingMs,
       logger,
     })

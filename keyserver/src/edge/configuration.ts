@@ -32,6 +32,7 @@ export interface Configuration {
   /** What tokens are checked with; nothing at all means development on loopback. */
   readonly access: AccessKeyTexts
   readonly graceMs: number
+  readonly idleMs: number
   readonly maxMeetingMs: number
   readonly limits: Partial<KeyserverLimits>
   readonly webhook: { readonly url: string; readonly secret: string } | undefined
@@ -120,6 +121,7 @@ export function configurationOf(command: Command, environment: Environment): Con
       jwks: checkedKeys('jwks', keySet, sourceOf('jwks')),
     },
     graceMs: settings.graceMs,
+    idleMs: settings.idleMinutes * 60_000,
     maxMeetingMs: settings.maxMeetingHours * 3_600_000,
     limits: {
       groups: settings.maxMeetings,

@@ -63,7 +63,7 @@ export async function serve(
   configuration: Configuration,
   logger: Logger,
 ): Promise<RunningKeyserver> {
-  const { host, path, graceMs, drainMs, webhook } = configuration
+  const { host, path, graceMs, idleMs, drainMs, webhook } = configuration
   const keys = readAccessKeys(configuration.access, fetch)
   const access = await resolveAccess({ ...keys, host, clock, randomBytes: random })
   if (access.mode === 'development') {
@@ -104,6 +104,7 @@ export async function serve(
     random,
     logger,
     graceMs,
+    idleMs,
     meetingMs: configuration.maxMeetingMs,
     limits: configuration.limits,
     trustedProxies: configuration.trustedProxies,

@@ -1,6 +1,6 @@
 import { Option } from 'commander'
 import { z } from 'zod'
-import { defaultLimits } from '../limits.ts'
+import { defaultIdleMs, defaultLimits } from '../limits.ts'
 
 const listening = 'Listening:'
 /** The heading that the settings begin with in `--help`. */
@@ -108,6 +108,13 @@ const settings: readonly Setting[] = [
     variable: 'CONCLAVE_KEYSERVER_GRACE_MS',
     description: 'how long a member may be gone before it is removed',
     fallback: '10000',
+  },
+  {
+    group: meetings,
+    flags: '--idle-minutes <minutes>',
+    variable: 'CONCLAVE_KEYSERVER_IDLE_MINUTES',
+    description: 'how long a member may go without renewing its keys before it is removed',
+    fallback: String(defaultIdleMs / 60_000),
   },
   {
     group: meetings,
@@ -226,6 +233,8 @@ export const settingsSchema = z.object({
   publicKeys: path,
   jwks: z.string().min(1, 'a file or an https URL').optional(),
   graceMs: milliseconds.min(100, 'at least 100').max(3.6e6, 'at most an hour'),
+  // Members renew their keys every ten minutes at the latest.
+  idleMinutes: z.coerce.number('minutes').min(15, 'at least 15').max(1440, 'at most 1440'),
   maxMeetingHours: z.coerce.number('hours').min(0.1, 'at least 0.1').max(720, 'at most 720'),
   maxMeetings: count.min(1, 'at least 1'),
   maxConnections: count.min(1, 'at least 1'),

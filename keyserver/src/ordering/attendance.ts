@@ -1,4 +1,4 @@
-import { encode, equalBytes, toHex } from '@conclave/core/codec'
+import { type Bytes, encode, equalBytes, toHex } from '@conclave/core/codec'
 import {
   type LeafIndex,
   type LeafNode,
@@ -13,6 +13,7 @@ import type { Participant } from './audience.ts'
 import type { GroupLog } from './groupLog.ts'
 import type { MeetingEnvironment } from './meetingEnvironment.ts'
 import { PacedTask } from './pacedTask.ts'
+import { removalsDue } from './removalsDue.ts'
 
 /** Notices that carry a whole list go out at most once in this time. */
 export const listNoticeIntervalMs = 50
@@ -34,8 +35,8 @@ export interface GroupHost {
 
 /**
  * Who of a group is there, as the store knows it for all instances, and what follows: whoever is
- * absent for the grace period, or leaves, is proposed for removal until it is done; a group in
- * which nobody can commit any more is ended.
+ * absent for the grace period, leaves, or renews no keys, is proposed for removal until it is done;
+ * a group in which nobody can commit any more is ended.
  */
 export class Attendance {
   readonly #log: GroupLog
@@ -44,6 +45,7 @@ export class Attendance {
   readonly #notice: PacedTask
   /** Not the instance's alone: connections that it had before, and could not detach, stay gone. */
   readonly #lease: string
+  readonly #since: number
   #told: MemberKeys = new Map()
   /** A change of this instance's connections that nobody has been told of yet. */
   #untold = false
@@ -58,7 +60,8 @@ export class Attendance {
     this.#log = log
     this.#environment = environment
     this.#host = host
-    this.#lease = `${environment.instance}.${environment.clock.now()}`
+    this.#since = environment.clock.now()
+    this.#lease = `${environment.instance}.${this.#since}`
     this.#notice = new PacedTask(environment.clock, listNoticeIntervalMs, () =>
       host.later(() => this.#tell()),
     )
@@ -111,8 +114,8 @@ export class Attendance {
 
   /** Undefined where the store has no such group any more. */
   view(): Promise<PresenceView | undefined> {
-    const { store, clock, graceMs } = this.#environment
-    return store.readPresence(this.#log.key, { now: clock.now(), graceMs })
+    const { store, clock, graceMs, idleMs } = this.#environment
+    return store.readPresence(this.#log.key, { now: clock.now(), graceMs, idleMs })
   }
 
   /** Has some instance look after the group then. */
@@ -131,7 +134,7 @@ export class Attendance {
     if (view === undefined) return
     const now = this.#environment.clock.now()
     if (view.expiresAt <= now) return this.#host.end('ended')
-    if (await this.#removeAbsent(view)) return
+    if (await this.#removeDue(view)) return
     this.#notice.request()
     for (const at of nextChecks(view, now)) await this.checkAt(at)
   }
@@ -141,10 +144,10 @@ export class Attendance {
     await this.checkAt(nextRegular(this.#environment.clock.now()))
   }
 
-  /** Proposes to remove whoever is absent or leaving, in every epoch until it is done. */
-  async removeAbsent(): Promise<void> {
+  /** Proposes to remove whoever is to be removed, in every epoch until it is done. */
+  async removeDue(): Promise<void> {
     const view = await this.view()
-    if (view !== undefined) await this.#removeAbsent(view)
+    if (view !== undefined) await this.#removeDue(view)
   }
 
   /** Keeps the connections of this instance from being given up. */
@@ -191,19 +194,21 @@ export class Attendance {
   }
 
   /** @returns whether the group has ended by that */
-  async #removeAbsent({ overdue, leaving }: PresenceView): Promise<boolean> {
-    const { removalSigner, logger, audience } = this.#environment
+  async #removeDue(view: PresenceView): Promise<boolean> {
+    const { removalSigner, logger, audience, clock, idleMs } = this.#environment
     const { meetingId } = this.#log.key
-    const toRemove = new Set([...overdue, ...leaving])
+    const settled = clock.now() - this.#since >= idleMs / 3
+    const toRemove = removalsDue(view, { settled })
     if (await this.#endIfDeserted(toRemove)) return true
-    for (const leaf of toRemove) {
+    for (const [leaf, envelope] of toRemove) {
       const { publicGroup, ledger, epoch } = this.#log.followed
       if (ledger.pending.has(leaf)) continue
       if (publicGroup.tree.leafNode(leaf as LeafIndex) === undefined) continue
+      const { groupContext } = publicGroup
       const message: MlsMessage = {
         version: ProtocolVersion.mls10,
         wireFormat: WireFormat.publicMessage,
-        publicMessage: await removalSigner.signRemoval(publicGroup.groupContext, leaf as LeafIndex),
+        publicMessage: await removalSigner.signRemoval(groupContext, leaf as LeafIndex, envelope),
       }
       const ordered = await this.#log.propose(encode(MlsMessage, message), { own: true })
       const at = { meeting: meetingId, epoch, leaf }
@@ -219,7 +224,7 @@ export class Attendance {
   }
 
   /** A group is dead when each of its leaves is to be removed: nobody is left to commit. */
-  async #endIfDeserted(toRemove: ReadonlySet<number>): Promise<boolean> {
+  async #endIfDeserted(toRemove: ReadonlyMap<number, Bytes>): Promise<boolean> {
     const { publicGroup, ledger } = this.#log.followed
     const { pending } = ledger
     if (publicGroup.tree.memberCount > pending.size + toRemove.size) return false
@@ -284,12 +289,12 @@ export class Attendance {
  */
 export async function checkFromAfar(
   key: GroupKey,
-  { store, jobs, clock, graceMs }: MeetingEnvironment,
+  { store, jobs, clock, graceMs, idleMs }: MeetingEnvironment,
 ): Promise<boolean> {
   const now = clock.now()
-  const view = await store.readPresence(key, { now, graceMs })
+  const view = await store.readPresence(key, { now, graceMs, idleMs })
   if (view === undefined) return true
-  if (view.expiresAt <= now || view.overdue.length > 0 || view.leaving.length > 0) return false
+  if (view.expiresAt <= now || removalsDue(view, { settled: true }).size > 0) return false
   for (const at of nextChecks(view, now)) await jobs.schedule(checkOf(key), at)
   return true
 }

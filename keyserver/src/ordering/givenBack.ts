@@ -25,6 +25,7 @@ export async function verifyGivenBack(
   const at = now()
   const records: LogRecord[] = []
   let followed = start
+  const committers = new Set<number>()
   let begun: FollowedGroup | undefined
   for (const { seq, message } of entries) {
     if (seq !== followed.head + 1) {
@@ -35,6 +36,7 @@ export async function verifyGivenBack(
     const record: LogRecord = { seq, message, kind, epoch: followed.epoch, at }
     followed = await followed.replay(record)
     if (isCommit) begun = followed
+    if (followed.undoable !== undefined) committers.add(followed.undoable.committer)
     records.push(record)
   }
   if (begun === undefined) return undefined
@@ -54,6 +56,7 @@ export async function verifyGivenBack(
     records,
     snapshot,
     epochAfter: begun.epoch,
+    committers: [...committers],
     ...membersChanged(start.publicGroup, publicGroup),
     now: at,
     dueAt: at + graceMs,

@@ -1,5 +1,5 @@
 import { decode } from '@conclave/core/codec'
-import { maxEntriesPerPage } from '@conclave/core/delivery'
+import { encodeRemovalEnvelope, maxEntriesPerPage } from '@conclave/core/delivery'
 import {
   ContentType,
   MlsMessage,
@@ -49,8 +49,9 @@ export function administer(meetings: Meetings, store: Store): Administration {
             'leaf' in who ? entry.leaf === who.leaf : entry.identity === who.identity,
           )
           .map(({ leaf }) => leaf)
-        for (const leaf of leaves) await store.markLeaving(group.log.key, leaf)
-        await group.attendance.removeAbsent()
+        const envelope = encodeRemovalEnvelope({ reason: 'removed' })
+        for (const leaf of leaves) await store.markLeaving(group.log.key, leaf, envelope)
+        await group.attendance.removeDue()
         return leaves
       }),
   }

@@ -22,6 +22,8 @@ export interface MeetingEnvironment {
   readonly limits: KeyserverLimits
   /** How long a leaf may be without a connection, in milliseconds. */
   readonly graceMs: number
+  /** How long a leaf may be without a path of its own, in milliseconds. */
+  readonly idleMs: number
   /** How long a meeting may last, in milliseconds. */
   readonly meetingMs: number
   readonly logger: Logger

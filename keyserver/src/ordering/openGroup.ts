@@ -143,7 +143,7 @@ export class OpenGroup {
       logger.debug({ ...this.#at(), seq }, 'proposal')
       this.#publish(fresh.entry)
       observer.proposed(this.#observed(), { seq, ms: clock.now() - began })
-      if (fresh.removes !== undefined) this.#host.later(() => this.attendance.removeAbsent())
+      if (fresh.removes !== undefined) this.#host.later(() => this.attendance.removeDue())
     }
     return { ok: true, seq, durable: store.durable }
   }

@@ -11,6 +11,7 @@ import type {
   ProposalAppend,
   ReturnedAppend,
   Snapshot,
+  Store,
   StoredStatus,
   VoidAppend,
   WaitingEntry,
@@ -55,16 +56,20 @@ export class MemoryGroup {
   readonly #leases = new Map<string, number>()
   /** When a leaf without a connection is overdue. Every other leaf of the group has a connection. */
   readonly #due = new Map<number, number>()
-  readonly #leaving = new Set<number>()
+  /** What asked for the removal of each leaf that is going; undefined where that was its own word. */
+  readonly #leaving = new Map<number, Bytes | undefined>()
+  /** When each leaf was added or has sent a path last. */
+  readonly #paths = new Map<number, number>()
   readonly #statuses = new Map<number, StoredStatus>()
 
-  constructor({ key, snapshot, dueAt, expiresAt }: GroupFounding, retainedBytes: number) {
+  constructor({ key, snapshot, now, dueAt, expiresAt }: GroupFounding, retainedBytes: number) {
     this.groupId = key.groupId
     this.#foundedBy = snapshot.groupInfo
     this.#snapshot = snapshot
     this.#expiresAt = expiresAt
     this.#retainedBytes = retainedBytes
     this.#due.set(0, dueAt)
+    this.#paths.set(0, now)
   }
 
   get head(): number {
@@ -87,7 +92,7 @@ export class MemoryGroup {
 
   appendProposal({ epoch, message, now, leaving }: ProposalAppend): AppendOutcome {
     if (this.#epoch !== epoch) return this.#mismatch()
-    if (leaving !== null) this.markLeaving(leaving)
+    if (leaving !== null) this.markLeaving(leaving, undefined)
     return { outcome: 'appended', seq: this.#append({ kind: 'proposal', epoch, message, at: now }) }
   }
 
@@ -105,7 +110,8 @@ export class MemoryGroup {
     const seq = this.#append({ kind: 'commit', epoch, message, at: now, upload })
     this.#epoch = epoch + 1
     this.#commits.set(epoch, seq)
-    this.#changeMembers(commit.removed, commit.added, dueAt)
+    this.#paths.set(commit.committer, now)
+    this.#changeMembers(commit.removed, commit.added, { now, dueAt })
     // Whoever takes its own old leaf's place by an external commit has committed no less often.
     this.#committed.set(commit.committer, [...lately, now])
     for (const part of commit.parts) {
@@ -127,7 +133,7 @@ export class MemoryGroup {
     const seq = this.#append({ kind: 'void', epoch, message, at: now })
     this.#epoch = epoch - 1
     this.#commits.delete(epoch - 1)
-    this.#changeMembers(added, removed, dueAt)
+    this.#changeMembers(added, removed, { now, dueAt })
     for (const [ref, welcome] of this.#welcomes) {
       if (welcome.seq === voided) this.#welcomes.delete(ref)
     }
@@ -140,7 +146,7 @@ export class MemoryGroup {
   }
 
   appendReturned(returned: ReturnedAppend): AppendOutcome {
-    const { head, epoch, records, snapshot, epochAfter, added, removed, dueAt } = returned
+    const { head, epoch, records, snapshot, epochAfter, added, removed, now } = returned
     if (this.#epoch !== epoch || this.head !== head) return this.#mismatch()
     for (const { seq, ...record } of records) {
       this.#append(record)
@@ -148,7 +154,8 @@ export class MemoryGroup {
       if (record.kind === 'void') this.#commits.delete(record.epoch - 1)
     }
     this.#epoch = epochAfter
-    this.#changeMembers(removed, added, dueAt)
+    for (const leaf of returned.committers) this.#paths.set(leaf, now)
+    this.#changeMembers(removed, added, returned)
     this.#keep(snapshot)
     return { outcome: 'appended', seq: this.head }
   }
@@ -240,11 +247,11 @@ export class MemoryGroup {
     return true
   }
 
-  markLeaving(leaf: number): void {
-    if (this.#isMember(leaf)) this.#leaving.add(leaf)
+  markLeaving(leaf: number, envelope: Bytes | undefined): void {
+    if (this.#isMember(leaf) && !this.#leaving.has(leaf)) this.#leaving.set(leaf, envelope)
   }
 
-  presence({ now, graceMs }: { readonly now: number; readonly graceMs: number }): PresenceView {
+  presence({ now, graceMs, idleMs }: Parameters<Store['readPresence']>[1]): PresenceView {
     const over = [...this.#leases].filter(([, until]) => until <= now)
     for (const [instance] of over) {
       this.#leases.delete(instance)
@@ -257,7 +264,11 @@ export class MemoryGroup {
     return {
       present: sorted([...this.#attached.values()].map(({ leaf }) => leaf)),
       overdue: sorted(due.filter(([, at]) => at <= now).map(([leaf]) => leaf)),
-      leaving: sorted(this.#leaving),
+      idle: sorted([...this.#paths].filter(([, at]) => at <= now - idleMs).map(([leaf]) => leaf)),
+      leaving: sorted(this.#leaving.keys()),
+      requests: new Map(
+        [...this.#leaving].flatMap(([leaf, envelope]) => (envelope ? [[leaf, envelope]] : [])),
+      ),
       nextDue: later.length === 0 ? null : Math.min(...later),
       expiresAt: this.#expiresAt,
     }
@@ -285,18 +296,26 @@ export class MemoryGroup {
     return this.#due.has(leaf) || [...this.#attached.values()].some((other) => other.leaf === leaf)
   }
 
-  #changeMembers(gone: readonly number[], come: readonly number[], dueAt: number): void {
+  #changeMembers(
+    gone: readonly number[],
+    come: readonly number[],
+    { now, dueAt }: { readonly now: number; readonly dueAt: number },
+  ): void {
     const leaves = new Set(gone)
     for (const leaf of leaves) {
       this.dropWelcome(leaf)
       this.#due.delete(leaf)
       this.#leaving.delete(leaf)
+      this.#paths.delete(leaf)
       this.#committed.delete(leaf)
     }
     for (const [connection, { leaf }] of this.#attached) {
       if (leaves.has(leaf)) this.#attached.delete(connection)
     }
-    for (const leaf of come) this.#due.set(leaf, dueAt)
+    for (const leaf of come) {
+      this.#due.set(leaf, dueAt)
+      this.#paths.set(leaf, now)
+    }
   }
 
   #committedLately({ committer, rate, now }: CommitAppend): readonly number[] {

@@ -136,8 +136,8 @@ export function memoryStore(options: { readonly retainedBytes?: number } = {}): 
       return find(key)?.renewLease(instance, until) ?? false
     },
 
-    async markLeaving(key, leaf) {
-      find(key)?.markLeaving(leaf)
+    async markLeaving(key, leaf, envelope) {
+      find(key)?.markLeaving(leaf, envelope)
     },
 
     async readPresence(key, times) {

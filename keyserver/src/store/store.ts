@@ -144,6 +144,8 @@ export interface ReturnedAppend {
   /** After the last of them. */
   readonly snapshot: Snapshot
   readonly epochAfter: number
+  /** Who has sent a path with them. */
+  readonly committers: readonly number[]
   readonly added: readonly number[]
   readonly removed: readonly number[]
   readonly now: number
@@ -162,8 +164,12 @@ export interface PresenceView {
   readonly present: readonly number[]
   /** Without a connection for the grace period. */
   readonly overdue: readonly number[]
+  /** Connected or not, without a path of their own for too long. */
+  readonly idle: readonly number[]
   /** Going by their own word or that of the app's backend, connected or not. */
   readonly leaving: readonly number[]
+  /** Of those who go by the word of others: what is to be said of it (RemovalEnvelope). */
+  readonly requests: ReadonlyMap<number, Bytes>
   /** When the next leaf will be overdue. */
   readonly nextDue: number | null
   readonly expiresAt: number
@@ -299,12 +305,18 @@ export interface Store {
    * is over. False where it has none, or not any more.
    */
   renewLease(key: GroupKey, instance: string, until: number): Promise<boolean>
-  /** Going from now on, until it is removed, whatever its connections do. */
-  markLeaving(key: GroupKey, leaf: number): Promise<void>
-  /** After taking away the connections of instances whose lease is over. */
+  /**
+   * Going from now on, until it is removed, whatever its connections do. What asked for it first
+   * is remembered.
+   */
+  markLeaving(key: GroupKey, leaf: number, envelope: Bytes): Promise<void>
+  /**
+   * After taking away the connections of instances whose lease is over. A leaf is idle that has been
+   * added, and has committed, `idleMs` ago or earlier.
+   */
   readPresence(
     key: GroupKey,
-    times: { readonly now: number; readonly graceMs: number },
+    times: { readonly now: number; readonly graceMs: number; readonly idleMs: number },
   ): Promise<PresenceView | undefined>
 
   /**

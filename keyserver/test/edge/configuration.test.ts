@@ -29,6 +29,7 @@ describe('the configuration', () => {
       removalKey: undefined,
       access: { secret: undefined, secrets: undefined, publicKeys: undefined, jwks: undefined },
       graceMs: 10_000,
+      idleMs: 30 * 60_000,
       maxMeetingMs: 24 * 3_600_000,
       limits: {
         groups: defaultLimits.groups,
@@ -57,6 +58,7 @@ describe('the configuration', () => {
       host: '127.0.0.2',
       port: 6000,
       graceMs: 10_000,
+      idleMs: 30 * 60_000,
       metrics: { host: '127.0.0.1', port: 9464 },
       access: { secret: 'a secret' },
     })

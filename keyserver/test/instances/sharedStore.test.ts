@@ -66,7 +66,7 @@ describe('instances over one store', () => {
     const opened = () => third.log.some((line) => line.includes('group open'))
     await check('standup', groupId)
     expect(opened()).toBe(false)
-    await store.markLeaving({ meetingId: 'standup', groupId }, bob.leafIndex)
+    await store.markLeaving({ meetingId: 'standup', groupId }, bob.leafIndex, utf8('why'))
     await check('standup', groupId)
     expect(opened()).toBe(true)
     const { head } = await alice.resume()

@@ -30,13 +30,17 @@ export function describePresence(open: OpenStore): void {
       leaf: number,
       { instance = 'one', dueAt = start + graceMs } = {},
     ) => store.attach(key, { connection, instance, leaf }, { dueAt, leaseUntil })
-    const view = (now = start) => store.readPresence(key, { now, graceMs })
+    const idleMs = 30 * minute
+    const envelope = utf8('why')
+    const view = (now = start) => store.readPresence(key, { now, graceMs, idleMs })
 
     test('who has never had a connection is overdue in the end', async () => {
       expect(await view()).toEqual({
         present: [],
         overdue: [],
+        idle: [],
         leaving: [],
+        requests: new Map(),
         nextDue: start + minute,
         expiresAt: start + 60 * minute,
       })
@@ -101,8 +105,8 @@ export function describePresence(open: OpenStore): void {
 
     test('who is removed has no connection, is not overdue and not going', async () => {
       await attach('a', 1)
-      await store.markLeaving(key, 1)
-      await store.markLeaving(key, 2)
+      await store.markLeaving(key, 1, envelope)
+      await store.markLeaving(key, 2, envelope)
       await store.appendCommit(key, commit(1, { removed: [1, 2] }))
       expect(await view(start + minute)).toMatchObject({ present: [], overdue: [0], leaving: [] })
       expect(await store.detach(key, 'a', start)).toBe(false)
@@ -111,7 +115,7 @@ export function describePresence(open: OpenStore): void {
 
     test('whoever takes the leaf of somebody removed begins anew', async () => {
       await attach('a', 1)
-      await store.markLeaving(key, 1)
+      await store.markLeaving(key, 1, envelope)
       const dueAt = start + 2 * minute
       await store.appendCommit(key, { ...adding(1, part('dave', 1)), removed: [1], dueAt })
       expect(await view(start + minute)).toMatchObject({
@@ -137,8 +141,8 @@ export function describePresence(open: OpenStore): void {
 
     test('a leaf goes by its own proposal or by the word of somebody else', async () => {
       await store.appendProposal(key, { ...proposal(1, 'self-remove'), leaving: 2 })
-      await store.markLeaving(key, 1)
-      await store.markLeaving(key, 7)
+      await store.markLeaving(key, 1, envelope)
+      await store.markLeaving(key, 7, envelope)
       expect(await view()).toMatchObject({ leaving: [1, 2] })
       await attach('a', 1)
       await store.detach(key, 'a', start)
@@ -150,14 +154,47 @@ export function describePresence(open: OpenStore): void {
       expect(await view()).toMatchObject({ leaving: [] })
     })
 
+    test('what first asked for a removal is remembered until it is done', async () => {
+      await store.appendProposal(key, { ...proposal(1, 'self-remove'), leaving: 2 })
+      await store.markLeaving(key, 1, envelope)
+      await store.markLeaving(key, 1, utf8('another'))
+      await store.markLeaving(key, 2, envelope)
+      expect(await view()).toMatchObject({ leaving: [1, 2], requests: new Map([[1, envelope]]) })
+      await store.appendCommit(key, adding(1, part('dave', 1)))
+      await store.appendCommit(key, { ...adding(2, part('erin', 1)), removed: [1] })
+      expect(await view()).toMatchObject({ leaving: [2], requests: new Map() })
+    })
+
+    test('a leaf is idle some time after its Add or its last commit', async () => {
+      const at = (minutes: number) => start + minutes * minute
+      await attach('a', 0)
+      await attach('b', 1)
+      await store.appendCommit(key, commit(1, { committer: 1, now: at(10) }))
+      expect(await view(at(30) - 1)).toMatchObject({ idle: [] })
+      expect(await view(at(30))).toMatchObject({ idle: [0, 2] })
+      expect(await view(at(40))).toMatchObject({ idle: [0, 1, 2] })
+      await store.appendCommit(key, { ...adding(2, part('dave', 2)), removed: [2], now: at(40) })
+      expect(await view(at(41))).toMatchObject({ idle: [1] })
+    })
+
+    test('whoever is removed is idle no more; whoever is back by a void counts from then', async () => {
+      const at = (minutes: number) => start + minutes * minute
+      await store.appendCommit(key, commit(1, { removed: [1, 2], now: at(20) }))
+      expect(await view(at(50))).toMatchObject({ idle: [0] })
+      const back = { added: [], removed: [2], now: at(21), dueAt: at(22) }
+      await store.appendVoid(key, { epoch: 2, voided: 2, message: utf8('void'), ...back })
+      expect(await view(at(51) - 1)).toMatchObject({ idle: [0] })
+      expect(await view(at(51))).toMatchObject({ idle: [0, 2] })
+    })
+
     test('nobody is in a meeting without this group', async () => {
       const elsewhere = { ...key, groupId: utf8('another') }
       const attachment = { connection: 'a', instance: 'one', leaf: 0 }
       const times = { dueAt: start, leaseUntil }
       expect(await store.attach(elsewhere, attachment, times)).toBe(false)
       expect(await store.detach(elsewhere, 'a', start)).toBe(false)
-      expect(await store.readPresence(elsewhere, { now: start, graceMs })).toBeUndefined()
-      await store.markLeaving(elsewhere, 0)
+      expect(await store.readPresence(elsewhere, { now: start, graceMs, idleMs })).toBeUndefined()
+      await store.markLeaving(elsewhere, 0, envelope)
       await store.renewLease(elsewhere, 'one', start)
       expect(await view()).toMatchObject({ present: [], leaving: [] })
     })

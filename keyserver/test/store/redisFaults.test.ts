@@ -117,7 +117,9 @@ describe.skipIf(redisMissing)('the Redis store', () => {
       groupInfo: utf8('info 1'),
     })
     expect(await store.listWaiting(key, start)).toEqual([waiting('carol')])
-    expect(await store.readPresence(key, { now: start, graceMs: minute })).toMatchObject({
+    expect(
+      await store.readPresence(key, { now: start, graceMs: minute, idleMs: minute }),
+    ).toMatchObject({
       present: [1],
     })
     expect(await store.listMeetings(null, 5)).toMatchObject({ meetingIds: ['standup'] })
@@ -277,7 +279,7 @@ describe.skipIf(redisMissing)('the Redis store', () => {
     const attachment = { connection: 'a', instance: 'one', leaf: 0 }
     await store.attach(key, attachment, { dueAt: start, leaseUntil: start + minute })
     await store.addWaiting(key, waiting('dave'), { waiting: 5, now: start })
-    await store.markLeaving(key, 0)
+    await store.markLeaving(key, 0, utf8('why'))
     await store.appendProposal(key, proposal(0, 'a'))
     await store.appendCommit(key, adding(0, part('bob')))
     await store.addStatus(key, 2, { leaf: 0, status: 'failed', signature: utf8('signature') })

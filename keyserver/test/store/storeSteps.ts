@@ -33,6 +33,7 @@ const givingBack = step('give back', {
   stale,
   entries: fc.array(fc.constantFrom('proposal', 'commit', 'void'), { minLength: 1, maxLength: 4 }),
   uploaded: fc.boolean(),
+  committers: fc.uniqueArray(leaf, { maxLength: 2 }),
   added: fc.uniqueArray(leaf, { maxLength: 2 }),
   removed: fc.uniqueArray(leaf, { maxLength: 2 }),
   tree,
@@ -138,6 +139,7 @@ export class StoreWalk {
           records,
           snapshot: { ...treeOf(step.tree), seq: last.seq, groupInfo: text('info'), overdue: [] },
           epochAfter: group.epoch + commits - (records.length - commits - proposals(records)),
+          committers: step.committers,
           added: step.added,
           removed: step.removed,
           now,
@@ -163,7 +165,7 @@ export class StoreWalk {
       case 'renew':
         return await store.renewLease(at, step.instance, now + 80)
       case 'leave':
-        return await store.markLeaving(at, step.leaf)
+        return await store.markLeaving(at, step.leaf, text('why'))
       case 'status': {
         const { leaf, status } = step
         const seq = group.head + (step.stale ? -1 : 0)
@@ -201,7 +203,7 @@ export class StoreWalk {
       commits: await Promise.all(refs.map((epoch) => store.findCommit(at, epoch))),
       snapshot: await store.readSnapshot(at),
       groupInfo: await store.readGroupInfo(at),
-      presence: await store.readPresence(at, { now, graceMs: 40 }),
+      presence: await store.readPresence(at, { now, graceMs: 40, idleMs: 200 }),
       waiting: await store.listWaiting(at, now),
       welcomes: await Promise.all(refs.map((ref) => store.findWelcome(at, refOf(ref), now))),
       trees: await Promise.all(

@@ -22,6 +22,7 @@ import {
 } from './storeSamples.ts'
 
 const graceMs = 10_000
+const idleMs = 30 * minute
 
 function undoing(changes: Partial<VoidAppend> = {}): VoidAppend {
   return {
@@ -145,7 +146,7 @@ export function describeUndoing(open: OpenStore): void {
       await store.appendVoid(key, undoing({ epoch: 2, voided: 2, added: [2], removed: [1], dueAt }))
       const attach = (connection: string, leaf: number) =>
         store.attach(key, { connection, instance: 'one', leaf }, { dueAt, leaseUntil: dueAt })
-      expect(await store.readPresence(key, { now: start, graceMs })).toMatchObject({
+      expect(await store.readPresence(key, { now: start, graceMs, idleMs })).toMatchObject({
         nextDue: dueAt,
       })
       expect(await attach('c', 2)).toBe(false)
@@ -202,6 +203,7 @@ export function describeUndoing(open: OpenStore): void {
       ],
       snapshot: { ...snapshot(5, 'back'), overdue: [4, 11] },
       epochAfter: 1,
+      committers: [4, 0],
       added: [4],
       removed: [0],
       now: start,
@@ -221,9 +223,11 @@ export function describeUndoing(open: OpenStore): void {
       expect(await store.readSnapshot(key)).toEqual(snapshot())
       await store.appendProposal(key, proposal(1, 'on'))
       expect(await store.readSnapshot(key)).toEqual(returned().snapshot)
-      expect(await store.readPresence(key, { now: start + minute, graceMs })).toMatchObject({
-        overdue: [4],
-      })
+      expect(await store.readPresence(key, { now: start + minute, graceMs, idleMs })).toMatchObject(
+        {
+          overdue: [4],
+        },
+      )
     })
 
     test('are refused where the log has gone on', async () => {

@@ -10,6 +10,7 @@ import {
   asLeafList,
   leavesOf,
   recordOf,
+  requestsOf,
   snapshotOf,
   statusesOf,
   waitingOf,
@@ -75,7 +76,7 @@ export function redisStore(
       const tree = [treeHash, ratchetTree, asLeafList(overdue)]
       const keepFor = expiresAt + keptAfterMs - now
       const reply = listOf(
-        await run(key, scripts.createGroup, groupInfo, ...tree, dueAt, expiresAt, keepFor),
+        await run(key, scripts.createGroup, groupInfo, ...tree, now, dueAt, expiresAt, keepFor),
       )
       const [outcome, id, epoch, head, foundedBy] = reply
       if (textOf(outcome) === 'created') {
@@ -131,11 +132,12 @@ export function redisStore(
     },
 
     async appendReturned(key, returned) {
-      const { epoch, head, epochAfter, dueAt, added, removed, snapshot, records } = returned
+      const { epoch, head, epochAfter, now, dueAt, snapshot, records } = returned
       const reply = await run(
         key,
         scripts.appendReturned,
-        ...[epoch, head, epochAfter, dueAt, asLeafList(added), asLeafList(removed)],
+        ...[epoch, head, epochAfter, now, dueAt],
+        ...[returned.committers, returned.added, returned.removed].map(asLeafList),
         ...[snapshot.seq, snapshot.groupInfo, snapshot.treeHash, snapshot.ratchetTree],
         ...[asLeafList(snapshot.overdue), retainedBytes],
         ...records.flatMap(({ kind, epoch, at, message, upload }) => [
@@ -247,18 +249,20 @@ export function redisStore(
       return (await run(key, scripts.renewLease, instance, until)) === 1
     },
 
-    async markLeaving(key, leaf) {
-      await run(key, scripts.markLeaving, leaf)
+    async markLeaving(key, leaf, envelope) {
+      await run(key, scripts.markLeaving, leaf, envelope)
     },
 
-    async readPresence(key, { now, graceMs }) {
-      const reply = await run(key, scripts.readPresence, now, graceMs)
+    async readPresence(key, { now, graceMs, idleMs }) {
+      const reply = await run(key, scripts.readPresence, now, graceMs, now - idleMs)
       if (reply === null) return undefined
-      const [expiresAt, present, overdue, leaving, nextDue] = listOf(reply)
+      const [expiresAt, present, overdue, leaving, nextDue, requests, idle] = listOf(reply)
       return {
         present: leavesOf(present),
         overdue: leavesOf(overdue),
+        idle: leavesOf(idle),
         leaving: leavesOf(leaving),
+        requests: requestsOf(requests),
         nextDue: textOf(nextDue) === '' ? null : numberOf(nextDue),
         expiresAt: numberOf(expiresAt),
       }

@@ -90,6 +90,13 @@ export function statusesOf(reply: unknown): readonly StoredStatus[] {
     .sort((a, b) => a.leaf - b.leaf)
 }
 
+/** Leaf and envelope of each. */
+export function requestsOf(reply: unknown): ReadonlyMap<number, Bytes> {
+  return new Map(
+    tuplesOf(listOf(reply), 2).map(([leaf, envelope]) => [numberOf(leaf), bytesOf(envelope)]),
+  )
+}
+
 /** Leaf indices in ascending order. */
 export function leavesOf(reply: unknown): readonly number[] {
   return listOf(reply)

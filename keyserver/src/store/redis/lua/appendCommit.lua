@@ -3,7 +3,7 @@
 -- commit.
 -- KEYS group log sizes snapshots commits statuses trees treesUntil treesSeq waiting waitingOwner
 --   waitingUntil waitingOrder welcomes welcomesUntil welcomesLeaf welcomesSeq refs rates attached
---   connected due leaving
+--   connected due leaving requests paths
 -- ARGV groupId epoch after now message groupInfo welcome committer often since dueAt joinedBy added
 --   removed treeHash ratchetTree overdue treeUntil welcomeUntil refUntil retained, then of each part of the
 --   Welcome: ref leaf welcome
@@ -12,7 +12,7 @@
 local
   group, log, sizes, snapshots, commits, statuses, trees, treesUntil, treesSeq, waiting,
   waitingOwner, waitingUntil, waitingOrder, welcomes, welcomesUntil, welcomesLeaf, welcomesSeq,
-  refs, rates, attached, connected, due, leaving
+  refs, rates, attached, connected, due, leaving, requests, paths
   = unpack(KEYS)
 local
   groupId, epoch, after, now, message, groupInfo, welcome, committer, often, since, dueAt, joinedBy,
@@ -46,7 +46,8 @@ lately[#lately + 1] = now
 local seq = append(head, 'commit', epoch, now, message, groupInfo, welcome ~= '' and welcome or nil)
 redis.call('HINCRBY', group, 'epoch', 1)
 redis.call('ZADD', commits, seq, epoch)
-changeMembers(removed, added, dueAt)
+redis.call('ZADD', paths, now, committer)
+changeMembers(removed, added, dueAt, now)
 -- Whoever takes its own old leaf's place by an external commit has committed no less often.
 redis.call('HSET', rates, committer, table.concat(lately, ' '))
 
@@ -75,6 +76,6 @@ if treeHash ~= '' then
 end
 expireWithGroup(
   log, sizes, snapshots, commits, trees, treesUntil, treesSeq,
-  welcomes, welcomesUntil, welcomesLeaf, welcomesSeq, refs, rates, due
+  welcomes, welcomesUntil, welcomesLeaf, welcomesSeq, refs, rates, due, paths
 )
 return result

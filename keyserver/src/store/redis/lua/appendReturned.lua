@@ -1,20 +1,20 @@
 #!lua
 -- Compares the epoch and the log's end, and appends entries that the log had lost.
 -- KEYS group log sizes snapshots commits statuses trees treesUntil welcomes welcomesUntil
---   welcomesLeaf welcomesSeq rates attached connected due leaving
--- ARGV groupId epoch after epochAfter dueAt added removed snapshotSeq groupInfo treeHash ratchetTree
---   overdue retained, then of each entry: kind epoch at message uploaded ('' | 'info' | 'welcome')
+--   welcomesLeaf welcomesSeq rates attached connected due leaving requests paths
+-- ARGV groupId epoch after epochAfter now dueAt committers added removed snapshotSeq groupInfo
+--   treeHash ratchetTree overdue retained, then of each entry: kind epoch at message uploaded ('' | 'info' | 'welcome')
 --   groupInfo welcome
 -- RESULT 'appended' seq | 'epoch-mismatch' epoch head | 'group-unknown'
 local
   group, log, sizes, snapshots, commits, statuses, trees, treesUntil, welcomes, welcomesUntil,
-  welcomesLeaf, welcomesSeq, rates, attached, connected, due, leaving
+  welcomesLeaf, welcomesSeq, rates, attached, connected, due, leaving, requests, paths
   = unpack(KEYS)
 local
-  groupId, epoch, after, epochAfter, dueAt, added, removed, snapshotSeq, groupInfo, treeHash,
-  ratchetTree, overdue, retained
-  = unpack(ARGV, 1, 13)
-local firstRecord = 14
+  groupId, epoch, after, epochAfter, now, dueAt, committers, added, removed, snapshotSeq, groupInfo,
+  treeHash, ratchetTree, overdue, retained
+  = unpack(ARGV, 1, 15)
+local firstRecord = 16
 --- @include append
 --- @include changeMembers
 --- @include keepSnapshot
@@ -34,7 +34,8 @@ for i = firstRecord, #ARGV, 7 do
   if kind == 'void' then redis.call('ZREM', commits, tonumber(madeIn) - 1) end
 end
 redis.call('HSET', group, 'epoch', epochAfter)
-changeMembers(removed, added, dueAt)
+for leaf in string.gmatch(committers, '%d+') do redis.call('ZADD', paths, now, leaf) end
+changeMembers(removed, added, dueAt, now)
 keepSnapshot(snapshotSeq, groupInfo, treeHash, ratchetTree, overdue, retained)
-expireWithGroup(log, sizes, snapshots, commits, trees, due)
+expireWithGroup(log, sizes, snapshots, commits, trees, due, paths)
 return { 'appended', tonumber(head) }

@@ -1,12 +1,13 @@
 #!lua
 -- Compares the epoch and the log's end, appends, and takes back what the commit there had brought.
 -- KEYS group log sizes snapshots commits statuses trees treesUntil treesSeq welcomes welcomesUntil
---   welcomesLeaf welcomesSeq rates attached connected due leaving
+--   welcomesLeaf welcomesSeq rates attached connected due leaving requests paths
 -- ARGV groupId epoch now voided message dueAt added removed
 -- RESULT 'appended' seq | 'epoch-mismatch' epoch head | 'group-unknown'
 local
   group, log, sizes, snapshots, commits, statuses, trees, treesUntil, treesSeq, welcomes,
-  welcomesUntil, welcomesLeaf, welcomesSeq, rates, attached, connected, due, leaving
+  welcomesUntil, welcomesLeaf, welcomesSeq, rates, attached, connected, due, leaving, requests,
+  paths
   = unpack(KEYS)
 local groupId, epoch, now, voided, message, dueAt, added, removed = unpack(ARGV)
 --- @include append
@@ -21,7 +22,7 @@ if current ~= epoch or head ~= voided then return { 'epoch-mismatch', current, h
 local seq = append(head, 'void', epoch, now, message)
 redis.call('HINCRBY', group, 'epoch', -1)
 redis.call('ZREM', commits, tonumber(epoch) - 1)
-changeMembers(added, removed, dueAt)
+changeMembers(added, removed, dueAt, now)
 dropWelcomesAt(welcomesSeq, voided)
 
 local bySeq = redis.call('HGETALL', treesSeq)
@@ -41,5 +42,5 @@ if snapshot == voided and before then
   redis.call('HDEL', group, 'beforeSeq', 'beforeTree')
   dropTree(snapshotTree)
 end
-expireWithGroup(log, sizes, due)
+expireWithGroup(log, sizes, due, paths)
 return { 'appended', seq }

@@ -2,15 +2,17 @@
 -- Gives the meeting a group, unless it has one.
 -- KEYS group log sizes snapshots commits statuses trees treesUntil treesSeq waiting waitingOwner
 --   waitingUntil waitingOrder welcomes welcomesUntil welcomesLeaf welcomesSeq refs rates attached
---   connected leases due leaving
--- ARGV groupId groupInfo treeHash ratchetTree overdue dueAt expiresAt keepFor
+--   connected leases due leaving requests paths
+-- ARGV groupId groupInfo treeHash ratchetTree overdue now dueAt expiresAt keepFor
 -- RESULT 'created' | 'exists' groupId epoch head foundedBy
 local
   group, log, sizes, snapshots, commits, statuses, trees, treesUntil, treesSeq, waiting,
   waitingOwner, waitingUntil, waitingOrder, welcomes, welcomesUntil, welcomesLeaf, welcomesSeq,
-  refs, rates, attached, connected, leases, due, leaving
+  refs, rates, attached, connected, leases, due, leaving, requests, paths
   = unpack(KEYS)
-local groupId, groupInfo, treeHash, ratchetTree, overdue, dueAt, expiresAt, keepFor = unpack(ARGV)
+local
+  groupId, groupInfo, treeHash, ratchetTree, overdue, now, dueAt, expiresAt, keepFor
+  = unpack(ARGV)
 --- @include expireWithGroup
 
 local existing = redis.call('HMGET', group, 'id', 'epoch', 'head', 'foundedBy')
@@ -27,5 +29,6 @@ redis.call('PEXPIRE', group, keepFor)
 redis.call('HSET', snapshots, '0:groupInfo', groupInfo, '0:overdue', overdue)
 redis.call('HSET', trees, treeHash, ratchetTree)
 redis.call('ZADD', due, dueAt, 0)
-expireWithGroup(snapshots, trees, due)
+redis.call('ZADD', paths, now, 0)
+expireWithGroup(snapshots, trees, due, paths)
 return { 'created' }

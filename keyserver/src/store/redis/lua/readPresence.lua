@@ -1,9 +1,9 @@
 -- Who is there, after taking away the connections of instances whose lease is over.
--- KEYS group attached connected leases due leaving
--- ARGV groupId now graceMs
--- RESULT expiresAt present overdue leaving nextDue ('' for never) | nothing
-local group, attached, connected, leases, due, leaving = unpack(KEYS)
-local groupId, now, graceMs = unpack(ARGV)
+-- KEYS group attached connected leases due leaving requests paths
+-- ARGV groupId now graceMs idleSince
+-- RESULT expiresAt present overdue leaving nextDue ('' for never) requests idle | nothing
+local group, attached, connected, leases, due, leaving, requests, paths = unpack(KEYS)
+local groupId, now, graceMs, idleSince = unpack(ARGV)
 --- @include detach
 --- @include expireWithGroup
 
@@ -27,4 +27,6 @@ return {
   redis.call('ZRANGEBYSCORE', due, '-inf', now),
   redis.call('SMEMBERS', leaving),
   nextDue[2] or '',
+  redis.call('HGETALL', requests),
+  redis.call('ZRANGEBYSCORE', paths, '-inf', idleSince),
 }

@@ -1,11 +1,13 @@
 --- @include dropWelcome
--- `gone` and `come` are leaf indices, separated by commas.
-local function changeMembers(gone, come, dueAt)
+-- `gone` and `come` are leaf indices, separated by commas; keys count as new from an Add on.
+local function changeMembers(gone, come, dueAt, now)
   local left = {}
   for leaf in string.gmatch(gone, '%d+') do
     dropWelcomesAt(welcomesLeaf, leaf)
     redis.call('ZREM', due, leaf)
     redis.call('SREM', leaving, leaf)
+    redis.call('HDEL', requests, leaf)
+    redis.call('ZREM', paths, leaf)
     redis.call('HDEL', rates, leaf)
     if redis.call('HDEL', connected, leaf) == 1 then left[leaf] = true end
   end
@@ -15,5 +17,8 @@ local function changeMembers(gone, come, dueAt)
       if left[string.match(all[i + 1], '^%d+')] then redis.call('HDEL', attached, all[i]) end
     end
   end
-  for leaf in string.gmatch(come, '%d+') do redis.call('ZADD', due, dueAt, leaf) end
+  for leaf in string.gmatch(come, '%d+') do
+    redis.call('ZADD', due, dueAt, leaf)
+    redis.call('ZADD', paths, now, leaf)
+  end
 end

@@ -20,6 +20,7 @@ export { systemClock, systemRandom } from './edge/platform.ts'
 export type { TokenSource } from './edge/serverConnection.ts'
 export {
   type FrameCryptor,
+  type FrameCryptorHost,
   MediaError,
   type MediaErrorCode,
   type MediaSource,

@@ -10,7 +10,12 @@ import { platformCrypto, systemClock, systemRandom } from './edge/platform.ts'
 import { connectServer, type TokenSource } from './edge/serverConnection.ts'
 import { socketTransport } from './edge/socketTransport.ts'
 import { IsolatedEmitter } from './isolatedEmitter.ts'
-import { createWorkerFrameCryptor, type FrameCryptor, type MediaSource } from './media/index.ts'
+import {
+  createWorkerFrameCryptor,
+  type FrameCryptor,
+  type FrameCryptorHost,
+  type MediaSource,
+} from './media/index.ts'
 import type { ChatMessage, ChatReaction, EpochView, MeetingEvents } from './meetingEvents.ts'
 import type { ChatCounts } from './session/chat.ts'
 import { suiteOf } from './session/enterMeeting.ts'
@@ -53,7 +58,7 @@ export interface JoinOptions {
   /** Makes the way to the keyserver; socket.io to `keyserver` where not given. */
   readonly transport?: () => DeliveryTransport
   /** Made when media is first protected; the worker's where not given. */
-  readonly createFrameCryptor?: () => FrameCryptor
+  readonly createFrameCryptor?: (host: FrameCryptorHost) => FrameCryptor
 }
 
 export interface ConnectMediaOptions {
@@ -94,13 +99,17 @@ export class SecureMeeting {
     this.#options = options
     this.#keys = new MeetingKeys({
       store: () => this.#session.store,
-      createFrameCryptor:
-        options.createFrameCryptor ??
-        (() =>
+      createFrameCryptor: () => {
+        const keyWorn = (epoch: bigint) => this.#session.keyWorn(epoch)
+        return (
+          options.createFrameCryptor?.({ keyWorn }) ??
           createWorkerFrameCryptor({
             clock,
             onFailure: (error) => this.#events.emit('problem', error),
-          })),
+            onKeyWorn: keyWorn,
+          })
+        )
+      },
       currentGroup: () => (this.#ended === undefined ? this.#session.group : undefined),
     })
     const { meetingId, identity, trust, invitation } = options

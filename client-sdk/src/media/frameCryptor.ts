@@ -29,6 +29,12 @@ export interface FrameCryptorStats {
   readonly receivers: readonly ReceiverStats[]
 }
 
+/** What a frame cryptor asks of its meeting. */
+export interface FrameCryptorHost {
+  /** A sending key of this epoch has encrypted three quarters of what it may: another is needed. */
+  keyWorn(epoch: bigint): void
+}
+
 /** Encrypts and decrypts the media of one meeting. Fails closed: no frame passes it in clear. */
 export interface FrameCryptor {
   /**

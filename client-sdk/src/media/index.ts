@@ -4,6 +4,7 @@ export { MediaError, type MediaErrorCode } from './error.ts'
 export type {
   EpochKeys,
   FrameCryptor,
+  FrameCryptorHost,
   FrameCryptorStats,
   MediaSource,
 } from './frameCryptor.ts'

@@ -21,6 +21,8 @@ export type WorkerMessage =
   /** The first frame of whom it expects has been opened. */
   | { readonly type: 'authentic'; readonly id: TransformId }
   | { readonly type: 'epoch-refused'; readonly epoch: bigint; readonly code: SFrameErrorCode }
+  /** A sending key of this epoch has encrypted three quarters of what it may. */
+  | { readonly type: 'key-worn'; readonly epoch: bigint }
   | { readonly type: 'stats'; readonly request: number; readonly stats: FrameCryptorStats }
   | { readonly type: 'closed' }
 

@@ -15,6 +15,8 @@ export interface WorkerFrameCryptorOptions {
   readonly createWorker?: () => MediaWorker
   /** The cryptor cannot go on: `media-worker-failed`, `media-epoch-refused`. Media stays silent. */
   readonly onFailure?: (error: MediaError) => void
+  /** A key has encrypted three quarters of what it may: the session is to begin a new epoch. */
+  readonly onKeyWorn?: (epoch: bigint) => void
 }
 
 /** A receiver whose track shows nothing before a frame of its sender has been authenticated. */
@@ -43,6 +45,7 @@ class WorkerFrameCryptor implements FrameCryptor {
   readonly #clock: Clock
   readonly #worker: MediaWorker
   readonly #onFailure: (error: MediaError) => void
+  readonly #onKeyWorn: (epoch: bigint) => void
   readonly #attached: Confirmations<void>
   readonly #stats: Confirmations<FrameCryptorStats>
   readonly #receivers = new Map<TransformId, HeldReceiver>()
@@ -52,6 +55,7 @@ class WorkerFrameCryptor implements FrameCryptor {
   constructor(options: WorkerFrameCryptorOptions) {
     this.#clock = options.clock
     this.#onFailure = options.onFailure ?? (() => {})
+    this.#onKeyWorn = options.onKeyWorn ?? (() => {})
     this.#attached = new Confirmations(options.clock)
     this.#stats = new Confirmations(options.clock)
     this.#worker = (options.createWorker ?? createMediaWorker)()
@@ -140,6 +144,9 @@ class WorkerFrameCryptor implements FrameCryptor {
             cause: new SFrameError(message.code, 'refused by the media worker'),
           }),
         )
+        break
+      case 'key-worn':
+        this.#onKeyWorn(message.epoch)
         break
       case 'stats':
         this.#stats.confirm(message.request, message.stats)

@@ -23,6 +23,12 @@ import { refusal, SessionError } from './sessionError.ts'
  */
 export const chatRetention = { pastEpochs: 1, pastEpochMs: 10_000, resumptionPsks: 0 }
 
+/**
+ * Each message has a key of its own, and a ratchet 2^32 of them (RFC 9420 §9.1); beyond, it refuses
+ * with `secret-tree-exhausted`.
+ */
+const generationsPerEpoch = 2 ** 32
+
 /** Messages that came before the commit that begins their epoch, as with several keyservers they may. */
 const futureLimits = { epochs: 2, messages: 64, bytes: 256 << 10, milliseconds: 10_000 }
 
@@ -61,6 +67,8 @@ export interface ChatHost {
   received(message: ChatReceived): void
   missed(leaf: LeafIndex, count: number): void
   problem(error: ConclaveError): void
+  /** Three quarters of what we may send in this epoch have been sent. */
+  keyWorn(epoch: bigint): void
 }
 
 /** Messages that were not taken, without a word. */
@@ -90,13 +98,17 @@ export class Chat {
   #run: Bytes
   /** Message keys that are ours to use. */
   #reserved: { readonly group: Group; left: number } | undefined
+  readonly #wornAfter: number
+  #protected = { epoch: -1n, messages: 0 }
   #started: { readonly epoch: bigint; readonly run: Bytes; readonly number: number } | undefined
   #repeated = 0
   #untimely = 0
   #cancelPrune: (() => void) | undefined
 
-  constructor(host: ChatHost) {
+  /** @param generations messages that may be sent in an epoch */
+  constructor(host: ChatHost, generations = generationsPerEpoch) {
     this.#host = host
+    this.#wornAfter = Math.ceil((generations * 3) / 4)
     this.#run = host.random(runBytes)
     this.#order = new MessageOrder(host.clock, {
       deliver: (message) => message && host.received(message),
@@ -228,10 +240,12 @@ export class Chat {
     const group = this.#host.group()
     if (group === undefined || !this.#host.connected()) return failed(unreachable())
     let message: Bytes
-    const position = this.#position(group.epoch, number)
+    const { epoch } = group
+    const position = this.#position(epoch, number)
     try {
       await this.#reserve(group)
       message = await group.protect(content(position))
+      this.#count(epoch)
     } catch (error) {
       // Proposals wait for a commit (RFC 9420 §12.4), one has just begun the next epoch, or the
       // store is full.
@@ -260,6 +274,12 @@ export class Chat {
       this.#reserved = { group, left: reservedMessages }
     }
     this.#reserved.left -= 1
+  }
+
+  #count(epoch: bigint): void {
+    const messages = this.#protected.epoch === epoch ? this.#protected.messages + 1 : 1
+    this.#protected = { epoch, messages }
+    if (messages === this.#wornAfter) this.#host.keyWorn(epoch)
   }
 
   #position(epoch: bigint, number: number): Position {

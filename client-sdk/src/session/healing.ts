@@ -12,7 +12,8 @@ const againMs = 5_000
 /**
  * When our own leaf's keys are to be renewed, so that whoever has got hold of them knows nothing of
  * what comes (post-compromise security, RFC 9750 §8.2.2): at least every ten minutes, and after the
- * device has slept, while it may have been in other hands. Members do so at different times.
+ * device has slept, while it may have been in other hands. Members do so at different times. Also
+ * when a key has protected nearly as much as it may.
  */
 export class Healing {
   readonly #clock: Clock
@@ -32,6 +33,12 @@ export class Healing {
   /** Our leaf has new keys, or keys that were made at that time, in milliseconds since 1970. */
   renewed(madeAt = this.#clock.now()): void {
     this.#dueAt = madeAt + this.#jittered(renewAfterMs)
+    this.#lookLater()
+  }
+
+  /** Our keys are to be renewed now, whatever their age. */
+  hasten(): void {
+    this.#dueAt = Math.min(this.#dueAt, this.#clock.now())
     this.#lookLater()
   }
 

@@ -144,6 +144,7 @@ export class MeetingSession {
       missed: (leaf, count) => events.missed(leaf, count),
       problem,
       reserve: (group, count) => this.#reserveMessages(group, count),
+      keyWorn: (epoch) => this.keyWorn(epoch),
     })
     this.#entrance = new Entrance(
       {
@@ -213,6 +214,11 @@ export class MeetingSession {
     const invited = claimed.filter((_, i) => added[i])
     if (claimed.length > 0 && invited.length === 0) throw inviteeUnknown(identity)
     return invited.map(({ deviceKey }) => ({ identity, deviceKey }))
+  }
+
+  /** A key of this epoch has protected nearly as much as it may. */
+  keyWorn(epoch: bigint): void {
+    this.#participation?.keyWorn(epoch)
   }
 
   #placeOrThrow(): Participation {

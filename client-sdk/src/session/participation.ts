@@ -220,6 +220,11 @@ export class Participation {
     await this.#keeper.now()
   }
 
+  /** A key of this epoch has protected nearly as much as it may: a commit of ours ends the epoch. */
+  keyWorn(epoch: bigint): void {
+    if (epoch === this.group.epoch) this.#healing.hasten()
+  }
+
   /** Whether and when it is our turn to commit; to be asked whenever something has changed. */
   reconsider(): void {
     const { isCommitting, failed } = this.#membership

@@ -74,6 +74,18 @@ describe('the keys of our own leaf', () => {
     expect(due).toEqual([0])
   })
 
+  it('are renewed at once where they are to be, until they are', () => {
+    const { clock, due, healing: ours } = healing()
+    clock.advance(minute)
+    ours.hasten()
+    expect(due).toEqual([])
+    clock.advance(5_000)
+    expect(due).toEqual([minute, minute + 5_000])
+    ours.renewed()
+    clock.advance(8 * minute - 1)
+    expect(due).toHaveLength(2)
+  })
+
   it('are renewed when the clock was set back', () => {
     const { clock, due } = healing()
     clock.advance(minute)

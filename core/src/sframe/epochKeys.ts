@@ -2,6 +2,7 @@ import type { Secret } from '../crypto/secret/secret.ts'
 import type { FrameAead } from './aead.ts'
 import { deriveSecret, SFrameKey } from './cipher.ts'
 import type { SFrameCipherSuite } from './cipherSuite.ts'
+import type { KeyUsage } from './keyUsage.ts'
 import {
   encodeContext,
   encodeKid,
@@ -31,11 +32,12 @@ export interface EpochInstall {
   readonly incarnation: number
 }
 
-/** A key to send with and the counters that are left of it. */
+/** A key to send with, the counters that are left of it and how much it has encrypted. */
 export interface SendingKey {
   readonly epoch: bigint
   readonly key: SFrameKey
   readonly counter: SendCounter
+  readonly usage: KeyUsage
 }
 
 export type EpochKeyRefusal =
@@ -71,6 +73,7 @@ export class EpochKeys {
   readonly #secret: Secret
   readonly #ownLeaf: number
   readonly #incarnation: number
+  readonly #newUsage: () => KeyUsage
   readonly #leaves: Set<number>
   readonly #removed: Set<number>
   readonly #receiving = new Map<string, SenderKeys>()
@@ -82,6 +85,7 @@ export class EpochKeys {
     layout: KidLayout,
     install: Omit<EpochInstall, 'removedLeaves'>,
     removed: Iterable<number>,
+    newUsage: () => KeyUsage,
   ) {
     this.#suite = suite
     this.#aead = aead
@@ -90,6 +94,7 @@ export class EpochKeys {
     this.#secret = deriveSecret(suite, install.baseKey)
     this.#ownLeaf = install.ownLeaf
     this.#incarnation = install.incarnation
+    this.#newUsage = newUsage
     this.#leaves = new Set(install.leaves)
     this.#removed = new Set(removed)
   }
@@ -133,7 +138,12 @@ export class EpochKeys {
     let sending = this.#sending.get(source)
     if (sending === undefined) {
       const sender = { leaf: this.#ownLeaf, source, incarnation: this.#incarnation }
-      sending = { epoch: this.epoch, key: this.#derive(sender), counter: new SendCounter() }
+      sending = {
+        epoch: this.epoch,
+        key: this.#derive(sender),
+        counter: new SendCounter(),
+        usage: this.#newUsage(),
+      }
       this.#sending.set(source, sending)
     }
     return sending

@@ -2,7 +2,8 @@ import type { Bytes } from '../codec/bytes.ts'
 import type { FrameKeySource } from './frameKeys.ts'
 import type { MediaSource } from './mlsKeys.ts'
 
-export type EncryptRefusal = 'no-key' | 'counter-exhausted'
+/** `key-exhausted`: the key has encrypted as much as one may; the next epoch brings another. */
+export type EncryptRefusal = 'no-key' | 'counter-exhausted' | 'key-exhausted'
 
 export type EncryptResult =
   | { readonly ok: true; readonly ciphertext: Bytes; readonly epoch: bigint }
@@ -23,6 +24,9 @@ export class FrameEncryptor {
     const sending = this.#keys.sendingKey(this.#source)
     if (sending === undefined) return { ok: false, reason: 'no-key' }
     if (sending.counter.exhausted) return { ok: false, reason: 'counter-exhausted' }
+    if (!sending.usage.take(plaintext.length, metadata.length)) {
+      return { ok: false, reason: 'key-exhausted' }
+    }
     const ciphertext = await sending.key.encrypt(sending.counter.take(), metadata, plaintext)
     if (ciphertext === undefined) return { ok: false, reason: 'no-key' }
     return { ok: true, ciphertext, epoch: sending.epoch }

@@ -9,6 +9,7 @@ import {
   type SendingKey,
 } from './epochKeys.ts'
 import { SFrameError } from './error.ts'
+import { KeyUsage } from './keyUsage.ts'
 import {
   CONCLAVE_KID_LAYOUT,
   checkLeaf,
@@ -59,6 +60,8 @@ export class FrameKeys implements FrameKeySource {
   readonly #aead: FrameAead
   readonly #clock: Clock
   readonly #layout: KidLayout
+  readonly #keyBlocks: number | undefined
+  readonly #onWorn: (epoch: bigint) => void
   /** By what a KID shows of the epoch, so that a new epoch evicts the old one of the same bits. */
   readonly #epochs = new Map<number, Installed>()
   readonly #cancelSwitches = new Set<() => void>()
@@ -66,12 +69,25 @@ export class FrameKeys implements FrameKeySource {
   #sending: EpochKeys | undefined
   #closed = false
 
-  /** @throws SFrameError `sframe-unsupported-suite` */
-  constructor(options: { aead: FrameAead; clock: Clock; suite?: number; layout?: KidLayout }) {
+  /**
+   * @param options `keyBlocks`: what one sending key may encrypt, `KEY_BLOCKS` unless told; `onWorn`:
+   *   a sending key of this epoch has encrypted three quarters of that
+   * @throws SFrameError `sframe-unsupported-suite`
+   */
+  constructor(options: {
+    aead: FrameAead
+    clock: Clock
+    suite?: number
+    layout?: KidLayout
+    keyBlocks?: number
+    onWorn?: (epoch: bigint) => void
+  }) {
     this.suite = cipherSuite(options.suite ?? AES_128_GCM_SHA256_128)
     this.#aead = options.aead
     this.#clock = options.clock
     this.#layout = options.layout ?? CONCLAVE_KID_LAYOUT
+    this.#keyBlocks = options.keyBlocks
+    this.#onWorn = options.onWorn ?? (() => {})
   }
 
   /** The epoch that {@link sendingKey} uses now. */
@@ -95,7 +111,10 @@ export class FrameKeys implements FrameKeySource {
 
     const bits = epochInKid(this.#layout, install.epoch)
     this.#forget(bits)
-    const keys = new EpochKeys(this.suite, this.#aead, this.#layout, install, removed)
+    const { epoch } = install
+    const newUsage = () =>
+      new KeyUsage({ limit: this.#keyBlocks, onWorn: () => this.#onWorn(epoch) })
+    const keys = new EpochKeys(this.suite, this.#aead, this.#layout, install, removed, newUsage)
     install.baseKey.fill(0)
     this.#epochs.set(bits, { keys, expiresAt: Number.POSITIVE_INFINITY, cancelExpiry: () => {} })
     this.#newest = keys

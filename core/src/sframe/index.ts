@@ -26,6 +26,7 @@ export {
   SEND_DELAY_MS,
 } from './frameKeys.ts'
 export { decodeHeader, encodeHeader, MAX_HEADER_LENGTH, type SFrameHeader } from './header.ts'
+export { KEY_BLOCKS, KeyUsage } from './keyUsage.ts'
 export {
   BASE_KEY_EXPORTER_LABEL,
   CONCLAVE_KID_LAYOUT,

@@ -3,6 +3,7 @@ import {
   FrameEncryptor,
   type FrameKeySource,
   FrameKeys,
+  KeyUsage,
   SendCounter,
   type SFrameKey,
 } from '@conclave/core/sframe'
@@ -162,10 +163,11 @@ describe('SFrame frames', () => {
 
   it('need only keyFor and sendingKey: a static key is enough', async () => {
     const found = party.member(0).sendingKey('camera')
+    const usage = new KeyUsage()
     const key = found?.key as SFrameKey
     const source: FrameKeySource = {
       keyFor: () => ({ ok: true, key, authenticated: () => key }),
-      sendingKey: () => ({ epoch: 1n, key, counter: new SendCounter(900n) }),
+      sendingKey: () => ({ epoch: 1n, key, counter: new SendCounter(900n), usage }),
     }
     const frame = await encryptFrame(new FrameEncryptor(source, 'camera'))
     const result = await new FrameDecryptor(source, camera).decrypt(METADATA, frame)
@@ -177,7 +179,7 @@ describe('SFrame frames', () => {
     const counter = new SendCounter(2n ** 64n - 1n)
     const source: FrameKeySource = {
       keyFor: () => ({ ok: false, reason: 'unknown-key' }),
-      sendingKey: () => ({ epoch: 1n, key, counter }),
+      sendingKey: () => ({ epoch: 1n, key, counter, usage: new KeyUsage() }),
     }
     const encryptor = new FrameEncryptor(source, 'camera')
     expect(await encryptor.encrypt(METADATA, PLAINTEXT)).toMatchObject({ ok: true })

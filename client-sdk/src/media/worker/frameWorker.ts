@@ -23,6 +23,7 @@ export class FrameWorker {
   readonly #clock: Clock
   readonly #aead: FrameAead
   readonly #post: (message: WorkerMessage) => void
+  readonly #keyBlocks: number | undefined
   readonly #senders = new Map<TransformId, SendTransform<EncodedFrame>>()
   readonly #receivers = new Map<TransformId, ReceiveTransform<EncodedFrame>>()
   #keys: FrameKeys | undefined
@@ -33,10 +34,13 @@ export class FrameWorker {
     readonly clock: Clock
     readonly aead: FrameAead
     readonly post: (message: WorkerMessage) => void
+    /** What one sending key may encrypt, in blocks; `KEY_BLOCKS` unless told. */
+    readonly keyBlocks?: number
   }) {
     this.#clock = options.clock
     this.#aead = options.aead
     this.#post = options.post
+    this.#keyBlocks = options.keyBlocks
   }
 
   handle(message: PageMessage): void {
@@ -106,6 +110,8 @@ export class FrameWorker {
       aead: this.#aead,
       clock: this.#clock,
       ...(suite === undefined ? {} : { suite }),
+      ...(this.#keyBlocks === undefined ? {} : { keyBlocks: this.#keyBlocks }),
+      onWorn: (epoch) => this.#post({ type: 'key-worn', epoch }),
     })
     for (const transformer of this.#early.splice(0)) this.attach(transformer)
   }

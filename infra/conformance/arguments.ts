@@ -13,6 +13,7 @@ groups see of it. It founds meetings of its own and leaves them to be closed by 
   --token TOKEN           a token for every meeting; what needs others is skipped
                           (without either: POST /dev/token, as in the keyserver's development)
   --grace-ms N            the keyserver's grace period (default 10000)
+  --idle-ms N             how long a member may go without a commit of its own; a check waits for it
   --waiting-limit N       KeyPackages that may wait in one group (default 256)
   --durable yes|no        whether acknowledged entries are to survive a crash; unset: not checked
   --patience-ms N         how long a reply or notice may take (default 10000)
@@ -30,6 +31,7 @@ export interface Arguments {
     | { readonly kind: 'secret'; readonly secret: string }
     | { readonly kind: 'token'; readonly token: string }
   readonly graceMs: number
+  readonly idleMs: number | undefined
   readonly waitingJoiners: number
   readonly durable: boolean | undefined
   readonly patienceMs: number
@@ -56,6 +58,8 @@ export function readArguments(
     urls,
     access: accessOf(values['token-secret-env'], values.token, environment),
     graceMs: wholeNumber('--grace-ms', values['grace-ms'] ?? '10000'),
+    idleMs:
+      values['idle-ms'] === undefined ? undefined : wholeNumber('--idle-ms', values['idle-ms']),
     waitingJoiners: wholeNumber('--waiting-limit', values['waiting-limit'] ?? '256'),
     durable: yesOrNo('--durable', values.durable),
     patienceMs: wholeNumber('--patience-ms', values['patience-ms'] ?? '10000'),
@@ -84,6 +88,7 @@ function parse(args: readonly string[]) {
         'token-secret-env': { type: 'string' },
         token: { type: 'string' },
         'grace-ms': { type: 'string' },
+        'idle-ms': { type: 'string' },
         'waiting-limit': { type: 'string' },
         durable: { type: 'string' },
         'patience-ms': { type: 'string' },

@@ -28,6 +28,7 @@ export type Section =
   | 'Commits that cannot be applied (1.1)'
   | 'Entries that the log has lost (1.1)'
   | 'Application messages (1.2)'
+  | 'Removal by a host (1.3)'
   | 'KeyPackage directory (1.1)'
   | 'Refusals'
 
@@ -38,6 +39,8 @@ export type Need =
   | 'people'
   /** Whether acknowledged entries survive a crash. */
   | 'durable'
+  /** How long a member may go without a commit of its own. */
+  | 'idle'
 
 /** What a check has seen is not what the protocol promises. */
 export class NotConforming extends Error {

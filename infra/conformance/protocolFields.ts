@@ -14,6 +14,7 @@ export const replyFields: { readonly [N in RequestName]: readonly string[] } = {
   report: ['outcome'],
   giveBack: ['head'],
   send: [],
+  remove: ['leaves'],
   publish: ['remaining', 'lastResort'],
   stock: ['remaining', 'lastResort'],
   claim: ['keyPackages'],

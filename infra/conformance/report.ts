@@ -20,6 +20,7 @@ const needed = {
   secret: 'the secret of access tokens',
   people: 'tokens for several people',
   durable: '--durable',
+  idle: '--idle-ms',
 } as const
 
 export function summary(results: readonly Result[]): string {

@@ -15,6 +15,8 @@ export interface Target {
   /** Whether acknowledged entries survive a crash, where that is known. */
   readonly durable: boolean | undefined
   readonly graceMs: number
+  /** How long a member may go without a commit of its own, where a check may wait for that. */
+  readonly idleMs?: number | undefined
   /** KeyPackages that may wait in one group. */
   readonly waitingJoiners: number
   /** How long a reply or notice may take. */

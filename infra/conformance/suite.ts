@@ -6,6 +6,7 @@ import { entryStatuses } from './checks/entryStatuses.ts'
 import { externalCommits } from './checks/externalCommits.ts'
 import { founding } from './checks/founding.ts'
 import { hostileInput } from './checks/hostileInput.ts'
+import { hostRemovals } from './checks/hostRemovals.ts'
 import { messages } from './checks/messages.ts'
 import { presence } from './checks/presence.ts'
 import { removals } from './checks/removals.ts'
@@ -27,6 +28,7 @@ export const checks: readonly Check[] = [
   ...externalCommits,
   ...entryStatuses,
   ...messages,
+  ...hostRemovals,
   ...directory,
   ...hostileInput,
   ...replies,
@@ -87,7 +89,7 @@ async function runCheck(target: Target, check: Check): Promise<Result> {
   }
 }
 
-function provides({ tokens, durable }: Target, need: Need): boolean {
+function provides({ tokens, durable, idleMs }: Target, need: Need): boolean {
   switch (need) {
     case 'secret':
       return tokens === 'any'
@@ -95,6 +97,8 @@ function provides({ tokens, durable }: Target, need: Need): boolean {
       return tokens !== 'fixed'
     case 'durable':
       return durable !== undefined
+    case 'idle':
+      return idleMs !== undefined
   }
 }
 

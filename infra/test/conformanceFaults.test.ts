@@ -11,7 +11,7 @@ describe('a keyserver that', () => {
   const patienceMs = 2000
 
   test.each(faults)('$name fails the checks that look there', async (planted) => {
-    const { url } = await keyserver()
+    const { url } = await keyserver(planted.options)
     const forEveryMeeting = await token({ identity: 'anybody', meeting: '*' })
     const faulty = await relay(url, planted.plant({ forEveryMeeting }))
     const looking = chosen(checks, planted.looking)

@@ -99,6 +99,7 @@ export const replySchemas = {
   report: replyWith({ outcome }),
   giveBack: replyWith({ head: seq }),
   send: replyWith({}),
+  remove: replyWith({ leaves }),
   publish: replyWith(stock),
   stock: replyWith(stock),
   claim: replyWith({ keyPackages }),

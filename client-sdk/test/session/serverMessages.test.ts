@@ -19,10 +19,11 @@ const answers: readonly [RequestName, object, object, readonly object[]][] = [
     [{ keyPackages: bytes }, { keyPackages: [bytes] }],
   ],
   ['mailbox', { mail: packMail([letter]) }, { mail: [letter] }, [{ mail: bytes }, {}]],
+  ['remove', { leaves: [1, 2] }, {}, [{}, { leaves: 1 }, { leaves: [-1] }]],
   ['collect', {}, {}, []],
 ]
 
-describe('answers of minor version 1', () => {
+describe('answers beyond minor version 0', () => {
   it.each(answers)('to %s are read, and refused where they are no such answers', (...answer) => {
     const [name, sent, read, broken] = answer
     const reply = { ok: true, ...sent }

@@ -7,6 +7,7 @@ import { AccessError } from './accessError.ts'
  * - `publish`: send media through the SFU
  * - `subscribe`: receive media from the SFU
  * - `invite`: take other people's KeyPackages from the directory, to add them while they are away
+ * - `remove`: have the keyserver propose to remove people from the meeting, as a host
  * - `manage`: what the app's backend may: list, inspect and end meetings, remove people, issue tokens
  */
 export interface Grants {
@@ -14,12 +15,20 @@ export interface Grants {
   readonly publish?: boolean
   readonly subscribe?: boolean
   readonly invite?: boolean
+  readonly remove?: boolean
   readonly manage?: boolean
 }
 
 export type Grant = keyof Grants
 
-export const GRANT_NAMES: readonly Grant[] = ['join', 'publish', 'subscribe', 'invite', 'manage']
+export const GRANT_NAMES: readonly Grant[] = [
+  'join',
+  'publish',
+  'subscribe',
+  'invite',
+  'remove',
+  'manage',
+]
 
 /** The meeting of a token that is good for every meeting. */
 export const ANY_MEETING = '*'

@@ -13,7 +13,7 @@ export const protocolVersion = 1
 /**
  * What a client may rely on beyond the first minor version: 1 brought external commits, statuses
  * and `void`, giving entries back, and the KeyPackage directory; 2 application messages; 3 the head
- * with `attach`. Whoever names none is of minor version 0 and is served as before.
+ * with `attach`, and removal by a host. Whoever names none is of minor version 0 and is served as before.
  */
 export const protocolMinor = 3
 export const deliveryNamespace = '/delivery'
@@ -226,6 +226,24 @@ export interface ClientRequests {
       readonly message: Bytes
     }
     reply: object
+  }
+  /**
+   * Proposes to remove every leaf of a person; takes a token with the grant `remove` or `manage`,
+   * and a connection that speaks for a leaf.
+   */
+  remove: {
+    request: {
+      readonly groupId: Bytes
+      readonly identity: string
+      /** The leaf that asks. */
+      readonly leafIndex: number
+      /** Its signed word for each leaf that is to go (removalEnvelope.ts), packed. */
+      readonly words: Bytes
+    }
+    reply: {
+      /** All that are proposed for removal; none where nobody has this identity. */
+      readonly leaves: readonly number[]
+    }
   }
   /** Adds KeyPackages of one device to the directory; needs no meeting. */
   publish: {

@@ -119,6 +119,27 @@ export const removals: readonly Check[] = [
     },
   },
   {
+    id: 'removal.idle',
+    promise: 'who makes no commit for too long is proposed for removal, although it is connected',
+    section: 'Presence',
+    needs: 'idle',
+    waitsForGrace: true,
+    run: async (site) => {
+      const [alice, bob] = await site.pair()
+      const { idleMs = 0 } = site.target
+      const pass = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
+      await pass(idleMs * 0.6)
+      await bob.receiveUpTo(await alice.commit())
+      same('the head', (await alice.resume()).head, alice.seen)
+      await pass(idleMs * 0.4)
+      const seq = await alice.commit()
+      await alice.receiveUpTo(seq + 1)
+      same('removals proposed', [...alice.group.public.pendingRemovals], [bob.leafIndex])
+      await alice.commit()
+      same('the members', alice.group.members.length, 1)
+    },
+  },
+  {
     id: 'removal.unattached',
     promise: 'who was added and goes before it has attached is absent from then on',
     section: 'Presence',

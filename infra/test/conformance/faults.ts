@@ -1,4 +1,10 @@
-import { packEntries, packJoiners, packKeyPackages } from '@conclave/core/delivery'
+import {
+  packEntries,
+  packJoiners,
+  packKeyPackages,
+  packRemovalWords,
+} from '@conclave/core/delivery'
+import type { KeyserverOptions } from '@conclave/keyserver'
 import {
   accepting,
   appended,
@@ -29,6 +35,8 @@ export interface PlantedFault {
   readonly name: string
   /** Every run has a fault of its own: some remember. */
   readonly plant: (tokens: { readonly forEveryMeeting: string }) => Fault
+  /** What the keyserver behind it is told otherwise. */
+  readonly options?: Partial<KeyserverOptions>
   /** The checks that are run, as `--only` names them. */
   readonly looking: readonly string[]
   /** Those of them that fail; the others pass. */
@@ -269,6 +277,44 @@ export const faults: readonly PlantedFault[] = [
     plant: () => ({ keepsTheDead: true }),
     looking: ['removal.absent', 'removal.unattached', 'wait.withdrawn', 'wait.newest'],
     fail: ['removal.absent', 'removal.unattached', 'wait.withdrawn'],
+  },
+  {
+    name: 'lets members be idle for ever',
+    plant: () => ({}),
+    options: { idleMs: 3_600_000 },
+    looking: ['removal.idle'],
+    fail: ['removal.idle'],
+  },
+  {
+    name: 'lets anybody remove others',
+    plant: () => accepting('remove', withCode('not-permitted'), { leaves: [2, 3] }),
+    looking: ['remove.'],
+    fail: ['remove.grant'],
+  },
+  {
+    name: 'removes at the word of any leaf',
+    plant: () => accepting('remove', withCode('presence-invalid'), { leaves: [2, 3] }),
+    looking: ['remove.'],
+    fail: ['remove.speaks'],
+  },
+  {
+    name: 'does not say who has asked for a removal',
+    plant: () => ({
+      answer: ({ name, request }, forward) =>
+        name === 'remove' ? forward({ ...request, words: packRemovalWords([]) }) : forward(),
+    }),
+    looking: ['remove.'],
+    fail: ['remove.person'],
+  },
+  {
+    name: 'removes one device of a person',
+    plant: () =>
+      replying('remove', ({ leaves, ...reply }) => ({
+        ...reply,
+        leaves: [leaves].flat().slice(0, 1),
+      })),
+    looking: ['remove.'],
+    fail: ['remove.person'],
   },
   {
     name: 'never tells that a group has ended',

@@ -29,6 +29,8 @@ export function token(request: TokenRequest, at = clock.now()): Promise<string> 
 
 /** A short grace period, and lists that are soon full. */
 export const graceMs = 500
+/** Longer than any check takes that does not wait for it. */
+export const idleMs = 10_000
 const waitingJoiners = 8
 
 /** A keyserver that takes tokens of `accessSecret`. */
@@ -40,7 +42,7 @@ export async function keyserver(options: Partial<KeyserverOptions> = {}): Promis
     randomBytes: systemRandom,
   })
   const limits = { waitingJoiners, ...options.limits }
-  return await TestServer.start({ graceMs, ...options, access, limits })
+  return await TestServer.start({ graceMs, idleMs, ...options, access, limits })
 }
 
 /** Instances of one keyserver over one Redis that is as durable as production asks for. */
@@ -61,5 +63,6 @@ export async function redisKeyservers(count: number): Promise<readonly TestServe
 }
 
 export function targetAt(urls: readonly string[], patienceMs: number): Target {
-  return { urls, token, tokens: 'any', durable: false, graceMs, waitingJoiners, patienceMs }
+  const times = { graceMs, idleMs, patienceMs }
+  return { urls, token, tokens: 'any', durable: false, waitingJoiners, ...times }
 }

@@ -243,6 +243,8 @@ export class Connection {
     if (!parsed.ok) return answer(parsed)
     const entered = this.#entered
     if (entered === undefined) return answer(notEntered())
+    const forbidden = name === 'remove' ? this.#forbids(requireRemoving) : undefined
+    if (forbidden !== undefined) return answer(forbidden)
     if (name === 'send' && !this.#mayPass(parsed.request as RequestOf<'send'>, entered)) {
       return answer(refuse('rate-limited', 'too many messages'))
     }
@@ -319,6 +321,11 @@ export class Connection {
       return refuse('not-permitted', error.message, { detail: error.code })
     }
   }
+}
+
+/** @throws AccessError `token-grant-missing` */
+function requireRemoving(claims: AccessClaims): void {
+  requireGrant(claims, claims.grants.manage === true ? 'manage' : 'remove')
 }
 
 function isDirectoryRequest(name: RequestName): name is DirectoryRequestName {

@@ -27,6 +27,8 @@ const shortBytes = bytes(256)
 const mlsMessage = bytes(maxMessageBytes)
 /** A list that is packed: as much as a packet holds. */
 const packed = bytes(maxPacketBytes)
+/** Signed words for each leaf of a person. */
+const packedWords = bytes(1 << 16)
 const sequenceNumber = z.int().min(0)
 const leafIndex = z.int().min(0).max(0xffffffff)
 
@@ -73,6 +75,12 @@ export const requestSchemas: Schemas = {
     groupInfo: mlsMessage,
   }),
   send: z.object({ groupId: shortBytes, message: bytes(maxApplicationMessageBytes) }),
+  remove: z.object({
+    groupId: shortBytes,
+    identity: z.string().min(1).max(MAX_NAME_LENGTH),
+    leafIndex,
+    words: packedWords,
+  }),
   publish: z.object({
     keyPackages: packed,
     lastResort: bytes(maxKeyPackageBytes).nullable(),

@@ -74,13 +74,14 @@ export class Attendance {
     await this.#attach(id, leaf)
   }
 
-  /** Whether the connection speaks for a leaf that is still its member's. */
-  speaksForMember({ id }: Participant): boolean {
+  /** The leaf that the connection speaks for, where that is still its member's. */
+  leafOf({ id }: Pick<Participant, 'id'>): LeafIndex | undefined {
     const attached = this.#here.get(id)
-    if (attached === undefined) return false
+    if (attached === undefined) return undefined
     const { tree } = this.#log.followed.publicGroup
     const key = tree.leafNode(attached.leaf)?.signatureKey
-    return key !== undefined && equalBytes(key, attached.leafNode.signatureKey)
+    const isSame = key !== undefined && equalBytes(key, attached.leafNode.signatureKey)
+    return isSame ? attached.leaf : undefined
   }
 
   async #attach(connection: string, leaf: number): Promise<void> {
@@ -166,13 +167,9 @@ export class Attendance {
 
   /** Tells the store once more whether the connection is here, where it speaks for the same leaf. */
   async #repeat(connection: string): Promise<void> {
-    const here = this.#here.get(connection)
-    if (here === undefined) return await this.#detach(connection)
-    const { leaf, leafNode } = here
-    const key = this.#log.followed.publicGroup.tree.leafNode(leaf)?.signatureKey
-    if (key !== undefined && equalBytes(key, leafNode.signatureKey)) {
-      await this.#attach(connection, leaf)
-    }
+    if (!this.#here.has(connection)) return await this.#detach(connection)
+    const leaf = this.leafOf({ id: connection })
+    if (leaf !== undefined) await this.#attach(connection, leaf)
   }
 
   #cameOrWent(connection: string): void {

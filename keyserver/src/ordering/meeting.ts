@@ -188,6 +188,10 @@ export class Meeting implements MeetingHandlers {
     return this.#inGroup(request.groupId, (group) => group.send(participant, request))
   }
 
+  remove(participant: Participant, request: RequestOf<'remove'>): Promise<PackedReplyTo<'remove'>> {
+    return this.#inGroup(request.groupId, (group) => group.remove(participant, request))
+  }
+
   giveBack(_: Participant, request: RequestOf<'giveBack'>): Promise<PackedReplyTo<'giveBack'>> {
     return this.#inGroup(request.groupId, (group) => group.giveBack(request))
   }

@@ -29,6 +29,7 @@ import { describeMembers } from './members.ts'
 import { refuse } from './orderingError.ts'
 import { PacedTask } from './pacedTask.ts'
 import { checkPassing } from './passMessage.ts'
+import { removePerson } from './personRemoval.ts'
 import { WaitingRoom } from './waitingRoom.ts'
 
 export interface RemovalsChance {
@@ -176,6 +177,11 @@ export class OpenGroup {
       this.#environment.audience.message(this.#meetingId, notice, participant.id)
     }
     return passed
+  }
+
+  remove(participant: Participant, request: RequestOf<'remove'>): Promise<PackedReplyTo<'remove'>> {
+    const { store } = this.#environment
+    return removePerson(this, participant, request, store, () => this.#hasLearned())
   }
 
   async report(request: RequestOf<'report'>): Promise<PackedReplyTo<'report'>> {

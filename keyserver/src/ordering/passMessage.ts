@@ -34,7 +34,7 @@ export async function checkPassing(
   if (sent.epoch !== BigInt(epoch) && sent.epoch !== BigInt(epoch - 1)) {
     return refuse('epoch-mismatch', `the group is in epoch ${epoch}`)
   }
-  if (!attendance.speaksForMember(participant)) {
+  if (attendance.leafOf(participant) === undefined) {
     return refuse('presence-invalid', 'the connection speaks for no leaf of the group')
   }
   return { ok: true }

@@ -21,7 +21,7 @@ const groupId = new Uint8Array(16)
 const short = utf8('short')
 
 const entered = async (server: TestServer): Promise<TestClient> => {
-  const grants = { join: true, invite: true }
+  const grants = { join: true, invite: true, remove: true }
   const token = await server.mint({ identity: 'alice', meeting: 'standup', grants })
   const client = await server.connectWith({ token })
   expect(await client.enter('standup')).toMatchObject({ ok: true, group: null })
@@ -71,6 +71,7 @@ describe('a malformed request', () => {
     ['tree', 'treeHash', 256],
     ['report', 'signature', 256],
     ['send', 'message', maxApplicationMessageBytes],
+    ['remove', 'words', 1 << 16],
     ['giveBack', 'entries', maxMessageBytes],
     ['giveBack', 'groupInfo', maxMessageBytes],
   ])('"%s" with too large a %s is refused as that', async (name, field, limit) => {

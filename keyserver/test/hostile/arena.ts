@@ -145,6 +145,7 @@ async function payloadsOf(
       { groupId, message: words },
       { groupId, message: leaving },
     ],
+    remove: [{ groupId, identity: ben.identity, leafIndex: ann.leafIndex, words: signature }],
     giveBack: [
       given([{ seq: seen + 1, message }]),
       given(chain),

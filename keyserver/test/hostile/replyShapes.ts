@@ -38,6 +38,7 @@ const replies: { readonly [N in RequestName]: z.ZodType } = {
   report: z.strictObject({ ok, outcome: z.enum(['collecting', 'stands', 'voided']) }),
   giveBack: z.strictObject({ ok, head: count }),
   send: z.strictObject({ ok }),
+  remove: z.strictObject({ ok, leaves: z.array(count) }),
   publish: z.strictObject({ ok, ...stock }),
   stock: z.strictObject({ ok, ...stock }),
   claim: z.strictObject({ ok, keyPackages: bytes }),

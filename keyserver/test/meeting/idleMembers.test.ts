@@ -1,11 +1,10 @@
-import { decode } from '@conclave/core/codec'
-import { type LogEntry, type RemovalReason, readRemovalEnvelope } from '@conclave/core/delivery'
-import { MlsMessage, WireFormat } from '@conclave/core/wire'
+import type { LogEntry } from '@conclave/core/delivery'
 import { memoryStore } from '@conclave/keyserver'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { VirtualClock } from '../../../core/test/virtualClock.ts'
 import { checkMs } from '../../src/limits.ts'
 import { eventually } from '../support/eventually.ts'
+import { removalIn } from '../support/removalWords.ts'
 import { meetingOf, TestMember } from '../support/testMember.ts'
 import { TestServer } from '../support/testServer.ts'
 
@@ -13,11 +12,7 @@ const minute = 60_000
 const idleMs = 30 * minute
 const graceMs = 10_000
 
-function reasonIn({ message }: LogEntry): RemovalReason | undefined {
-  const decoded = decode(MlsMessage, message)
-  if (decoded.wireFormat !== WireFormat.publicMessage) return undefined
-  return readRemovalEnvelope(decoded.publicMessage.content.authenticatedData)?.reason
-}
+const reasonIn = (entry: LogEntry) => removalIn(entry).envelope?.reason
 
 describe('a member who renews no keys', () => {
   let clock: VirtualClock

@@ -18,6 +18,7 @@ export const wellFormed: { readonly [N in RequestName]: Readonly<Record<string, 
   report: { groupId, seq: 1, leafIndex: 0, status: 'failed', signature: short },
   giveBack: { groupId, after: 0, entries: short, groupInfo: short },
   send: { groupId, message: short },
+  remove: { groupId, identity: 'nobody', leafIndex: 0, words: new Uint8Array(1) },
   publish: { keyPackages: short, lastResort: null },
   stock: { deviceKey: short },
   claim: { identity: 'nobody' },
@@ -38,6 +39,7 @@ export const meetingRequests = [
   'report',
   'giveBack',
   'send',
+  'remove',
 ] as const satisfies readonly RequestName[]
 
 /** In an order that seeds of hostile clients rest on. */

@@ -1,16 +1,27 @@
 import { type Clock, ConclaveError, Lane } from '@conclave/core'
-import { type Bytes, CodecError, decode, encode, equalBytes, toHex } from '@conclave/core/codec'
+import {
+  type Bytes,
+  CodecError,
+  decode,
+  encode,
+  equalBytes,
+  fromUtf8,
+  toHex,
+} from '@conclave/core/codec'
 import { makeKeyPackageRef, type PublicCrypto } from '@conclave/core/crypto/public'
 import {
   type EntryStatusName,
+  encodeRemovalEnvelope,
   encodeVoid,
   type LogEntry,
   type Refusal,
+  type RemovalEnvelope,
   type ReplyTo,
   type RequestName,
   type RequestOf,
   type ServerNotices,
   unpackEntries,
+  unpackRemovalWords,
   verifyEntryStatus,
   type WaitingJoiner,
 } from '@conclave/core/delivery'
@@ -18,6 +29,7 @@ import { meetingPolicy } from '@conclave/core/meeting'
 import { PublicGroup } from '@conclave/core/mls/public'
 import {
   ContentType,
+  CredentialType,
   ExternalSender,
   type LeafIndex,
   MlsMessage,
@@ -105,17 +117,20 @@ export class TestDelivery {
   }
 
   /** The keyserver's own proposal. */
-  async remove(leaf: number): Promise<LogEntry> {
-    return await this.#lane.run(async () => {
-      const group = this.#current()
-      const signer = await this.#signer
-      const publicMessage = await signer.signRemoval(group.public.groupContext, leaf as LeafIndex)
-      group.public = (await group.public.withProposal(publicMessage)).group
-      const wireFormat = WireFormat.publicMessage
-      return this.append(
-        encode(MlsMessage, { version: ProtocolVersion.mls10, wireFormat, publicMessage }),
-      )
-    })
+  async remove(leaf: number, envelope?: RemovalEnvelope): Promise<LogEntry> {
+    return await this.#lane.run(() => this.#remove(leaf as LeafIndex, envelope))
+  }
+
+  async #remove(leaf: LeafIndex, envelope?: RemovalEnvelope): Promise<LogEntry> {
+    const group = this.#current()
+    const signer = await this.#signer
+    const said = envelope && encodeRemovalEnvelope(envelope)
+    const publicMessage = await signer.signRemoval(group.public.groupContext, leaf, said)
+    group.public = (await group.public.withProposal(publicMessage)).group
+    const wireFormat = WireFormat.publicMessage
+    return this.append(
+      encode(MlsMessage, { version: ProtocolVersion.mls10, wireFormat, publicMessage }),
+    )
   }
 
   /** Ends the group, as if everybody had been gone. */
@@ -287,6 +302,24 @@ export class TestDelivery {
       const described = group?.described.at(-1)
       if (described === undefined || !this.describes) return refuse('group-unknown')
       return { ok: true, ...described }
+    },
+    remove: async (_, { groupId, identity, leafIndex, words }) => {
+      const group = this.#known(groupId)
+      if (group === undefined) return refuse('group-unknown')
+      const signed = unpackRemovalWords(words)
+      const leaves = group.public.tree
+        .members()
+        .filter(({ leafNode: { credential } }) => {
+          const named = credential.credentialType === CredentialType.basic
+          return named && fromUtf8(credential.identity) === identity
+        })
+        .map((member) => member.leafIndex)
+      for (const leaf of leaves) {
+        const word = signed.find((each) => each.leafIndex === leaf)
+        const requester = word && { leafIndex, signature: word.signature }
+        await this.#remove(leaf, { reason: 'removed', requester })
+      }
+      return { ok: true, leaves }
     },
     // Sessions ask for none of these.
     publish: async () => refuse('request-malformed'),

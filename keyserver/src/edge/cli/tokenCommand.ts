@@ -16,6 +16,7 @@ const grantNames = Object.keys({
   publish: true,
   subscribe: true,
   invite: true,
+  remove: true,
   manage: true,
 } satisfies Record<Grant, true>)
 

@@ -2,7 +2,7 @@ import { type Clock, ConclaveError, type RandomBytes } from '@conclave/core'
 import { fromUtf8, utf8 } from '@conclave/core/codec'
 import type { SecretCrypto } from '@conclave/core/crypto/secret'
 import type { MeetingTrust } from '@conclave/core/meeting'
-import type { CommitEffect, Group } from '@conclave/core/mls/group'
+import type { Group } from '@conclave/core/mls/group'
 import { type Call, connectCall, type MediaProtection } from './call/index.ts'
 import type { Invitation } from './directory/invitation.ts'
 import { defaultStore } from './edge/defaultStore.ts'
@@ -26,6 +26,7 @@ import type { InvitedDevice } from './session/inviting.ts'
 import { MeetingKeys } from './session/meetingKeys.ts'
 import { MeetingRoster, participantUnknown } from './session/meetingRoster.ts'
 import { type EndReason, MeetingSession } from './session/meetingSession.ts'
+import type { MeetingEffect } from './session/removalRequests.ts'
 import { type Device, isSameDevice, type NamedDevice, type Participant } from './session/roster.ts'
 import {
   compareSafetyCodes,
@@ -359,6 +360,27 @@ export class SecureMeeting {
     return await this.#session.invite(identity)
   }
 
+  /**
+   * Removes somebody with all their devices; needs a token that grants `remove`. Resolves once the
+   * keyserver has proposed it, with the signed word that we asked; they are out when somebody's
+   * commit begins the next epoch, as `participantLeft` tells.
+   *
+   * @throws SessionError `participant-unknown`, `argument-invalid` where it is ourselves,
+   *   `keyserver-refused` with the detail `token-grant-missing`, `keyserver-unreachable`,
+   *   `session-ended`
+   */
+  async remove(identity: string): Promise<void> {
+    checkName('identity', identity)
+    if (this.#ended !== undefined) throw this.#ended
+    if (identity === this.self.identity) {
+      throw new SessionError('argument-invalid', 'whoever wants to go leaves')
+    }
+    const leaves = this.leavesOf(identity)
+    if (leaves.length === 0)
+      throw new SessionError('participant-unknown', 'nobody here has this identity')
+    await this.#session.remove(identity, leaves)
+  }
+
   /** Leaves: the others rotate their keys, and ours are wiped. Safe to call twice. */
   async leave(): Promise<void> {
     await this.#session.leave()
@@ -402,7 +424,7 @@ export class SecureMeeting {
     for (const each of changed) this.#events.emit('verificationChanged', each)
   }
 
-  #epochBegan(group: Group, effect: CommitEffect | undefined): void {
+  #epochBegan(group: Group, effect: MeetingEffect | undefined): void {
     const { joined, left, suspects } = this.#roster.epochBegan(group, effect)
     // Whoever has entered anew has not seen what became of the others.
     this.#keys.epochBegan(group, effect?.removed ?? left.map(({ participant }) => participant.leaf))
@@ -421,7 +443,7 @@ export class SecureMeeting {
   #sessionEnded(
     reason: EndReason,
     error: ConclaveError | undefined,
-    removal: CommitEffect | undefined,
+    removal: MeetingEffect | undefined,
   ): void {
     this.#ended = error ?? new SessionError('session-ended', `the meeting is over: ${reason}`)
     const departure = this.#roster.ended(reason, removal)

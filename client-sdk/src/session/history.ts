@@ -118,6 +118,8 @@ function departed(departure: Departure): string {
       return `left; ${object(departure.committedBy)} changed the keys`
     case 'absent':
       return `was out of touch, and ${removed(departure)}`
+    case 'idle':
+      return `had renewed no keys for long, and was ${removed(departure)}`
     case 'removed':
       return `was ${removed(departure)}`
     case 'replaced':
@@ -127,8 +129,10 @@ function departed(departure: Departure): string {
   }
 }
 
-function removed({ askedBy, committedBy }: Departure): string {
-  return `removed because ${object(askedBy)} asked for it; ${object(committedBy)} changed the keys`
+function removed({ askedBy, requestedBy, committedBy }: Departure): string {
+  const request = requestedBy === undefined ? '' : ` at the request of ${object(requestedBy)}`
+  const why = `because ${object(askedBy)} asked for it${request}`
+  return `removed ${why}; ${object(committedBy)} changed the keys`
 }
 
 const maxNamed = 10

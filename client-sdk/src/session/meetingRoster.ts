@@ -1,9 +1,10 @@
 import type { Clock } from '@conclave/core'
 import type { PublicSuite } from '@conclave/core/crypto/public'
-import type { CommitEffect, Group } from '@conclave/core/mls/group'
+import type { Group } from '@conclave/core/mls/group'
 import { pairFingerprint } from './fingerprint.ts'
 import { History, type HistoryEntry, type HistoryEvent } from './history.ts'
 import type { EndReason } from './meetingSession.ts'
+import type { MeetingEffect } from './removalRequests.ts'
 import { isSameDevice, type NamedDevice, type Participant, Roster } from './roster.ts'
 import { type Departure, noChange, type RosterChange, rosterChange } from './rosterChange.ts'
 import { type SafetyCode, safetyCodeOf } from './safetyCode.ts'
@@ -61,7 +62,7 @@ export class MeetingRoster {
   }
 
   /** @param effect missing for the epoch that we have entered in */
-  epochBegan(group: Group, effect: CommitEffect | undefined): MeetingChange {
+  epochBegan(group: Group, effect: MeetingEffect | undefined): MeetingChange {
     const { epoch, leafIndex } = group
     const { standingOf } = this.#verifications
     const before = this.#roster
@@ -90,7 +91,7 @@ export class MeetingRoster {
    * Tells how we were removed, if we were.
    * @param removal the commit that removed us
    */
-  ended(reason: EndReason, removal: CommitEffect | undefined): Departure | undefined {
+  ended(reason: EndReason, removal: MeetingEffect | undefined): Departure | undefined {
     const departure = removal && this.#ownDeparture(removal)
     this.#note((who) => ({ what: 'ended', who, reason, departure }))
     return departure
@@ -135,7 +136,7 @@ export class MeetingRoster {
     return own
   }
 
-  #ownDeparture(removal: CommitEffect): Departure | undefined {
+  #ownDeparture(removal: MeetingEffect): Departure | undefined {
     const before = this.#roster
     const after = before.after(removal, this.#verifications.standingOf)
     const { left } = rosterChange(before, after, removal.context.epoch, removal)

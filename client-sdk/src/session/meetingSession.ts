@@ -2,12 +2,7 @@ import { type Clock, ConclaveError, Lane } from '@conclave/core'
 import { type Bytes, equalBytes } from '@conclave/core/codec'
 import { protocolMinor, protocolVersion } from '@conclave/core/delivery'
 import { type MeetingTrust, meetingPolicy } from '@conclave/core/meeting'
-import {
-  type CommitEffect,
-  type Group,
-  type GroupEnvironment,
-  padme,
-} from '@conclave/core/mls/group'
+import { type Group, type GroupEnvironment, padme } from '@conclave/core/mls/group'
 import type { Invitation } from '../directory/invitation.ts'
 import { Chat, type ChatHost, chatRetention } from './chat.ts'
 import { DeliveryLink } from './deliveryLink.ts'
@@ -20,6 +15,7 @@ import { type Notice, NoticeQueue } from './noticeQueue.ts'
 import { OwnPlace } from './ownPlace.ts'
 import { type Beginning, Participation } from './participation.ts'
 import { closedByKeyserver } from './participationErrors.ts'
+import { type MeetingEffect, requestRemoval } from './removalRequests.ts'
 import type { SessionEnvironment } from './sessionEnvironment.ts'
 import { isTransient, isUnreachable, refusal, SessionError } from './sessionError.ts'
 import type { SessionStore } from './store.ts'
@@ -46,7 +42,7 @@ export type EndReason =
 
 export interface SessionEvents extends Pick<ChatHost, 'received' | 'missed'> {
   /** We are in, or a commit has been confirmed; `effect` is missing for the epoch we entered in. */
-  epochBegan(group: Group, effect: CommitEffect | undefined): void
+  epochBegan(group: Group, effect: MeetingEffect | undefined): void
   connectionChanged(connected: boolean): void
   progress(progress: JoinProgress): void
   /** We cannot follow the group any more, and enter it anew. */
@@ -57,7 +53,7 @@ export interface SessionEvents extends Pick<ChatHost, 'received' | 'missed'> {
   ended(
     reason: EndReason,
     error: ConclaveError | undefined,
-    removal: CommitEffect | undefined,
+    removal: MeetingEffect | undefined,
   ): void
 }
 
@@ -216,6 +212,14 @@ export class MeetingSession {
     return invited.map(({ deviceKey }) => ({ identity, deviceKey }))
   }
 
+  /**
+   * Has the keyserver propose to remove all leaves of a person.
+   * @throws SessionError `keyserver-refused`, `keyserver-unreachable`, `session-ended`
+   */
+  async remove(identity: string, leaves: readonly number[]): Promise<void> {
+    await requestRemoval(this.#link, this.#placeOrThrow().group, identity, leaves)
+  }
+
   /** A key of this epoch has protected nearly as much as it may. */
   keyWorn(epoch: bigint): void {
     this.#participation?.keyWorn(epoch)
@@ -360,7 +364,7 @@ export class MeetingSession {
     this.#events.epochBegan(group, undefined)
   }
 
-  #epochBegan(group: Group, effect: CommitEffect | undefined): void {
+  #epochBegan(group: Group, effect: MeetingEffect | undefined): void {
     if (this.#restoredEpoch !== undefined) return
     this.chat.epochBegan(group)
     this.#events.epochBegan(group, effect)
@@ -474,7 +478,7 @@ export class MeetingSession {
       : undefined
   }
 
-  #end(reason: EndReason, error?: ConclaveError, removal?: CommitEffect): void {
+  #end(reason: EndReason, error?: ConclaveError, removal?: MeetingEffect): void {
     if (this.#ended) return
     this.#ended = true
     this.#cancelRetry?.()

@@ -17,6 +17,7 @@ import { ProposalType, SenderType } from '@conclave/core/wire'
 import { commitClaims, committerKey, isCommit } from './commitClaims.ts'
 import { uploadedGroupInfo } from './enterMeeting.ts'
 import type { KeptMembership } from './keptPlace.ts'
+import { type MeetingEffect, withRequests } from './removalRequests.ts'
 import { SessionError } from './sessionError.ts'
 import { type Joiner, WaitingList } from './waitingList.ts'
 
@@ -31,9 +32,9 @@ export type EntryOutcome =
   /** A proposal that counts for nothing; the keyserver should not have let it through. */
   | { readonly kind: 'ignored'; readonly error: ConclaveError }
   /** A new epoch has begun. */
-  | { readonly kind: 'epoch'; readonly effect: CommitEffect }
+  | { readonly kind: 'epoch'; readonly effect: MeetingEffect }
   /** A commit has removed us. */
-  | { readonly kind: 'removed'; readonly effect: CommitEffect }
+  | { readonly kind: 'removed'; readonly effect: MeetingEffect }
   /** A commit that does not apply here. The group stays as it was, since it may be undone yet. */
   | { readonly kind: 'failed'; readonly error: ConclaveError }
   /** The commit that failed is undone. */
@@ -144,11 +145,18 @@ export class Membership {
     if (this.failed !== undefined) return { kind: 'inapplicable', error: this.failed.error }
     this.#lastSeq = seq
     this.#head = undefined
+    const before = this.#group.public
     const outcome = await this.#take({ seq, message })
-    if (outcome.kind === 'failed') {
-      this.#head = { seq, message, status: 'failed', error: outcome.error }
+    switch (outcome.kind) {
+      case 'failed':
+        this.#head = { seq, message, status: 'failed', error: outcome.error }
+        return outcome
+      case 'epoch':
+      case 'removed':
+        return { ...outcome, effect: await withRequests(outcome.effect, before) }
+      default:
+        return outcome
     }
-    return outcome
   }
 
   /**

@@ -1,5 +1,5 @@
 import { type Clock, ConclaveError, type RandomBytes } from '@conclave/core'
-import type { Bytes } from '@conclave/core/codec'
+import { type Bytes, emptyBytes } from '@conclave/core/codec'
 import {
   type LogEntry,
   packEntries,
@@ -7,6 +7,7 @@ import {
   presenceTbs,
   type RefusalCode,
   type ReplyTo,
+  readRemovalEnvelope,
   type WaitingJoiner,
 } from '@conclave/core/delivery'
 import type { CommitEffect, Group, PendingCommit } from '@conclave/core/mls/group'
@@ -31,6 +32,7 @@ import {
   violated,
   windowMissed,
 } from './participationErrors.ts'
+import type { MeetingEffect } from './removalRequests.ts'
 import { isTransient, refusal, type SessionError } from './sessionError.ts'
 import { StateKeeper } from './stateKeeper.ts'
 
@@ -72,10 +74,10 @@ export interface ParticipationHost {
   keep(state: KeptMembership): Promise<void>
   /** Runs a step after all that have been begun. */
   run(step: () => Promise<void>): void
-  epochBegan(group: Group, effect: CommitEffect | undefined): void
+  epochBegan(group: Group, effect: MeetingEffect | undefined): void
   problem(error: ConclaveError): void
   end(reason: 'closed' | 'failed', error?: ConclaveError): void
-  removed(effect: CommitEffect): void
+  removed(effect: MeetingEffect): void
   /** From here on we cannot follow; what comes after our epoch can be entered anew. */
   lost(error: ConclaveError): void
 }
@@ -519,10 +521,15 @@ function without(present: ReadonlySet<number>, removed: readonly number[]): Read
     : new Set([...present].filter((leaf) => !removed.includes(leaf)))
 }
 
-/** Whoever is absent for the grace period is removed by a proposal of the keyserver's. */
+/**
+ * Whoever is absent for the grace period is removed by a proposal of the keyserver's. Who is removed
+ * at somebody's word does not come back by itself.
+ */
 function removedByKeyserver({ proposals }: CommitEffect, { leafIndex }: Group): boolean {
   return proposals.removes.some(
-    ({ leafIndex: removed, sender }) =>
-      removed === leafIndex && sender.senderType === SenderType.external,
+    ({ leafIndex: removed, sender, authenticatedData = emptyBytes }) =>
+      removed === leafIndex &&
+      sender.senderType === SenderType.external &&
+      readRemovalEnvelope(authenticatedData)?.reason !== 'removed',
   )
 }

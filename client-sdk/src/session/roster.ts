@@ -1,8 +1,8 @@
 import { type Bytes, equalBytes, fromUtf8, toHex } from '@conclave/core/codec'
 import { memberOf } from '@conclave/core/meeting'
-import type { CommitEffect } from '@conclave/core/mls/group'
 import type { Member } from '@conclave/core/mls/treesync'
 import { CredentialType, type LeafNode } from '@conclave/core/wire'
+import type { MeetingEffect } from './removalRequests.ts'
 
 /** Somebody's device, as it is the same in every meeting. */
 export interface NamedDevice {
@@ -33,7 +33,10 @@ export interface Device extends NamedDevice, Standing {
 }
 
 /** What a commit does to who is there. */
-export type RosterEffect = Pick<CommitEffect, 'proposals' | 'added' | 'removed' | 'tree'>
+export type RosterEffect = Pick<
+  MeetingEffect,
+  'proposals' | 'added' | 'removed' | 'tree' | 'requests'
+>
 
 /** Tells the standing of a device with the one that is ours. */
 export type StandingOf = (own: NamedDevice, device: NamedDevice) => Standing

@@ -1,3 +1,5 @@
+import { emptyBytes } from '@conclave/core/codec'
+import { readRemovalEnvelope } from '@conclave/core/delivery'
 import { SenderType } from '@conclave/core/wire'
 import { isSameDevice, type Participant, type Roster, type RosterEffect } from './roster.ts'
 
@@ -20,9 +22,11 @@ export interface Departure {
   readonly epoch: bigint
   readonly reason: /** They said goodbye. */
     | 'left'
-    /** The keyserver asked for it, because they were out of touch. */
+    /** The keyserver asked for it, because they were out of touch, as it says. */
     | 'absent'
-    /** Another participant asked for it. */
+    /** The keyserver asked for it, because they had renewed no keys for too long, as it says. */
+    | 'idle'
+    /** Another participant asked for it, or the keyserver at somebody's word. */
     | 'removed'
     /** The same device has taken another leaf, by a commit of its own; it is among those who came. */
     | 'replaced'
@@ -30,6 +34,8 @@ export interface Departure {
     | 'unseen'
   /** Who proposed it; undefined where it was unseen. */
   readonly askedBy: Participant | 'keyserver' | undefined
+  /** At whose request the keyserver did so, where that participant has signed it. */
+  readonly requestedBy?: Participant | undefined
   /** Whose commit carried it out; undefined where it was unseen. */
   readonly committedBy: Participant | undefined
 }
@@ -76,7 +82,12 @@ export function rosterChange(
   const left = removes.flatMap((remove): readonly Left[] => {
     const participant = before.at(remove.leafIndex)
     if (participant === undefined || (inPlace && remove === old)) return []
-    const asked = askedFor(remove, before, committedBy)
+    const requester = effect.requests?.get(remove.leafIndex)
+    const requestedBy = requester === undefined ? undefined : before.at(requester)
+    const asked = {
+      ...askedFor(remove, before, committedBy),
+      ...(requestedBy !== undefined && { requestedBy }),
+    }
     return [{ participant, departure: { epoch, ...asked, committedBy } }]
   })
   const joined = (leaf: number, way: Arrival['way']): readonly Joined[] => {
@@ -94,14 +105,23 @@ export function rosterChange(
 }
 
 function askedFor(
-  { leafIndex, kind, sender }: RosterEffect['proposals']['removes'][number],
+  {
+    leafIndex,
+    kind,
+    sender,
+    authenticatedData = emptyBytes,
+  }: RosterEffect['proposals']['removes'][number],
   before: Roster,
   committedBy: Participant | undefined,
 ): Pick<Departure, 'reason' | 'askedBy'> {
   if (kind === 'self-remove') return { reason: 'left', askedBy: before.at(leafIndex) }
   switch (sender.senderType) {
     case SenderType.external:
-      return { reason: 'absent', askedBy: 'keyserver' }
+      // An older keyserver gives no reason, and removes for absence as a rule.
+      return {
+        reason: readRemovalEnvelope(authenticatedData)?.reason ?? 'absent',
+        askedBy: 'keyserver',
+      }
     case SenderType.newMemberCommit:
       return { reason: 'replaced', askedBy: committedBy }
     default:

@@ -350,7 +350,8 @@ export class SecureMeeting {
    * Adds the devices of somebody who is away, with KeyPackages that those have published
    * (`DeviceDirectory`); needs a token that grants `invite`. Resolves with the devices that were
    * added: none where all of them are here already. Whoever does not come within the keyserver's
-   * grace period is taken out again, and the Welcome stays for them as an invitation.
+   * grace period is taken out again, and the Welcome stays for them as an invitation. While we are
+   * entering the meeting anew it waits.
    *
    * @throws SessionError `invitee-unknown`, `keyserver-refused`, `keyserver-unreachable`,
    *   `argument-invalid`, `session-ended`
@@ -375,10 +376,7 @@ export class SecureMeeting {
     if (identity === this.self.identity) {
       throw new SessionError('argument-invalid', 'whoever wants to go leaves')
     }
-    const leaves = this.leavesOf(identity)
-    if (leaves.length === 0)
-      throw new SessionError('participant-unknown', 'nobody here has this identity')
-    await this.#session.remove(identity, leaves)
+    await this.#session.remove(identity)
   }
 
   /** Leaves: the others rotate their keys, and ours are wiped. Safe to call twice. */

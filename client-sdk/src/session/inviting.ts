@@ -24,6 +24,12 @@ export interface ClaimedKeyPackage extends InvitedDevice {
   readonly encoded: Bytes
 }
 
+/** Our place in the group, as far as inviting needs it. */
+export interface InvitingPlace {
+  readonly group: Group
+  invite(claimed: ClaimedKeyPackage): Promise<boolean>
+}
+
 /** Devices of one identity; a keyserver that keeps its limits has fewer. */
 const maxDevices = 32
 
@@ -87,4 +93,17 @@ export function inviteeUnknown(identity: string): SessionError {
   return new SessionError('invitee-unknown', `no device of ${identity} can be invited`, {
     remedy: 'Ask them to open the application once, so that their device publishes KeyPackages.',
   })
+}
+
+/** Has them added; whether each is in then. In a place that was lost before, they may be already. */
+export async function addClaimed(
+  place: InvitingPlace,
+  claimed: readonly ClaimedKeyPackage[],
+): Promise<readonly boolean[]> {
+  const { keys } = place.group.public.tree
+  return await Promise.all(
+    claimed.map((one) =>
+      keys.memberWithSignatureKey(one.signatureKey) === undefined ? place.invite(one) : true,
+    ),
+  )
 }

@@ -9,7 +9,7 @@ import { DeliveryLink } from './deliveryLink.ts'
 import { type Entered, suiteOf } from './enterMeeting.ts'
 import { Entrance, type JoinProgress } from './entrance.ts'
 import type { MeetingIdentity, MeetingLeaf } from './identity.ts'
-import { claimDevices, type InvitedDevice, inviteeUnknown } from './inviting.ts'
+import { addClaimed, claimDevices, type InvitedDevice, inviteeUnknown } from './inviting.ts'
 import { Membership } from './membership.ts'
 import { type Notice, NoticeQueue } from './noticeQueue.ts'
 import { OwnPlace } from './ownPlace.ts'
@@ -87,6 +87,8 @@ export class MeetingSession {
   #returningTo: Bytes | undefined
   /** Where an earlier process was, until we know how the group has gone on since. */
   #restoredEpoch: bigint | undefined
+  /** Those who wait for our next place. */
+  #awaited: PromiseWithResolvers<Participation> | undefined
   #losses = 0
   #begunAt = 0
   #takingNotices = false
@@ -202,11 +204,11 @@ export class MeetingSession {
    *   `session-ended`
    */
   async invite(identity: string): Promise<readonly InvitedDevice[]> {
-    const place = this.#placeOrThrow()
     const problem = (error: ConclaveError) => this.#events.problem(error)
-    const claimed = await claimDevices(this.#link, place.group, identity, problem)
-    const participation = this.#placeOrThrow()
-    const added = await Promise.all(claimed.map((one) => participation.invite(one)))
+    const claimed = await this.#inPlace(({ group }) =>
+      claimDevices(this.#link, group, identity, problem),
+    )
+    const added = await this.#inPlace((place) => addClaimed(place, claimed))
     const invited = claimed.filter((_, i) => added[i])
     if (claimed.length > 0 && invited.length === 0) throw inviteeUnknown(identity)
     return invited.map(({ deviceKey }) => ({ identity, deviceKey }))
@@ -214,10 +216,11 @@ export class MeetingSession {
 
   /**
    * Has the keyserver propose to remove all leaves of a person.
-   * @throws SessionError `keyserver-refused`, `keyserver-unreachable`, `session-ended`
+   * @throws SessionError `participant-unknown`, `keyserver-refused`, `keyserver-unreachable`,
+   *   `session-ended`
    */
-  async remove(identity: string, leaves: readonly number[]): Promise<void> {
-    await requestRemoval(this.#link, this.#placeOrThrow().group, identity, leaves)
+  async remove(identity: string): Promise<void> {
+    await this.#inPlace(({ group }) => requestRemoval(this.#link, group, identity))
   }
 
   /** A key of this epoch has protected nearly as much as it may. */
@@ -225,9 +228,24 @@ export class MeetingSession {
     this.#participation?.keyWorn(epoch)
   }
 
-  #placeOrThrow(): Participation {
-    if (this.#participation !== undefined && !this.#ended) return this.#participation
-    throw new SessionError('session-ended', 'we are not in the meeting')
+  /** Does it in the place that we have in the group; where that is lost meanwhile, in the next. */
+  async #inPlace<T>(act: (place: Participation) => Promise<T>): Promise<T> {
+    for (;;) {
+      if (this.#ended) throw over()
+      const place = this.#participation ?? (await this.#placed())
+      try {
+        return await act(place)
+      } catch (error) {
+        if (this.#ended) throw over()
+        if (place === this.#participation) throw error
+      }
+    }
+  }
+
+  /** Our next place, once we have it. */
+  #placed(): Promise<Participation> {
+    this.#awaited ??= Promise.withResolvers()
+    return this.#awaited.promise
   }
 
   /** Says goodbye, waits for the log to have it, and wipes everything, in the store too. */
@@ -341,6 +359,8 @@ export class MeetingSession {
       lost: (error) => this.#lose(error),
     })
     this.#participation = participation
+    this.#awaited?.resolve(participation)
+    this.#awaited = undefined
     if (beginning.restored === true) this.#restoredEpoch = group.epoch
     else this.#announce(group, { restored: false })
     await this.#follow(participation)
@@ -402,7 +422,7 @@ export class MeetingSession {
   }
 
   /** Whoever comes back after the place was given up, by himself or by others, comes as somebody new. */
-  #removed(effect: CommitEffect): void {
+  #removed(effect: MeetingEffect): void {
     const participation = this.#participation
     if (this.#restoredEpoch === undefined || participation === undefined) {
       this.#end('removed', undefined, effect)
@@ -487,10 +507,15 @@ export class MeetingSession {
     this.chat.close(error ?? new SessionError('session-ended', `the meeting is over: ${reason}`))
     this.#participation?.close()
     void this.#place.end()
+    this.#awaited?.reject(over())
     try {
       this.#link.close()
     } finally {
       this.#events.ended(reason, error, removal)
     }
   }
+}
+
+function over(): SessionError {
+  return new SessionError('session-ended', 'we are not in the meeting')
 }

@@ -9,7 +9,8 @@ import type { CommitEffect, Group } from '@conclave/core/mls/group'
 import type { PublicGroup } from '@conclave/core/mls/public'
 import { type LeafIndex, SenderType } from '@conclave/core/wire'
 import type { DeliveryLink } from './deliveryLink.ts'
-import { refusal } from './sessionError.ts'
+import { namedDevice } from './roster.ts'
+import { refusal, SessionError } from './sessionError.ts'
 
 /** Which member has asked the keyserver for the removal of a leaf, proven by its signature. */
 export type RemovalRequests = ReadonlyMap<number, LeafIndex>
@@ -20,23 +21,23 @@ export interface MeetingEffect extends CommitEffect {
 }
 
 /**
- * Has the keyserver propose to remove these leaves, and whatever else the person has by then.
- * @throws SessionError `keyserver-refused`, `keyserver-unreachable`
+ * Has the keyserver propose to remove all leaves of a person.
+ * @throws SessionError `participant-unknown`, `keyserver-refused`, `keyserver-unreachable`
  */
 export async function requestRemoval(
   link: Pick<DeliveryLink, 'request'>,
   group: Group,
   identity: string,
-  leaves: readonly number[],
 ): Promise<void> {
-  const { groupId, leafIndex, public: current } = group
+  const { groupId, leafIndex, members } = group
+  const leaves = members.filter(({ leafNode }) => namedDevice(leafNode).identity === identity)
+  if (leaves.length === 0) {
+    throw new SessionError('participant-unknown', 'nobody here has this identity')
+  }
   const words = await Promise.all(
-    leaves.flatMap((leaf) => {
-      const leafNode = current.tree.leafNode(leaf as LeafIndex)
-      if (leafNode === undefined) return []
+    leaves.map(async ({ leafIndex: leaf, leafNode }) => {
       const content = removalRequestTbs(groupId, leafNode.signatureKey)
-      const signed = group.sign(removalRequestLabel, content)
-      return [signed.then((signature) => ({ leafIndex: leaf, signature }))]
+      return { leafIndex: leaf, signature: await group.sign(removalRequestLabel, content) }
     }),
   )
   const request = { groupId, identity, leafIndex, words: packRemovalWords(words) }

@@ -124,7 +124,7 @@ export function isSameDevice(a: NamedDevice, b: NamedDevice): boolean {
   return a.identity === b.identity && equalBytes(a.deviceKey, b.deviceKey)
 }
 
-function namedDevice(leafNode: LeafNode): NamedDevice {
+export function namedDevice(leafNode: LeafNode): NamedDevice {
   const { credential, signatureKey } = leafNode
   const identity =
     credential.credentialType === CredentialType.basic ? fromUtf8(credential.identity) : undefined

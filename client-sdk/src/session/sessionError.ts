@@ -51,29 +51,32 @@ export class SessionError extends ConclaveError<SessionErrorCode> {
   override readonly name = 'SessionError'
   /** The keyserver's refusal code, or the code of the rule behind it. */
   readonly detail: string | undefined
+  /** The keyserver's refusal code, also where a rule behind it is the detail. */
+  readonly refusal: RefusalCode | undefined
 
   constructor(
     code: SessionErrorCode,
     message: string,
-    options: { cause?: unknown; remedy?: string; detail?: string } = {},
+    options: { cause?: unknown; remedy?: string; detail?: string; refusal?: RefusalCode } = {},
   ) {
     super(code, message, options)
     this.detail = options.detail
+    this.refusal = options.refusal
   }
 }
 
 /** A refusal of the keyserver's as an error for the application. */
 export function refusal({ code, message, detail }: Refusal): SessionError {
-  return new SessionError('keyserver-refused', message, { detail: detail ?? code })
+  return new SessionError('keyserver-refused', message, { detail: detail ?? code, refusal: code })
 }
 
-const transientCodes: readonly (string | undefined)[] = [
+const transientCodes: ReadonlySet<RefusalCode | undefined> = new Set([
   'rate-limited',
   'internal',
   'unavailable',
   'waiting-list-full',
   'not-entered',
-] satisfies RefusalCode[]
+])
 
 /** The detail of `log-rolled-back` while members may still give back what was lost. */
 export const recoveringDetail = 'recovering'
@@ -83,7 +86,7 @@ export function isTransient(error: ConclaveError): boolean {
   if (!(error instanceof SessionError)) return false
   return error.code === 'log-rolled-back'
     ? error.detail === recoveringDetail
-    : error.code === 'keyserver-refused' && transientCodes.includes(error.detail)
+    : error.code === 'keyserver-refused' && transientCodes.has(error.refusal)
 }
 
 /** Whether the connection is gone; what was asked for goes on over the next. */

@@ -62,7 +62,9 @@ const coreLayers = {
   meeting: ['codec', 'wire', 'crypto/public', 'mls/public', 'mls/treesync'],
   // Who a leaf belongs to: X.509 chains, and rules for a group's policy to be composed of.
   credentials: ['codec', 'wire', 'crypto/public', 'mls/public'],
-  access: ['codec'],
+  // A token of a meeting is good for its rooms.
+  'meeting/roomId': [],
+  access: ['codec', 'meeting/roomId'],
   delivery: ['codec', 'wire', 'meeting', 'crypto/public'],
   mediaSignalling: ['codec', 'wire'],
 }

@@ -1,3 +1,4 @@
+import { parentMeetingOf } from '../meeting/roomId.ts'
 import { AccessError } from './accessError.ts'
 
 /**
@@ -89,9 +90,13 @@ function parseGrants(value: unknown): Grants | undefined {
   return grants
 }
 
-/** @throws AccessError `token-wrong-meeting` */
+/**
+ * A meeting's token is good for its breakout rooms, too.
+ * @throws AccessError `token-wrong-meeting`
+ */
 export function requireMeeting(claims: AccessClaims, meeting: string): void {
-  if (claims.meeting !== ANY_MEETING && claims.meeting !== meeting) {
+  const named = [ANY_MEETING, meeting, parentMeetingOf(meeting)]
+  if (!named.includes(claims.meeting)) {
     throw new AccessError('token-wrong-meeting', 'the access token is for another meeting')
   }
 }

@@ -27,6 +27,9 @@ export function combinePolicies(...policies: readonly GroupPolicy[]): GroupPolic
     checkProposal: (...proposal) => {
       for (const policy of policies) policy.checkProposal(...proposal)
     },
+    checkReferable: (...proposal) => {
+      for (const policy of policies) policy.checkReferable?.(...proposal)
+    },
     checkProposals: (...proposals) => {
       for (const policy of policies) policy.checkProposals(...proposals)
     },

@@ -1,3 +1,6 @@
 export * from './meetingExtension.ts'
 export * from './meetingPolicy.ts'
 export * from './memberExtension.ts'
+export * from './room.ts'
+export * from './roomId.ts'
+export { leavesOutside, type RoomParent } from './roomPolicy.ts'

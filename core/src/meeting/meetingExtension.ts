@@ -16,7 +16,7 @@ import type { Extension, Extensions } from '../wire/extension.ts'
 /** Private-use code points (RFC 9420 §17.3) of the conventions that every Conclave group follows. */
 export const MeetingExtensionType = { meeting: 0xf000, member: 0xf001 } as const
 
-export const AdmissionPolicy = { open: 1, ticket: 2, hostApproval: 3 } as const
+export const AdmissionPolicy = { open: 1, ticket: 2, hostApproval: 3, branch: 4 } as const
 
 /**
  * GroupContext extension `conclave_meeting`: what all members agree a meeting to be. It is part of
@@ -68,6 +68,10 @@ export type MeetingErrorCode =
   | 'group-conventions-violated'
   /** Someone proposed what their role does not allow. */
   | 'proposal-not-authorised'
+  /** A commit of a breakout room lacks the key of its parent, or has one that it may not have. */
+  | 'room-psk-invalid'
+  /** A leaf of a breakout room is of somebody who is not in its parent, or was not called. */
+  | 'room-member-unknown'
 
 export class MeetingError extends ConclaveError<MeetingErrorCode> {
   override readonly name = 'MeetingError'
@@ -75,7 +79,8 @@ export class MeetingError extends ConclaveError<MeetingErrorCode> {
 
 /** The part of the terms that the caller brings along, never a server. */
 export interface MeetingTrust {
-  readonly policy: 'open' | 'ticket' | 'host-approval'
+  /** `branch` is a breakout room's, in which only members of its parent are. */
+  readonly policy: 'open' | 'ticket' | 'host-approval' | 'branch'
   /** Keys that may sign admission tickets. */
   readonly admissionKeys?: readonly Bytes[]
   /** SHA-256 fingerprints of the certificate authorities of x509 credentials. */
@@ -86,6 +91,7 @@ const policyByName = {
   open: AdmissionPolicy.open,
   ticket: AdmissionPolicy.ticket,
   'host-approval': AdmissionPolicy.hostApproval,
+  branch: AdmissionPolicy.branch,
 } as const
 
 /** AES_128_GCM_SHA256_128 (RFC 9605 §8.1) and the KID layout of docs/protocol.md. */

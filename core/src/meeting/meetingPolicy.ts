@@ -25,6 +25,13 @@ import {
   meetingTerms,
 } from './meetingExtension.ts'
 import { type ConclaveMember, memberOf, verifyMember } from './memberExtension.ts'
+import {
+  checkAgainstParent,
+  checkRoomLeaf,
+  checkRoomPsk,
+  isEviction,
+  type RoomParent,
+} from './roomPolicy.ts'
 
 /** What every member of every Conclave group must support (docs/protocol.md). */
 export const conclaveCapabilities: RequiredCapabilities = {
@@ -58,6 +65,8 @@ export interface MeetingExpectation {
   readonly trust?: MeetingTrust
   /** The keyserver's own, for the keyserver itself. */
   readonly externalSender?: ExternalSender
+  /** What the meeting branches off, for a member of a breakout room. */
+  readonly parent?: RoomParent | undefined
 }
 
 /** Adds that one commit carries by value; whoever else waits is added by the next. */
@@ -70,10 +79,16 @@ export function meetingPolicy(expected: MeetingExpectation): GroupPolicy {
     handshakes: 'public',
     addsByValue: maxAddsPerCommit,
     checkGroup: (context, tree) => checkGroup(expected, context, tree),
-    checkLeaf: (crypto, leafNode, _context, previous) =>
-      checkMemberLeaf(crypto, expected.meetingId, leafNode, previous),
+    checkLeaf: async (crypto, leafNode, _context, previous, by) => {
+      await checkMemberLeaf(crypto, expected.meetingId, leafNode, previous)
+      if (expected.parent !== undefined) checkRoomLeaf(expected.parent, leafNode, previous, by)
+    },
     checkProposal,
-    checkProposals,
+    checkReferable,
+    checkProposals: (proposals, tree, context) => {
+      checkProposals(proposals, tree, context)
+      if (expected.parent !== undefined) checkAgainstParent(expected.parent, proposals, tree)
+    },
   }
 }
 
@@ -102,7 +117,12 @@ function checkGroup(
       },
     )
   }
-  if (admissionPolicy !== AdmissionPolicy.open || rootFingerprints.length > 0) {
+  // A member of a room has to know what it branches off.
+  const mayBranch = expected.trust === undefined || expected.parent !== undefined
+  const enforced =
+    admissionPolicy === AdmissionPolicy.open ||
+    (admissionPolicy === AdmissionPolicy.branch && mayBranch)
+  if (!enforced || rootFingerprints.length > 0) {
     throw new MeetingError('admission-policy-unsupported', 'only the policy "open" is enforced yet')
   }
   if (tree.leafCount > 2 ** terms.leafBits) {
@@ -183,17 +203,34 @@ function sameCertificate(a: ConclaveMember, b: ConclaveMember): boolean {
 }
 
 /** @throws MeetingError `proposal-not-authorised` */
-function checkProposal(proposal: SourcedProposal): void {
-  if (!isAuthorised(proposal)) {
-    throw new MeetingError('proposal-not-authorised', 'the sender may not propose this')
-  }
+function checkProposal(proposal: SourcedProposal, _: PublicTree, context: GroupContext): void {
+  if (!isAuthorised(proposal) && !isAuthorisedInRoom(proposal, context)) throw unauthorised()
 }
 
-/** @throws MeetingError `proposal-not-authorised`, `meeting-full` */
+/**
+ * Who may enter a room or is to leave it is judged by the parent's epoch that the commit names: by
+ * itself it cannot be.
+ * @throws MeetingError `proposal-not-authorised`
+ */
+function checkReferable(
+  sourced: SourcedProposal,
+  _: PublicTree,
+  { extensions }: GroupContext,
+): void {
+  const isAdd = sourced.proposal.proposalType === ProposalType.add
+  if (!isAuthorised(sourced) || (isAdd && isRoom(extensions))) throw unauthorised()
+}
+
+function unauthorised(): MeetingError {
+  return new MeetingError('proposal-not-authorised', 'the sender may not propose this')
+}
+
+/** @throws MeetingError `proposal-not-authorised`, `meeting-full`, `room-psk-invalid` */
 function checkProposals(proposals: ProposalList, tree: PublicTree, context: GroupContext): void {
-  proposals.all.forEach(checkProposal)
+  for (const proposal of proposals.all) checkProposal(proposal, tree, context)
+  const { leafBits, admissionPolicy } = meetingTerms(context.extensions)
+  if (admissionPolicy === AdmissionPolicy.branch) checkRoomPsk(proposals)
   // A new leaf takes the leftmost blank, so indices stay below the number of members.
-  const { leafBits } = meetingTerms(context.extensions)
   const entering = proposals.adds.length + (proposals.externalInit === undefined ? 0 : 1)
   const members = tree.memberCount - proposals.removes.length + entering
   if (members > 2 ** leafBits) {
@@ -222,4 +259,18 @@ function isAuthorised({ proposal, sender }: SourcedProposal): boolean {
     default:
       return false
   }
+}
+
+/** In a breakout room commits carry a key of the parent, and remove who is not in that any more. */
+function isAuthorisedInRoom(proposal: SourcedProposal, { extensions }: GroupContext): boolean {
+  const { senderType } = proposal.sender
+  const ofRoom =
+    isEviction(proposal) ||
+    (proposal.proposal.proposalType === ProposalType.psk &&
+      (senderType === SenderType.member || senderType === SenderType.newMemberCommit))
+  return ofRoom && isRoom(extensions)
+}
+
+function isRoom(extensions: GroupContext['extensions']): boolean {
+  return meetingTerms(extensions).admissionPolicy === AdmissionPolicy.branch
 }

@@ -54,6 +54,21 @@ describe('access tokens', () => {
     )
   })
 
+  test("a meeting's token is good for its breakout rooms, and a room's for nothing else", async () => {
+    const room = `standup#room-${'0a'.repeat(16)}`
+    const token = await mintToken({ identity: 'alice', meeting: 'standup' }, key, clock)
+    expect(await verifier.verify(token, { meeting: room })).toMatchObject({ meeting: 'standup' })
+    for (const other of [`retro#room-${'0a'.repeat(16)}`, 'standup#room-0a', `${room}#room-1`]) {
+      await expect(verifier.verify(token, { meeting: other })).rejects.toEqual(
+        refusal('token-wrong-meeting'),
+      )
+    }
+    const roomOnly = await mintToken({ identity: 'alice', meeting: room }, key, clock)
+    await expect(verifier.verify(roomOnly, { meeting: 'standup' })).rejects.toEqual(
+      refusal('token-wrong-meeting'),
+    )
+  })
+
   test('a token is good until its expiry and not at it', async () => {
     const token = await mintToken(
       { identity: 'alice', meeting: 'standup', ttlSeconds: 60 },

@@ -104,7 +104,7 @@ describe('conclave_meeting', () => {
       expect(() => read(extensionData.slice(0, at))).toThrow(meetingInvalid)
     }
     expect(() => read(concatBytes(extensionData, fromHex('00')))).toThrow(meetingInvalid)
-    for (const policy of [0, 4, 255]) {
+    for (const policy of [0, 5, 255]) {
       const altered = extensionData.slice().fill(policy, 12, 13)
       expect(() => read(altered)).toThrow(meetingInvalid)
     }

@@ -56,6 +56,11 @@ export interface GroupPolicy {
    */
   checkProposal(proposal: SourcedProposal, tree: PublicTree, context: GroupContext): void
   /**
+   * Whether a proposal that `checkProposal` has passed may come by itself, to be committed by
+   * reference. Any may where this is left out.
+   */
+  checkReferable?(proposal: SourcedProposal, tree: PublicTree, context: GroupContext): void
+  /**
    * Whether these may be committed together, and whether this newcomer may commit: an external
    * commit has `externalInit` set.
    */

@@ -308,6 +308,7 @@ export class PublicGroup {
       throw new MlsError('proposals-too-many', `over ${limit} proposals of a sender in an epoch`)
     }
     await checkProposal(environment, crypto, sourced, groupContext, tree)
+    environment.policy.checkReferable?.(sourced, tree, groupContext)
     const proposals = this.#state.proposals.with(toHex(ref), sourced)
     return { group: new PublicGroup({ ...this.#state, proposals }), ref }
   }

@@ -53,7 +53,8 @@ export function isCommit(message: Bytes): boolean {
   return commitIn(message) !== undefined
 }
 
-function commitIn(message: Bytes): CommitContent | undefined {
+/** A log entry's content, where that is a commit that can be read. */
+export function commitIn(message: Bytes): CommitContent | undefined {
   try {
     const decoded = decode(MlsMessage, message)
     if (decoded.wireFormat !== WireFormat.publicMessage) return undefined

@@ -3,7 +3,7 @@ import type { SecretCrypto, SecretSuite } from '@conclave/core/crypto/secret'
 import type { ReplyTo, ServerNotices } from '@conclave/core/delivery'
 import { foundingExtensions, type MeetingTrust } from '@conclave/core/meeting'
 import type { KeyPackageBundle, OwnLeaf } from '@conclave/core/mls/bootstrap'
-import { Group, type GroupEnvironment, type GroupInfoOptions } from '@conclave/core/mls/group'
+import { Group, type GroupInfoOptions } from '@conclave/core/mls/group'
 import {
   CipherSuiteId,
   ExternalSender,
@@ -12,6 +12,8 @@ import {
   RatchetTree,
   WireFormat,
 } from '@conclave/core/wire'
+import type { RoomEnvironment } from '../rooms/roomBond.ts'
+import { branchOff, joinGroup } from '../rooms/roomEntry.ts'
 import type { DeliveryLink } from './deliveryLink.ts'
 import { lifetimeFrom } from './identity.ts'
 import { refusal, SessionError } from './sessionError.ts'
@@ -22,7 +24,7 @@ const meetingSuite = CipherSuiteId.MLS_128_DHKEMX25519_AES128GCM_SHA256_Ed25519
 const groupIdLength = 16
 
 /** Whoever cannot wait for a committer enters with it; the tree is served by its hash. */
-export const uploadedGroupInfo: GroupInfoOptions = { externalPub: true }
+export const uploadedGroupInfo = { externalPub: true } as const satisfies GroupInfoOptions
 
 /** @throws SessionError `platform-unsupported` */
 export function suiteOf(crypto: SecretCrypto): SecretSuite {
@@ -44,12 +46,12 @@ export type Founded =
   | { readonly kind: 'lost'; readonly groupId: Bytes }
 
 /**
- * Founds the meeting's group. The keyserver takes the first founder only: whoever loses gets
- * `lost` and joins the group that won.
+ * Founds the meeting's group; that of a breakout room branches off its parent at once. The keyserver
+ * takes the first founder only: whoever loses gets `lost` and joins the group that won.
  * @throws SessionError, or what the policy throws
  */
 export async function foundMeeting(
-  environment: GroupEnvironment,
+  environment: RoomEnvironment,
   link: Pick<DeliveryLink, 'request'>,
   meetingId: string,
   trust: MeetingTrust,
@@ -69,12 +71,34 @@ export async function foundMeeting(
       groupInfo: await group.groupInfo(uploadedGroupInfo),
       ratchetTree: encode(RatchetTree, group.ratchetTree),
     })
-    if (reply.ok) return { kind: 'founded', group, seq: reply.seq }
+    if (reply.ok) return { kind: 'founded', ...(await begin(environment, link, group, reply.seq)) }
     if (reply.code !== 'meeting-exists' || reply.group === undefined) throw refusal(reply)
     group.close()
     return { kind: 'lost', groupId: reply.group.groupId }
   } catch (error) {
     group.close()
+    throw error
+  }
+}
+
+/** @throws SessionError, or what the policy throws */
+async function begin(
+  { room }: RoomEnvironment,
+  link: Pick<DeliveryLink, 'request'>,
+  group: Group,
+  seq: number,
+): Promise<{ readonly group: Group; readonly seq: number }> {
+  if (room === undefined) return { group, seq }
+  const pending = await branchOff(room, group, uploadedGroupInfo)
+  try {
+    const { message, groupInfo } = pending
+    const upload = { groupId: group.groupId, after: seq, message, welcome: null, groupInfo }
+    const reply = await link.request('commit', upload)
+    if (!reply.ok) throw refusal(reply)
+    room.committed(pending.effect)
+    return { group: group.confirm(pending), seq: reply.seq }
+  } catch (error) {
+    pending.discard()
     throw error
   }
 }
@@ -92,7 +116,7 @@ export function encodeKeyPackage({ keyPackage }: KeyPackageBundle) {
  * @throws SessionError, MlsError, or what the policy throws
  */
 export async function joinByWelcome(
-  environment: GroupEnvironment,
+  environment: RoomEnvironment,
   link: Pick<DeliveryLink, 'request'>,
   bundle: KeyPackageBundle,
   { groupId, welcome }: ServerNotices['welcome'],
@@ -101,7 +125,7 @@ export async function joinByWelcome(
   if (message.wireFormat !== WireFormat.welcome) {
     throw new SessionError('keyserver-protocol-violated', 'the keyserver sent no Welcome')
   }
-  const group = await Group.join(environment, {
+  const group = await joinGroup(environment, {
     welcome: message.welcome,
     bundle,
     ratchetTree: async ({ groupContext }) => {

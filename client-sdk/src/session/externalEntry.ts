@@ -1,7 +1,7 @@
 import { type Bytes, encode, equalBytes } from '@conclave/core/codec'
 import { CommitEnvelope, type LogEntry, type Refusal, readVoid } from '@conclave/core/delivery'
 import type { OwnLeaf } from '@conclave/core/mls/bootstrap'
-import { Group, type GroupEnvironment, type PendingCommit } from '@conclave/core/mls/group'
+import { Group, type PendingCommit } from '@conclave/core/mls/group'
 import {
   ContentType,
   type GroupInfo,
@@ -13,6 +13,7 @@ import {
   RatchetTree,
   WireFormat,
 } from '@conclave/core/wire'
+import type { RoomEnvironment } from '../rooms/roomBond.ts'
 import type { DeliveryLink } from './deliveryLink.ts'
 import { readServer, uploadedGroupInfo } from './enterMeeting.ts'
 import { isTransient, refusal, SessionError } from './sessionError.ts'
@@ -35,17 +36,20 @@ export interface Entering {
 /**
  * Makes the commit by which somebody enters without being added (RFC 9420 §12.4.3.2). It takes the
  * place of the leaf that has our signature key, where there is one. Undefined where the keyserver
- * has no such group at the moment: the epoch has just ended, or is behind what we have seen of it.
+ * has no such group at the moment: the epoch has just ended, or is behind what we have seen of it; and
+ * for a breakout room while we are out of touch with its parent.
  *
  * @throws SessionError `keyserver-protocol-violated`, `keyserver-refused`; MlsError, MeetingError where the group is not
  *   valid, or not what the caller expects
  */
 export async function prepareEntry(
-  environment: GroupEnvironment,
+  environment: RoomEnvironment,
   link: Pick<DeliveryLink, 'request'>,
   groupId: Bytes,
   { own, minEpoch }: Entering,
 ): Promise<ExternalEntry | undefined> {
+  // Who may have been removed from the parent meanwhile is not let in by others.
+  if (environment.room?.inTouch === false) return undefined
   const described = await link.request('groupInfo', { groupId })
   if (!described.ok) return unavailable(described)
   const groupInfo = readGroupInfo(described.groupInfo)
@@ -68,6 +72,7 @@ export async function prepareEntry(
     own,
     ...replaced(ratchetTree, own),
     selfRemoves: proposals.filter(isSelfRemove),
+    preSharedKeys: environment.room === undefined ? [] : [environment.room.newestPsk()],
     authenticatedData: encode(CommitEnvelope, { seenSeq: BigInt(log.head) }),
     groupInfoOptions: uploadedGroupInfo,
   })

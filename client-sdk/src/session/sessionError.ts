@@ -1,5 +1,6 @@
 import { ConclaveError } from '@conclave/core'
 import type { Refusal, RefusalCode } from '@conclave/core/delivery'
+import { MeetingError } from '@conclave/core/meeting'
 
 export type SessionErrorCode =
   /** The keyserver cannot be reached, or did not answer in time. */
@@ -40,6 +41,10 @@ export type SessionErrorCode =
   | 'message-unsent'
   /** A member's message is none that meetings know. */
   | 'message-unreadable'
+  /** Nobody has called us into such a breakout room. */
+  | 'room-unknown'
+  /** Others in a breakout room are in an epoch of its meeting that we have not seen yet. */
+  | 'parent-behind'
   /** The session store does not hold what it was given. */
   | 'store-corrupted'
   /** The session store cannot be opened or used, or has no room left. */
@@ -81,9 +86,15 @@ const transientCodes: ReadonlySet<RefusalCode | undefined> = new Set([
 /** The detail of `log-rolled-back` while members may still give back what was lost. */
 export const recoveringDetail = 'recovering'
 
-/** Whether trying again later may help: the keyserver refused for now only, or is to be made whole. */
+/**
+ * Whether trying again later may help: the keyserver refused for now only, or is to be made whole, or
+ * a breakout room and its meeting are to come to one state.
+ */
 export function isTransient(error: ConclaveError): boolean {
+  // Whoever is not in the parent any more is about to be removed from the room.
+  if (error instanceof MeetingError) return error.code === 'room-member-unknown'
   if (!(error instanceof SessionError)) return false
+  if (error.code === 'parent-behind') return true
   return error.code === 'log-rolled-back'
     ? error.detail === recoveringDetail
     : error.code === 'keyserver-refused' && transientCodes.has(error.refusal)

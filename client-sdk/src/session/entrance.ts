@@ -3,8 +3,9 @@ import { type Bytes, equalBytes } from '@conclave/core/codec'
 import type { SecretSuite } from '@conclave/core/crypto/secret'
 import type { LogEntry, RefusalCode, ServerNotices } from '@conclave/core/delivery'
 import type { MeetingTrust } from '@conclave/core/meeting'
-import { Group, type GroupEnvironment } from '@conclave/core/mls/group'
+import { Group } from '@conclave/core/mls/group'
 import type { Invitation } from '../directory/invitation.ts'
+import type { RoomEnvironment } from '../rooms/roomBond.ts'
 import type { DeliveryLink } from './deliveryLink.ts'
 import { type Entered, encodeKeyPackage, foundMeeting, joinByWelcome } from './enterMeeting.ts'
 import { type ExternalEntry, prepareEntry } from './externalEntry.ts'
@@ -40,7 +41,7 @@ export type JoinProgress =
 export interface EntranceOptions {
   readonly meetingId: string
   readonly trust: MeetingTrust
-  readonly groups: GroupEnvironment
+  readonly groups: RoomEnvironment
   readonly suite: SecretSuite
   readonly link: Pick<DeliveryLink, 'request'>
   readonly clock: Clock
@@ -151,6 +152,7 @@ export class Entrance {
     try {
       group = await joinByWelcome(groups, link, bundle, notice)
     } catch (error) {
+      if (error instanceof SessionError && error.code === 'parent-behind') this.#giveUpPlace()
       const isLate = error instanceof SessionError && error.detail === treeUnknown
       this.#lateWelcomes += 1
       if (!isLate || this.#lateWelcomes > maxLateWelcomes) throw error
@@ -292,6 +294,7 @@ export class Entrance {
     if (this.#closed || this.#commit !== entry) return
     if (reply.ok) {
       this.#commit = undefined
+      this.#options.groups.room?.committed(pending.effect)
       return this.#enter(Group.enter(pending), reply.seq, { seq: reply.seq, message })
     }
     const error = refusal(reply)

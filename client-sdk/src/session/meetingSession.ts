@@ -2,8 +2,9 @@ import { type Clock, ConclaveError, Lane } from '@conclave/core'
 import { type Bytes, equalBytes } from '@conclave/core/codec'
 import { protocolMinor, protocolVersion } from '@conclave/core/delivery'
 import { type MeetingTrust, meetingPolicy } from '@conclave/core/meeting'
-import { type Group, type GroupEnvironment, padme } from '@conclave/core/mls/group'
+import { type Group, padme } from '@conclave/core/mls/group'
 import type { Invitation } from '../directory/invitation.ts'
+import type { RoomBond, RoomEnvironment } from '../rooms/roomBond.ts'
 import { Chat, type ChatHost, chatRetention } from './chat.ts'
 import { DeliveryLink } from './deliveryLink.ts'
 import { type Entered, suiteOf } from './enterMeeting.ts'
@@ -27,6 +28,8 @@ export interface SessionOptions {
   readonly trust: MeetingTrust
   /** What to enter by, if it leads into the meeting's group. */
   readonly invitation?: Invitation | undefined
+  /** What the meeting branches off, where it is a breakout room. */
+  readonly room?: RoomBond | undefined
   readonly environment: SessionEnvironment
 }
 
@@ -74,7 +77,7 @@ export class MeetingSession {
   readonly chat: Chat
   readonly #options: SessionOptions
   readonly #events: SessionEvents
-  readonly #groups: GroupEnvironment
+  readonly #groups: RoomEnvironment
   readonly #clock: Clock
   readonly #lane = new Lane()
   readonly #link: DeliveryLink
@@ -98,13 +101,15 @@ export class MeetingSession {
 
   /** @throws SessionError `platform-unsupported` */
   constructor(options: SessionOptions, transport: DeliveryTransport, events: SessionEvents) {
-    const { meetingId, trust, environment, invitation } = options
+    const { meetingId, trust, environment, invitation, room } = options
     this.#options = options
     this.#events = events
     this.#groups = {
       crypto: environment.crypto,
       clock: environment.clock,
-      policy: meetingPolicy({ meetingId, trust }),
+      policy: meetingPolicy({ meetingId, trust, parent: room }),
+      preSharedKey: (id) => room?.preSharedKey(id),
+      room,
       retention: chatRetention,
       // How long a message is would tell too much of short ones.
       padding: padme,
@@ -187,6 +192,10 @@ export class MeetingSession {
   }
 
   start(): void {
+    this.#options.room?.watch({
+      parentChanged: () => this.#run(async () => this.#participation?.reconsider()),
+      parentEnded: (why) => this.leave(why),
+    })
     this.#link.start()
   }
 
@@ -248,15 +257,18 @@ export class MeetingSession {
     return this.#awaited.promise
   }
 
-  /** Says goodbye, waits for the log to have it, and wipes everything, in the store too. */
-  async leave(): Promise<void> {
+  /**
+   * Says goodbye, waits for the log to have it, and wipes everything, in the store too.
+   * @param why the meeting is over for us, where it is not our user who leaves
+   */
+  async leave(why?: ConclaveError): Promise<void> {
     if (this.#ended) return await this.#place.end()
     const said = this.#lane.run(async () => this.#participation?.sayGoodbye()).catch(() => {})
     const waited = Promise.withResolvers<void>()
     const cancel = this.#clock.setTimer(leaveTimeoutMs, waited.resolve)
     await Promise.race([said, waited.promise])
     cancel()
-    this.#end('left')
+    this.#end(why === undefined ? 'left' : 'closed', why)
     await this.#place.end()
   }
 
@@ -344,8 +356,9 @@ export class MeetingSession {
     this.#place.taken(own)
     this.#returningTo = undefined
     this.#begunAt = this.#clock.now()
+    const { room } = this.#options
     const { random } = this.#options.environment
-    const environment = { link: this.#link, clock: this.#clock, random }
+    const environment = { link: this.#link, clock: this.#clock, random, room }
     const participation = new Participation(membership, beginning, environment, {
       keep: (state) => this.#place.keep(membership.group, state),
       run: (step) =>
@@ -506,6 +519,7 @@ export class MeetingSession {
     this.#entrance.close()
     this.chat.close(error ?? new SessionError('session-ended', `the meeting is over: ${reason}`))
     this.#participation?.close()
+    this.#options.room?.close()
     void this.#place.end()
     this.#awaited?.reject(over())
     try {

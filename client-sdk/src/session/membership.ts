@@ -14,6 +14,8 @@ import {
 } from '@conclave/core/delivery'
 import type { CommitEffect, Group, PendingCommit, Received } from '@conclave/core/mls/group'
 import { ProposalType, SenderType } from '@conclave/core/wire'
+import type { RoomBond } from '../rooms/roomBond.ts'
+import { awaitParent } from '../rooms/roomEntry.ts'
 import { commitClaims, committerKey, isCommit } from './commitClaims.ts'
 import { uploadedGroupInfo } from './enterMeeting.ts'
 import type { KeptMembership } from './keptPlace.ts'
@@ -65,6 +67,8 @@ export interface FailedCommit {
  */
 export class Membership {
   readonly waitingList = new WaitingList()
+  /** What the group branches off, where it is a breakout room's. */
+  room: RoomBond | undefined
   #group: Group
   #ledger = RemovalLedger.empty
   #pending: PendingCommit | undefined
@@ -139,6 +143,8 @@ export class Membership {
 
   /** @throws SessionError `session-ended` where `close` was called meanwhile */
   async apply({ seq, message }: LogEntry): Promise<EntryOutcome> {
+    if (this.room !== undefined) await awaitParent(this.room, message)
+    if (this.#closed) throw over()
     const undoing = readVoid(message)
     if (undoing !== undefined) return await this.#undo(seq, undoing)
     // The log goes on from a commit that we could not apply.
@@ -225,8 +231,13 @@ export class Membership {
 
   /** Whether there is anything that a commit should carry. */
   get hasWork(): boolean {
-    const { public: group } = this.#group
-    return group.proposals.size > 0 || this.waitingList.hasCandidates(group)
+    return this.#mustCommit || this.waitingList.hasCandidates(this.#group.public)
+  }
+
+  /** Whether there is, beside newcomers. */
+  get #mustCommit(): boolean {
+    const { public: group, leafIndex } = this.#group
+    return group.proposals.size > 0 || this.room?.mustRemove(group, leafIndex) === true
   }
 
   /**
@@ -238,7 +249,7 @@ export class Membership {
   async makeCommit({ renewing = false } = {}): Promise<PendingCommit | undefined> {
     const { public: group, leafIndex } = this.#group
     let joiners = await this.waitingList.choose(group, leafIndex)
-    while (renewing || joiners.length > 0 || group.proposals.size > 0) {
+    while (renewing || joiners.length > 0 || this.#mustCommit) {
       try {
         return await this.#commitWith(joiners)
       } catch (error) {
@@ -269,8 +280,12 @@ export class Membership {
   }
 
   async #commitWith(joiners: readonly Joiner[]): Promise<PendingCommit> {
+    const { public: current, leafIndex } = this.#group
+    const adds = joiners.map(
+      ({ keyPackage }) => ({ proposalType: ProposalType.add, keyPackage }) as const,
+    )
     const pending = await this.#group.commit({
-      proposals: joiners.map(({ keyPackage }) => ({ proposalType: ProposalType.add, keyPackage })),
+      proposals: [...(this.room?.proposalsIn(current, leafIndex) ?? []), ...adds],
       authenticatedData: encode(CommitEnvelope, { seenSeq: BigInt(this.#lastSeq) }),
       groupInfo: uploadedGroupInfo,
     })
@@ -333,6 +348,7 @@ export class Membership {
   #advance(group: Group, effect: CommitEffect): EntryOutcome {
     this.#group = group
     this.#forgetKept()
+    this.room?.committed(effect)
     this.waitingList.epochBegan(group.public)
     this.#ledger = this.#ledger.withCommit(new Set(effect.removed))
     this.#entriesInEpoch = 0

@@ -12,6 +12,7 @@ import {
 } from '@conclave/core/delivery'
 import type { CommitEffect, Group, PendingCommit } from '@conclave/core/mls/group'
 import { SenderType } from '@conclave/core/wire'
+import type { RoomBond } from '../rooms/roomBond.ts'
 import { CommitReports } from './commitReports.ts'
 import { CommitScheduler } from './commitScheduler.ts'
 import type { DeliveryLink } from './deliveryLink.ts'
@@ -55,6 +56,8 @@ export interface ParticipationEnvironment {
   readonly link: Pick<DeliveryLink, 'request'>
   readonly clock: Clock
   readonly random: RandomBytes
+  /** What the group branches off, where it is a breakout room's. */
+  readonly room?: RoomBond | undefined
 }
 
 /** How our part in a group begins. */
@@ -115,11 +118,12 @@ export class Participation {
   constructor(
     membership: Membership,
     { entry, restored = false }: Beginning,
-    { link, clock, random }: ParticipationEnvironment,
+    { link, clock, random, room }: ParticipationEnvironment,
     host: ParticipationHost,
   ) {
     const { group } = membership
     this.#membership = membership
+    membership.room = room
     this.#follower = new LogFollower(membership.lastSeq)
     if (entry !== undefined) this.#kept.add(entry)
     this.#link = link

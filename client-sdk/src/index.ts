@@ -25,7 +25,14 @@ export {
   type MediaErrorCode,
   type MediaSource,
 } from './media/index.ts'
-export type { ChatMessage, ChatReaction, EpochView, MeetingEvents } from './meetingEvents.ts'
+export type {
+  ChatMessage,
+  ChatReaction,
+  EpochView,
+  MeetingEvents,
+  RoomInvitation,
+} from './meetingEvents.ts'
+export type { KnownRoom } from './rooms/knownRooms.ts'
 export { type ConnectMediaOptions, type JoinOptions, SecureMeeting } from './secureMeeting.ts'
 export type { ChatCounts } from './session/chat.ts'
 export type { JoinProgress } from './session/entrance.ts'

@@ -1,4 +1,5 @@
 import type { ConclaveError } from '@conclave/core'
+import type { KnownRoom } from './rooms/knownRooms.ts'
 import type { EndReason } from './session/meetingSession.ts'
 import type { Participant } from './session/roster.ts'
 import type { Arrival, Departure } from './session/rosterChange.ts'
@@ -27,6 +28,8 @@ export interface MeetingEvents {
   /** Text that its sender wrote: to be escaped like any other before it is shown as markup. */
   message: (message: ChatMessage) => void
   reaction: (reaction: ChatReaction) => void
+  /** Somebody has opened a breakout room and calls us into it; see `SecureMeeting.enterRoom`. */
+  roomOpened: (room: RoomInvitation) => void
   /**
    * So many messages of this participant, before the one that comes next, did not come: lost on the
    * way, sent while we were away, or kept from us by a server (RFC 9750 §8.1.4).
@@ -48,6 +51,10 @@ export interface MeetingEvents {
     error: ConclaveError | undefined,
     departure: Departure | undefined,
   ) => void
+}
+
+export interface RoomInvitation extends KnownRoom {
+  readonly openedBy: Participant
 }
 
 export interface ChatMessage {

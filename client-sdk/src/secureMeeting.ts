@@ -16,8 +16,17 @@ import {
   type FrameCryptorHost,
   type MediaSource,
 } from './media/index.ts'
-import type { ChatMessage, ChatReaction, EpochView, MeetingEvents } from './meetingEvents.ts'
-import type { ChatCounts } from './session/chat.ts'
+import type {
+  ChatMessage,
+  ChatReaction,
+  EpochView,
+  MeetingEvents,
+  RoomInvitation,
+} from './meetingEvents.ts'
+import type { KnownRoom } from './rooms/knownRooms.ts'
+import type { RoomBond } from './rooms/roomBond.ts'
+import { Rooms } from './rooms/rooms.ts'
+import type { ChatCounts, ChatReceived } from './session/chat.ts'
 import { suiteOf } from './session/enterMeeting.ts'
 import type { JoinProgress } from './session/entrance.ts'
 import type { HistoryEntry } from './session/history.ts'
@@ -92,9 +101,10 @@ export class SecureMeeting {
   readonly #entered = Promise.withResolvers<void>()
   readonly #options: JoinOptions
   readonly #calls = new Set<Call>()
+  readonly #rooms: Rooms<SecureMeeting>
   #ended: ConclaveError | undefined
 
-  private constructor(options: JoinOptions) {
+  private constructor(options: JoinOptions, room: RoomBond | undefined) {
     const { clock = systemClock, random = systemRandom, store = defaultStore() } = options
     const crypto = options.crypto ?? platformCrypto(random)
     this.#options = options
@@ -117,26 +127,19 @@ export class SecureMeeting {
     this.#roster = new MeetingRoster({ meetingId, crypto: suiteOf(crypto), clock, store })
     const environment = { clock, random, crypto, store }
     this.#session = new MeetingSession(
-      { meetingId, identity, trust, invitation, environment },
+      { meetingId, identity, trust, invitation, room, environment },
       this.#directTransport(),
       {
         epochBegan: (group, effect) => this.#epochBegan(group, effect),
-        received: (message) => {
-          const { id, leaf } = message
-          const participant = this.participantAt(leaf)
-          if (participant === undefined) return
-          if (message.kind === 'chat') {
-            this.#events.emit('message', { id, participant, text: message.text })
-          } else {
-            const { to, emoji } = message
-            this.#events.emit('reaction', { id, participant, to, emoji })
-          }
-        },
+        received: (message) => this.#received(message),
         missed: (leaf, count) => {
           const participant = this.participantAt(leaf)
           if (participant !== undefined) this.#events.emit('messagesMissed', { participant, count })
         },
-        connectionChanged: (connected) => this.#events.emit('connectionChanged', connected),
+        connectionChanged: (connected) => {
+          this.#rooms.parentConnectionChanged(connected)
+          this.#events.emit('connectionChanged', connected)
+        },
         progress: (progress) => options.onProgress?.(progress),
         lost: (error) => {
           this.#roster.lostPlace()
@@ -146,6 +149,20 @@ export class SecureMeeting {
         ended: (reason, error, removal) => this.#sessionEnded(reason, error, removal),
       },
     )
+    this.#rooms = new Rooms({
+      meetingId,
+      store: () => this.#session.store,
+      clock,
+      random,
+      ownIdentity: identity.id,
+      group: () => (this.#ended === undefined ? this.#session.group : undefined),
+      announce: (description) => this.#session.chat.send({ kind: 'room', description }),
+      // As the device that is in the meeting.
+      enter: (bond) => SecureMeeting.#enter(roomOptions({ ...options, store }, bond), bond),
+      problem: (error) => {
+        if (this.#ended === undefined) this.#events.emit('problem', error)
+      },
+    })
   }
 
   /**
@@ -160,10 +177,14 @@ export class SecureMeeting {
   static async join(options: JoinOptions): Promise<SecureMeeting> {
     checkName('meetingId', options.meetingId)
     checkName('identity.id', options.identity.id)
-    const { clock = systemClock, joinTimeoutMs = defaultJoinTimeoutMs } = options
-    checkTimeout(joinTimeoutMs)
+    checkTimeout(options.joinTimeoutMs ?? defaultJoinTimeoutMs)
     checkInvitation(options)
-    const meeting = new SecureMeeting(options)
+    return SecureMeeting.#enter(options)
+  }
+
+  static async #enter(options: JoinOptions, room?: RoomBond): Promise<SecureMeeting> {
+    const { clock = systemClock, joinTimeoutMs = defaultJoinTimeoutMs } = options
+    const meeting = new SecureMeeting(options, room)
     const cancel = clock.setTimer(joinTimeoutMs, () =>
       meeting.#session.abandon(
         new SessionError('join-timeout', `nobody let us in within ${joinTimeoutMs} ms`, {
@@ -379,8 +400,50 @@ export class SecureMeeting {
     await this.#session.remove(identity)
   }
 
-  /** Leaves: the others rotate their keys, and ours are wiped. Safe to call twice. */
+  /**
+   * Opens a breakout room for ourselves and for some of those who are here, and enters it: a meeting
+   * of its own, with its own keys, roster and safety code, that nobody else gets into. They are told
+   * by `roomOpened`, also when they come later. Whoever leaves this meeting leaves its rooms.
+   *
+   * @param name 1 to 256 bytes of UTF-8; everyone in this meeting could read it
+   * @param participants whom it is for, all their devices included: 383 people at most
+   * @throws SessionError `argument-invalid`, `message-unsent` where nobody could be told,
+   *   `session-ended`, and what `join` throws
+   */
+  openRoom(
+    name: string,
+    participants: readonly Pick<Participant, 'identity'>[],
+  ): Promise<SecureMeeting> {
+    return this.#rooms.open(
+      name,
+      participants.map(({ identity }) => identity),
+    )
+  }
+
+  /**
+   * The breakout rooms of this meeting that we were called into or have opened, also before a crash;
+   * nobody may be in there any more.
+   * @throws SessionError `session-ended`, `store-…`
+   */
+  rooms(): Promise<readonly KnownRoom[]> {
+    return this.#rooms.known()
+  }
+
+  /**
+   * Enters a breakout room that `roomOpened` told of; also again, after having left it.
+   * @throws SessionError `room-unknown`, `argument-invalid` where we are in it, `session-ended`, and
+   *   what `join` throws
+   */
+  enterRoom({ id }: Pick<RoomInvitation, 'id'>): Promise<SecureMeeting> {
+    return this.#rooms.enter(id)
+  }
+
+  /**
+   * Leaves, and its rooms first: the others rotate their keys, and ours are wiped. Safe to call
+   * twice.
+   */
   async leave(): Promise<void> {
+    await this.#rooms.close(new SessionError('meeting-closed', 'we have left the meeting'))
     await this.#session.leave()
   }
 
@@ -427,6 +490,10 @@ export class SecureMeeting {
     // Whoever has entered anew has not seen what became of the others.
     this.#keys.epochBegan(group, effect?.removed ?? left.map(({ participant }) => participant.leaf))
     this.#entered.resolve()
+    this.#rooms.parentEpochBegan(
+      group,
+      joined.map(({ participant }) => participant.identity),
+    )
     for (const { participant, departure } of left) {
       this.#events.emit('participantLeft', participant, departure)
     }
@@ -438,6 +505,28 @@ export class SecureMeeting {
     this.#events.emit('epochChanged', { ...this.view, committer })
   }
 
+  #received(message: ChatReceived): void {
+    const { id, leaf } = message
+    const participant = this.participantAt(leaf)
+    if (participant === undefined) return
+    switch (message.kind) {
+      case 'chat':
+        this.#events.emit('message', { id, participant, text: message.text })
+        break
+      case 'reaction': {
+        const { to, emoji } = message
+        this.#events.emit('reaction', { id, participant, to, emoji })
+        break
+      }
+      case 'room': {
+        const room = this.#rooms.announced(message.description)
+        if (room !== undefined) {
+          this.#events.emit('roomOpened', { ...room, openedBy: participant })
+        }
+      }
+    }
+  }
+
   #sessionEnded(
     reason: EndReason,
     error: ConclaveError | undefined,
@@ -446,10 +535,19 @@ export class SecureMeeting {
     this.#ended = error ?? new SessionError('session-ended', `the meeting is over: ${reason}`)
     const departure = this.#roster.ended(reason, removal)
     for (const call of this.#calls) void call.close()
+    void this.#rooms.close(this.#ended)
     this.#keys.close()
     this.#entered.reject(this.#ended)
     this.#events.emit('ended', reason, error, departure)
   }
+}
+
+/** A room is entered as its parent was, but for what ties it to that. */
+function roomOptions(
+  { invitation: _invitation, onProgress: _onProgress, ...options }: JoinOptions,
+  { meetingId }: RoomBond,
+): JoinOptions {
+  return { ...options, meetingId, trust: { policy: 'branch' } }
 }
 
 /** @throws SessionError `argument-invalid` */

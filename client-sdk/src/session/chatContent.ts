@@ -13,6 +13,7 @@ import {
   utf8,
 } from '@conclave/core/codec'
 import type { PublicSuite } from '@conclave/core/crypto/public'
+import { RoomDescription } from '@conclave/core/meeting'
 import {
   frameApplicationData,
   mediaType,
@@ -41,6 +42,11 @@ import { SessionError } from './sessionError.ts'
  *     opaque emoji<V>;      // UTF-8
  * } Reaction;
  *
+ * struct {                  // application/vnd.conclave.room: a breakout room was opened
+ *     Position position;
+ *     RoomDescription description;
+ * } Room;
+ *
  * An id is the beginning of the hash of MessageName, so that nobody can give one twice.
  *
  * struct {
@@ -56,11 +62,13 @@ export type Position = Infer<typeof Position>
 
 const Chat = struct({ position: Position, text: opaque() })
 const Reaction = struct({ position: Position, to: fixedOpaque(16), emoji: opaque() })
+const Room = struct({ position: Position, description: RoomDescription })
 const MessageName = struct({ signatureKey: opaque(), run, number: uint32 })
 
 const family = 'application/vnd.conclave.'
 const chatType = `${family}chat`
 const reactionType = `${family}reaction`
+const roomType = `${family}room`
 
 /** Of a message's text, in bytes of UTF-8: with all around it, it fits into an application message. */
 const maxTextBytes = 8192
@@ -72,6 +80,7 @@ const idBytes = 16
 export type ChatContent =
   | { readonly kind: 'chat'; readonly text: string }
   | { readonly kind: 'reaction'; readonly to: string; readonly emoji: string }
+  | { readonly kind: 'room'; readonly description: RoomDescription }
 
 export interface PlacedContent {
   readonly position: Position
@@ -88,6 +97,11 @@ export function prepareContent(content: ChatContent): (position: Position) => By
   if (content.kind === 'chat') {
     const text = textBytes('a text', content.text, maxTextBytes)
     return (position) => frameApplicationData(encode(Chat, { position, text }), mediaType(chatType))
+  }
+  if (content.kind === 'room') {
+    const { description } = content
+    return (position) =>
+      frameApplicationData(encode(Room, { position, description }), mediaType(roomType))
   }
   const emoji = textBytes('a reaction', content.emoji, maxEmojiBytes)
   if (!/^[0-9a-f]{32}$/.test(content.to)) throw invalid('a reaction names the id of a message')
@@ -121,6 +135,10 @@ export function readContent(applicationData: Bytes): PlacedContent {
         emoji: textOf(emoji, maxEmojiBytes),
       } as const
       return { position, content }
+    }
+    case roomType: {
+      const { position, description } = decode(Room, inner)
+      return { position, content: { kind: 'room', description } }
     }
     default:
       if (type?.startsWith(family) !== true) throw unreadable('content of an unknown media type')

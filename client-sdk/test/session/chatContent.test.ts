@@ -8,6 +8,7 @@ import {
   uint32,
   utf8,
 } from '@conclave/core/codec'
+import { RoomDescription } from '@conclave/core/meeting'
 import { frameApplicationData, mediaType } from '@conclave/core/mls/application'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
@@ -56,6 +57,23 @@ describe('what members write', () => {
       }),
       { seed },
     )
+  })
+
+  it('calls people into a breakout room', () => {
+    const description = {
+      parentGroupId: new Uint8Array(16).fill(2),
+      nonce: new Uint8Array(16).fill(3),
+      name: utf8('red'),
+      called: [new Uint8Array(32).fill(4)],
+    }
+    const content = { kind: 'room', description } as const
+    const data = prepareContent(content)(position)
+    expect(data).toEqual(
+      framed('application/vnd.conclave.room', encode(RoomDescription, description)),
+    )
+    expect(readContent(data)).toEqual({ position, content })
+    const cut = framed('application/vnd.conclave.room', utf8('red'))
+    expect(refusalOf(() => readContent(cut))).toMatch(/^codec-/)
   })
 
   it('is refused by readers where it breaks the bounds that writers keep', () => {

@@ -290,7 +290,11 @@ export class Entrance {
     const { groupId, pending, after } = entry
     const { message, groupInfo } = pending
     const upload = { groupId, after, message, welcome: null, groupInfo }
-    const reply = await this.#options.link.request('commit', upload)
+    const offered = this.#options.link.request('commit', upload)
+    // Begun while the keyserver decides; what comes of it matters where the commit has won.
+    pending.verifyLeaves().catch(() => {})
+    const reply = await offered
+    if (reply.ok) await pending.verifyLeaves().catch((error) => this.#refuse(entry, error))
     if (this.#closed || this.#commit !== entry) return
     if (reply.ok) {
       this.#commit = undefined
@@ -308,6 +312,12 @@ export class Entrance {
       this.#attempts = attempts
     }
     this.#commitLater(groupId, this.#pause)
+  }
+
+  /** Others have let in a leaf that nobody should have; the group is not to be entered. */
+  #refuse(entry: ExternalEntry, error: unknown): never {
+    if (this.#commit === entry) this.#discardCommit()
+    throw error
   }
 
   /** How many are connected; undefined where the group is gone. */

@@ -75,6 +75,8 @@ export async function prepareEntry(
     preSharedKeys: environment.room === undefined ? [] : [environment.room.newestPsk()],
     authenticatedData: encode(CommitEnvelope, { seenSeq: BigInt(log.head) }),
     groupInfoOptions: uploadedGroupInfo,
+    // Until they are verified, another commit would have ended the epoch of a large meeting.
+    leafChecks: 'later',
   })
   return { groupId, pending, after: log.head }
 }

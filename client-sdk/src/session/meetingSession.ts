@@ -1,5 +1,6 @@
 import { type Clock, ConclaveError, Lane } from '@conclave/core'
 import { type Bytes, equalBytes } from '@conclave/core/codec'
+import { rememberingCrypto } from '@conclave/core/crypto/secret'
 import { protocolMinor, protocolVersion } from '@conclave/core/delivery'
 import { type MeetingTrust, meetingPolicy } from '@conclave/core/meeting'
 import { type Group, padme } from '@conclave/core/mls/group'
@@ -105,7 +106,8 @@ export class MeetingSession {
     this.#options = options
     this.#events = events
     this.#groups = {
-      crypto: environment.crypto,
+      // The same leaves are met again: by whoever tries again to enter, and in commits of others.
+      crypto: rememberingCrypto(environment.crypto),
       clock: environment.clock,
       policy: meetingPolicy({ meetingId, trust, parent: room }),
       preSharedKey: (id) => room?.preSharedKey(id),

@@ -1,7 +1,7 @@
 import type { Clock, RandomBytes } from '@conclave/core'
 import type { TokenVerifier } from '@conclave/core/access'
 import { toHex } from '@conclave/core/codec'
-import type { PublicCrypto } from '@conclave/core/crypto/public'
+import { type PublicCrypto, rememberingPublicCrypto } from '@conclave/core/crypto/public'
 import { deliveryNamespace } from '@conclave/core/delivery'
 import type { Logger } from 'pino'
 import { Server, type ServerOptions } from 'socket.io'
@@ -109,12 +109,17 @@ const partingMs = 1_000
 /** How long a connected client may take until it has presented its token. */
 const connectTimeout = 10_000
 
+/** Three for each KeyPackage, for some thousands that wait at a time: about two megabytes. */
+const rememberedSignatures = 2 ** 14
+
 /**
  * Serves the delivery protocol (PROTOCOL.md) on the socket.io namespace `/delivery`: orders the
  * messages of each meeting's group, and notices who is gone. It holds no key of any group.
  */
 export function createKeyserver(options: KeyserverOptions): Keyserver {
-  const { httpServer, access, store, removalSigner, crypto, clock, random, logger } = options
+  const { httpServer, access, store, removalSigner, clock, random, logger } = options
+  // A KeyPackage that waits comes again in the commit that adds it, while everyone waits for that.
+  const crypto = rememberingPublicCrypto(options.crypto, rememberedSignatures)
   const limits = { ...defaultLimits, ...options.limits }
   const { jobs = timerJobs({ clock, logger }), deliverWebhook } = options
   const io = new Server(httpServer, {

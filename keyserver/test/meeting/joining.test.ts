@@ -1,4 +1,6 @@
 import { decode, encode, utf8 } from '@conclave/core/codec'
+import type { PublicCrypto } from '@conclave/core/crypto/public'
+import { nodePublicCrypto } from '@conclave/core/crypto/public/node'
 import { MlsMessage, WireFormat } from '@conclave/core/wire'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { VirtualClock } from '../../../core/test/virtualClock.ts'
@@ -64,6 +66,46 @@ describe('joining', () => {
     for (const guest of crowd) {
       expect(guest.group.epochAuthenticator).toEqual(founder.group.epochAuthenticator)
     }
+  })
+
+  test('the KeyPackage of whoever waits is verified as it comes, and not again in the commit', async () => {
+    let verified = 0
+    const counting: PublicCrypto = {
+      publicSuite: (id) => {
+        const suite = nodePublicCrypto().publicSuite(id)
+        return (
+          suite && {
+            ...suite,
+            verify: (...signed) => {
+              verified += 1
+              return suite.verify(...signed)
+            },
+            verifyAll: (signed) => {
+              verified += signed.length
+              return suite.verifyAll(signed)
+            },
+          }
+        )
+      },
+    }
+    const counted = await TestServer.start({ crypto: counting })
+    const founder = await TestMember.found(counted, 'founder')
+    const arrive = async (count: number) => {
+      const guests = Array.from({ length: count }, async (_, i) => {
+        const guest = await TestMember.arrive(counted, `guest ${count} ${i}`)
+        await guest.wait()
+      })
+      await Promise.all(guests)
+      await founder.client.notice('waiting', ({ joiners }) => joiners.length === count)
+    }
+    await arrive(1)
+    const before = verified
+    await founder.admit(1)
+    const alone = verified - before
+    await arrive(5)
+    const waiting = verified
+    await founder.admit(5)
+    expect(verified - waiting).toBe(alone)
   })
 
   test('a joiner gets its own part of the Welcome and nobody else’s', async () => {

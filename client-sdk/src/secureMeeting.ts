@@ -32,10 +32,10 @@ import type { JoinProgress } from './session/entrance.ts'
 import type { HistoryEntry } from './session/history.ts'
 import type { MeetingIdentity } from './session/identity.ts'
 import type { InvitedDevice } from './session/inviting.ts'
+import type { MeetingEffect } from './session/meetingEffect.ts'
 import { MeetingKeys } from './session/meetingKeys.ts'
 import { MeetingRoster, participantUnknown } from './session/meetingRoster.ts'
 import { type EndReason, MeetingSession } from './session/meetingSession.ts'
-import type { MeetingEffect } from './session/removalRequests.ts'
 import { type Device, isSameDevice, type NamedDevice, type Participant } from './session/roster.ts'
 import {
   compareSafetyCodes,

@@ -19,7 +19,7 @@ import { awaitParent } from '../rooms/roomEntry.ts'
 import { commitClaims, committerKey, isCommit } from './commitClaims.ts'
 import { uploadedGroupInfo } from './enterMeeting.ts'
 import type { KeptMembership } from './keptPlace.ts'
-import { type MeetingEffect, withRequests } from './removalRequests.ts'
+import { type MeetingEffect, withRequests } from './meetingEffect.ts'
 import { SessionError } from './sessionError.ts'
 import { type Joiner, WaitingList } from './waitingList.ts'
 

@@ -23,6 +23,7 @@ import type { ClaimedKeyPackage } from './inviting.ts'
 import { KeptEntries } from './keptEntries.ts'
 import type { KeptMembership } from './keptPlace.ts'
 import { LogFollower } from './logFollower.ts'
+import type { MeetingEffect } from './meetingEffect.ts'
 import type { Membership } from './membership.ts'
 import {
   absentForTooLong,
@@ -33,7 +34,6 @@ import {
   violated,
   windowMissed,
 } from './participationErrors.ts'
-import type { MeetingEffect } from './removalRequests.ts'
 import { isTransient, refusal, type SessionError } from './sessionError.ts'
 import { StateKeeper } from './stateKeeper.ts'
 

@@ -2,7 +2,7 @@ import { type Bytes, equalBytes, fromUtf8, toHex } from '@conclave/core/codec'
 import { memberOf } from '@conclave/core/meeting'
 import type { Member } from '@conclave/core/mls/treesync'
 import { CredentialType, type LeafNode } from '@conclave/core/wire'
-import type { MeetingEffect } from './removalRequests.ts'
+import type { MeetingEffect } from './meetingEffect.ts'
 
 /** Somebody's device, as it is the same in every meeting. */
 export interface NamedDevice {

@@ -291,7 +291,8 @@ export async function checkFromAfar(
   const now = clock.now()
   const view = await store.readPresence(key, { now, graceMs, idleMs })
   if (view === undefined) return true
-  if (view.expiresAt <= now || removalsDue(view, { settled: true }).size > 0) return false
+  // Who is idle is connected somewhere: those who follow the group look after that.
+  if (view.expiresAt <= now || removalsDue(view, { settled: false }).size > 0) return false
   for (const at of nextChecks(view, now)) await jobs.schedule(checkOf(key), at)
   return true
 }

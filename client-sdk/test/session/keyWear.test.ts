@@ -8,6 +8,7 @@ import { expect, it } from 'vitest'
 import type { VirtualClock } from '../../../core/test/virtualClock.ts'
 import type { EncodedFrame } from '../../src/media/encodedFrame.ts'
 import type { EpochKeys, FrameCryptor, FrameCryptorHost } from '../../src/media/frameCryptor.ts'
+import type { SenderStats } from '../../src/media/sendTransform.ts'
 import { FrameWorker } from '../../src/media/worker/frameWorker.ts'
 import { aead, bytesOf, OPUS, TestFrame } from '../media/frames.ts'
 import { Room } from './support/room.ts'
@@ -18,6 +19,8 @@ class QuicklyWorn implements FrameCryptor {
   readonly #worker: FrameWorker
   readonly #in = new TransformStream<EncodedFrame, EncodedFrame>()
   readonly #writer = this.#in.writable.getWriter()
+  #sent = 0
+  #sender: SenderStats | undefined
 
   constructor(clock: VirtualClock, keyBlocks: number, host: FrameCryptorHost) {
     this.#worker = new FrameWorker({
@@ -26,6 +29,7 @@ class QuicklyWorn implements FrameCryptor {
       keyBlocks,
       post: (message) => {
         if (message.type === 'key-worn') host.keyWorn(message.epoch)
+        if (message.type === 'stats') this.#sender = message.stats.senders[0]
       },
     })
     this.#worker.handle({ type: 'start', suite: undefined })
@@ -46,14 +50,21 @@ class QuicklyWorn implements FrameCryptor {
   /** Sends a frame and waits until it has left or was dropped; what its header says. */
   async send(): Promise<{ readonly epoch: number; readonly counter: bigint } | undefined> {
     const before = this.out.length
+    this.#sent += 1
     await this.#writer.write(new TestFrame(OPUS, bytesOf(before, 48)))
-    for (let turn = 0; turn < 50 && this.out.length === before; turn++) {
-      await new Promise((resolve) => setImmediate(resolve))
-    }
+    while (!this.#isSettled()) await new Promise((resolve) => setImmediate(resolve))
     const header = decodeHeader(this.out[before]?.bytes ?? new Uint8Array())
     return (
       header && { epoch: decodeKid(CONCLAVE_KID_LAYOUT, header.kid).epoch, counter: header.ctr }
     )
+  }
+
+  /** Whether all that was sent has left or was dropped. */
+  #isSettled(): boolean {
+    this.#worker.handle({ type: 'stats', request: 1 })
+    const { protected: left = 0, dropped = {} } = this.#sender ?? {}
+    const refused = Object.values(dropped).reduce((sum, count) => sum + count, 0)
+    return left + refused === this.#sent && this.out.length === left
   }
 
   async unprotect(): Promise<void> {}

@@ -20,6 +20,7 @@ export function summaryOf(values: readonly number[]): Summary | undefined {
 }
 
 type Span = Pick<PhaseRun, 'startedAt' | 'endedAt'>
+type Course = Pick<PhaseRun, 'startedAt' | 'endedAt' | 'entries'>
 
 function within({ startedAt, endedAt }: Span, at: number | undefined): at is number {
   return at !== undefined && at >= startedAt && at <= endedAt
@@ -84,24 +85,57 @@ export interface TurnTimes {
   readonly waiting: readonly number[]
   /** From there to the commit's departure. */
   readonly making: readonly number[]
+  /** From there to the keyserver's log. */
+  readonly ordering: readonly number[]
+  /** From there to the last member that holds the new epoch's key. */
+  readonly spreading: readonly number[]
 }
 
-export function turnTimes(records: readonly ClientRecord[], phase: Span): TurnTimes {
+/** Of each commit that has won. */
+export function turnTimes(records: readonly ClientRecord[], phase: Course): TurnTimes {
   const won = records.flatMap((record) => record.won).filter(({ sentAt }) => within(phase, sentAt))
+  const commits = phase.entries.filter((entry) => entry.kind === 'commit')
+  const appendedAt = new Map(commits.map(({ seq, at }) => [seq, at]))
+  const heldAt = new Map<number, number>()
+  for (const { epoch, at } of records.flatMap(({ installed }) => installed)) {
+    heldAt.set(epoch, Math.max(at, heldAt.get(epoch) ?? 0))
+  }
   return {
     waiting: won.map(({ newsAt, turnAt }) => Math.max(0, turnAt - newsAt)),
     making: won.map(({ turnAt, sentAt }) => sentAt - turnAt),
+    ordering: won.flatMap(({ seq, sentAt }) => {
+      const at = appendedAt.get(seq)
+      return at === undefined ? [] : [at - sentAt]
+    }),
+    spreading: commits.flatMap(({ epoch, at }) => {
+      const held = heldAt.get(epoch + 1)
+      return held === undefined ? [] : [held - at]
+    }),
   }
 }
 
-export interface Course {
+/** From a call of `leave` to the leaver's word in the log. */
+export function goodbyeTimes(records: readonly ClientRecord[], phase: Course): readonly number[] {
+  const proposedAt = phase.entries.flatMap(({ kind, at }) => (kind === 'proposal' ? [at] : []))
+  return records.flatMap(({ leaveCalledAt }) => {
+    if (!within(phase, leaveCalledAt)) return []
+    const next = proposedAt.find((at) => at >= leaveCalledAt)
+    return next === undefined ? [] : [next - leaveCalledAt]
+  })
+}
+
+export function lostCommits(records: readonly ClientRecord[], phase: Span): number {
+  return records.flatMap(({ lostAt }) => lostAt.filter((at) => within(phase, at))).length
+}
+
+export interface Extent {
   /** From the first call of a phase to its last. */
   readonly spreadMs: number
   /** From the first call to the last installed epoch. */
   readonly tookMs: number
 }
 
-export function courseOf(records: readonly ClientRecord[], phase: Span): Course {
+export function courseOf(records: readonly ClientRecord[], phase: Span): Extent {
   let [first, last, ended] = [Number.POSITIVE_INFINITY, 0, 0]
   for (const { joinCalledAt, leaveCalledAt, installed } of records) {
     for (const at of [joinCalledAt, leaveCalledAt]) {

@@ -34,6 +34,7 @@ export interface ClientRecord {
   readonly leaveCalledAt: number | undefined
   readonly installed: readonly Installed[]
   readonly won: readonly WonCommit[]
+  readonly lostAt: readonly number[]
   /** What it did not survive. */
   readonly failed: string | undefined
 }
@@ -107,7 +108,7 @@ export class LoadClient {
   }
 
   get record(): ClientRecord {
-    const { waitingAt, welcomedAt, won } = this.#timed
+    const { waitingAt, welcomedAt, won, lostAt } = this.#timed
     return {
       name: this.name,
       leaf: this.#leaf,
@@ -117,6 +118,7 @@ export class LoadClient {
       leaveCalledAt: this.#leaveCalledAt,
       installed: this.cryptor.installed,
       won,
+      lostAt,
       failed: this.#failed,
     }
   }

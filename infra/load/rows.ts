@@ -1,7 +1,16 @@
 import { availableParallelism } from 'node:os'
 import type { AppendedCommit } from '../servers/appendedEntries.ts'
 import { addedUp, FollowedMembers } from './floor.ts'
-import { courseOf, joinTimes, leaveTimes, type Summary, summaryOf, turnTimes } from './latencies.ts'
+import {
+  courseOf,
+  goodbyeTimes,
+  joinTimes,
+  leaveTimes,
+  lostCommits,
+  type Summary,
+  summaryOf,
+  turnTimes,
+} from './latencies.ts'
 import type { MeetingRun, Phase, PhaseRun } from './meetingLoad.ts'
 import { costOf, type PrimitiveCosts, type PrimitiveCounts } from './primitiveCosts.ts'
 
@@ -89,6 +98,7 @@ function overall(run: MeetingRun, phase: PhaseRun, work: Work): readonly Figure[
     ...(rushes.includes(phase.phase) ? [took] : []),
     count('commits', work.commits.length),
     count('commits.external', work.commits.filter(({ external }) => external).length),
+    count('commits.lost', lostCommits(run.records, phase)),
     count('proposals', work.proposals),
     { ...ms('cpu.clients', phase.clientCpu), floor: work.floor },
     ms('cpu.keyserver', phase.keyserverCpu),
@@ -109,8 +119,11 @@ function latencies(run: MeetingRun, phase: PhaseRun, work: Work): readonly Figur
     ...summary('join.entering', summaryOf(entering)),
     ...summary('leave', leaves, single ? oneRotation : undefined),
     ...(apart === undefined ? [] : [ms('leave.apart', apart.max + workApart(phase, work))]),
+    ...(single ? summary('leave.goodbye', summaryOf(goodbyeTimes(run.records, phase))) : []),
     ...summary('turn.waiting', summaryOf(turns.waiting)),
     ...summary('turn.making', summaryOf(turns.making)),
+    ...summary('turn.ordering', summaryOf(turns.ordering)),
+    ...summary('turn.spreading', summaryOf(turns.spreading)),
   ]
 }
 

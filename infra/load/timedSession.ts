@@ -20,6 +20,8 @@ export interface WonCommit {
 export class TimedSession {
   readonly clock: Clock
   readonly won: WonCommit[] = []
+  /** When commits were refused that had been made in vain. */
+  readonly lostAt: number[] = []
   /** When the keyserver had put us on the waiting list, and when the Welcome came. */
   waitingAt: number | undefined
   welcomedAt: number | undefined
@@ -61,6 +63,7 @@ export class TimedSession {
         const before = { newsAt: this.#newsAt, turnAt: this.#turnAt, sentAt: machineTime() }
         const reply = await transport.request(name, request)
         if (name === 'wait' && reply.ok) this.waitingAt ??= machineTime()
+        if (name === 'commit' && !reply.ok) this.lostAt.push(machineTime())
         if (name === 'commit' && reply.ok && 'seq' in reply) {
           const { newsAt = before.turnAt } = before
           this.won.push({ ...before, newsAt, seq: reply.seq })

@@ -13,6 +13,7 @@ export interface AppendedProposal {
 export interface AppendedCommit {
   readonly kind: 'commit'
   readonly at: number
+  readonly seq: number
   /** The epoch that it has ended. */
   readonly epoch: number
   readonly committer: number
@@ -29,7 +30,12 @@ export type AppendedEntry = AppendedProposal | AppendedCommit
 
 type Noted =
   | AppendedProposal
-  | { readonly kind: 'unread'; readonly at: number; readonly commit: CommitAppend }
+  | {
+      readonly kind: 'unread'
+      readonly at: number
+      readonly seq: number
+      readonly commit: CommitAppend
+    }
 
 /** What a store has taken onto a log. It is read when somebody asks, so that the run is not delayed. */
 export class AppendedEntries {
@@ -49,7 +55,8 @@ export class AppendedEntries {
       this.#lastCommitAt = machineTime()
       if (appended.outcome === 'appended') {
         this.#commits += 1
-        this.#noted.push({ kind: 'unread', at: this.#lastCommitAt, commit })
+        const { seq } = appended
+        this.#noted.push({ kind: 'unread', at: this.#lastCommitAt, seq, commit })
       }
       return appended
     }
@@ -71,7 +78,9 @@ export class AppendedEntries {
   /** What has come since this was called last. */
   take(): readonly AppendedEntry[] {
     const taken = this.#noted.map((entry) =>
-      entry.kind === 'unread' ? readCommit(entry.at, entry.commit) : entry,
+      entry.kind === 'unread'
+        ? { ...readCommit(entry.commit), at: entry.at, seq: entry.seq }
+        : entry,
     )
     this.#noted = []
     return taken
@@ -87,11 +96,10 @@ function bound(store: Store, name: keyof Store): unknown {
   return typeof value === 'function' ? value.bind(store) : value
 }
 
-function readCommit(at: number, commit: CommitAppend): AppendedCommit {
+function readCommit(commit: CommitAppend): Omit<AppendedCommit, 'at' | 'seq'> {
   const { epoch, message, committer, added, removed } = commit
   return {
     kind: 'commit',
-    at,
     epoch,
     committer,
     added,

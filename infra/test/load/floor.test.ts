@@ -6,6 +6,7 @@ import type { AppendedCommit } from '../../servers/appendedEntries.ts'
 const commit: AppendedCommit = {
   kind: 'commit',
   at: 0,
+  seq: 1,
   epoch: 0,
   committer: 0,
   external: false,

@@ -1,8 +1,33 @@
 import { describe, expect, it } from 'vitest'
-import { courseOf, joinTimes, leaveTimes, summaryOf, turnTimes } from '../../load/latencies.ts'
+import {
+  courseOf,
+  goodbyeTimes,
+  joinTimes,
+  leaveTimes,
+  lostCommits,
+  summaryOf,
+  turnTimes,
+} from '../../load/latencies.ts'
 import type { ClientRecord } from '../../load/loadClient.ts'
 
-const phase = { startedAt: 100, endedAt: 200 }
+const commit = {
+  kind: 'commit',
+  committer: 0,
+  external: false,
+  added: [],
+  removed: [],
+  seals: 0,
+  bytes: 0,
+} as const
+const phase = {
+  startedAt: 100,
+  endedAt: 200,
+  entries: [
+    { kind: 'proposal', at: 118, epoch: 1 } as const,
+    { ...commit, seq: 2, at: 125, epoch: 1 },
+    { ...commit, seq: 3, at: 155, epoch: 2 },
+  ],
+}
 
 function record(name: string, about: Partial<ClientRecord>): ClientRecord {
   return {
@@ -14,6 +39,7 @@ function record(name: string, about: Partial<ClientRecord>): ClientRecord {
     leaveCalledAt: undefined,
     installed: [{ epoch: 1, at: 20, removed: [] }],
     won: [],
+    lostAt: [],
     failed: undefined,
     ...about,
   }
@@ -56,8 +82,10 @@ describe('the latencies of a run', () => {
     expect(leaveTimes(all, phase)).toEqual([20])
   })
 
-  it('of a turn are the waiting for it and the making of the commit', () => {
+  it('of a turn are the waiting for it, the making, ordering and spreading of the commit', () => {
+    const slow = record('slow', { installed: epochs([20], [21], [139], [158]) })
     const committer = record('committer', {
+      installed: epochs([20], [21], [127], [170]),
       won: [
         { seq: 1, newsAt: 50, turnAt: 60, sentAt: 70 },
         { seq: 2, newsAt: 110, turnAt: 112, sentAt: 120 },
@@ -65,7 +93,23 @@ describe('the latencies of a run', () => {
         { seq: 3, newsAt: 150, turnAt: 149, sentAt: 152 },
       ],
     })
-    expect(turnTimes([committer], phase)).toEqual({ waiting: [2, 0], making: [8, 3] })
+    expect(turnTimes([committer, slow], phase)).toEqual({
+      waiting: [2, 0],
+      making: [8, 3],
+      ordering: [5, 3],
+      spreading: [14, 15],
+    })
+  })
+
+  it('of a goodbye end with the word in the log', () => {
+    const leaver = record('leaver', { leaveCalledAt: 112 })
+    const cutOff = record('cut off', { leaveCalledAt: 190 })
+    expect(goodbyeTimes([leaver, cutOff], phase)).toEqual([6])
+  })
+
+  it('know of commits that were made in vain', () => {
+    const hasty = [record('a', { lostAt: [90, 130] }), record('b', { lostAt: [140] })]
+    expect(lostCommits(hasty, phase)).toBe(2)
   })
 
   it('of a phase go from its first call to its last key', () => {

@@ -8,11 +8,12 @@ import {
 import type { Socket } from 'socket.io-client'
 import { SessionError } from '../session/sessionError.ts'
 import type { DeliveryTransport, TransportEvents } from '../session/transport.ts'
+import { afterListening } from './listening.ts'
 import { authWith, type ServerConnection, type TokenSource } from './serverConnection.ts'
 import { checked, noticeSchemas, replySchemas } from './serverMessages.ts'
 
-/** How long an answer may take before the request counts as lost. */
-const requestTimeoutMs = 15_000
+/** How long an answer may take before the request counts as lost, while we listen for it. */
+const requestTimeoutSeconds = 15
 /** The pause before trying again after the server has refused or hung up on purpose. */
 const hungUpPauseMs = 1_000
 
@@ -73,12 +74,18 @@ async function ask<N extends RequestName>(
   name: N,
   request: RequestOf<N>,
 ): Promise<unknown> {
+  const waited = Promise.withResolvers<never>()
+  const stop = afterListening(requestTimeoutSeconds, () =>
+    waited.reject(new Error(`no answer to ${name}`)),
+  )
   try {
-    return await socket.timeout(requestTimeoutMs).emitWithAck(name, request)
+    return await Promise.race([socket.emitWithAck(name, request), waited.promise])
   } catch (cause) {
     // Nobody knows what became of the request: start over, from where the log stands.
     if (socket.connected) socket.disconnect().connect()
     throw unreachable(cause)
+  } finally {
+    stop()
   }
 }
 

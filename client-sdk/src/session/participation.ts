@@ -287,6 +287,7 @@ export class Participation {
     const attached = await this.#link.request('attach', { groupId, leafIndex, signature })
     if (attached.ok) {
       this.#attachedAt = attached.head ?? 0
+      if (this.group.public.pendingRemovals.has(leafIndex)) this.#condemnedAt ??= 0
       return undefined
     }
     const error = refusal(attached)

@@ -22,6 +22,8 @@ this machine must do.
 
   --participants N,… sizes of the meeting, one after the other (default 150)
   --redis            a keyserver on a redis-server with appendfsync always; otherwise in memory
+  --files            each client keeps its state in an encrypted SQLite file of its own, all on this
+                     machine's one disk; otherwise in memory
   --processes P      that clients are in (default ${cores}: one for each core; more would only
                      take turns, fewer would leave a core to nobody)
   --provider P       the clients' cryptography: ${providerNames.join(', ')} (default node)
@@ -59,6 +61,7 @@ export function readArguments(args: readonly string[]): LoadArguments | undefine
       .map((participants) => wholeNumber('--participants', participants, 4, 1000)),
     workload: {
       store: values.redis ? 'redis' : 'memory',
+      files: values.files,
       provider: choice(providerNames, values.provider ?? 'node', 'provider'),
       processes: wholeNumber('--processes', values.processes ?? String(cores), 1, 64),
       stormSeconds: wholeNumber('--storm', values.storm ?? '10', 1, 600),
@@ -79,6 +82,7 @@ function parse(args: readonly string[]) {
       ...commonOptions,
       participants: { type: 'string' },
       redis: { type: 'boolean', default: false },
+      files: { type: 'boolean', default: false },
       processes: { type: 'string' },
       provider: { type: 'string' },
       storm: { type: 'string' },

@@ -1,4 +1,6 @@
-import { SecureMeeting, SessionError } from '@conclave/client'
+import { join } from 'node:path'
+import { SecureMeeting, SessionError, type SessionStore } from '@conclave/client'
+import { fileStore } from '@conclave/client/node'
 import { ConclaveError } from '@conclave/core'
 import { HmacAccessKey, mintToken } from '@conclave/core/access'
 import { systemClock } from '@conclave/keyserver'
@@ -21,6 +23,8 @@ export interface MeetingPlace {
   readonly patienceMs: number
   /** By the name of the client that has it. */
   readonly faults: Readonly<Record<string, Fault>>
+  /** Where clients keep their state; undefined for in memory. */
+  readonly directory?: string | undefined
 }
 
 /** What a client has seen, by the machine's time in milliseconds. */
@@ -73,7 +77,7 @@ export class LoadClient {
   }
 
   async join(): Promise<void> {
-    const { keyserver, meetingId, secret, provider, patienceMs } = this.#place
+    const { keyserver, meetingId, secret, provider, patienceMs, directory } = this.#place
     const request = { identity: this.name, meeting: meetingId, ttlSeconds: 3600 }
     const token = await mintToken(request, new HmacAccessKey(secret), systemClock)
     this.#joinCalledAt = machineTime()
@@ -85,6 +89,7 @@ export class LoadClient {
         identity: { id: this.name },
         trust: { policy: 'open' },
         joinTimeoutMs: patienceMs,
+        ...(directory !== undefined && { store: storeIn(join(directory, this.name)) }),
         clock: this.#timed.clock,
         crypto: providers[provider](systemRandom),
         transport: () => this.#timed.watched(socketTransport(connectServer(keyserver), token)),
@@ -127,6 +132,10 @@ export class LoadClient {
     this.#failed ??= reasonOf(error)
     this.#changed()
   }
+}
+
+function storeIn(directory: string): SessionStore {
+  return fileStore({ directory, key: systemRandom(32) })
 }
 
 /** Its code, and what else it has for whoever looks for the reason. */

@@ -15,6 +15,8 @@ import type { Row } from './rows.ts'
 
 export interface Measured {
   readonly store: StoreName
+  /** Whether clients kept their state in files. */
+  readonly files: boolean
   readonly processes: number
   readonly costs: PrimitiveCosts
   readonly rows: readonly Row[]
@@ -40,11 +42,11 @@ export function loadMarkdown(run: Run, measured: Measured): string {
 }
 
 /** One object a line. */
-export function loadJson(run: Run, { store, processes, costs, rows }: Measured): string {
+export function loadJson(run: Run, { store, files, processes, costs, rows }: Measured): string {
   const primitivesMs = Object.fromEntries(
     Object.entries(costs).map(([name, value]) => [name, rounded(value)]),
   )
-  const head = { bench: 'load', store, processes, ...run, primitivesMs }
+  const head = { bench: 'load', store, files, processes, ...run, primitivesMs }
   const lines = rows.map(({ value, floor, ...about }) => ({
     bench: 'load',
     store,
@@ -65,9 +67,10 @@ const titles: Readonly<Record<Exclude<Phase, 'warming'>, string>> = {
 /** What is shown for growth, in the phase in which nothing else goes on. */
 const growing = ['bytes.rotation', 'cpu.rotation']
 
-function heading(run: Run, { store, processes }: Measured): string {
+function heading(run: Run, { store, files, processes }: Measured): string {
   const stored = store === 'redis' ? 'on Redis, appendfsync always' : 'in memory'
-  return `${describe(run)} · clients in ${processes} processes · keyserver ${stored}`
+  const kept = files ? 'files' : 'memory'
+  return `${describe(run)} · clients in ${processes} processes, their state in ${kept} · keyserver ${stored}`
 }
 
 function tablesOf({ rows }: Measured): readonly Table[] {

@@ -31,7 +31,7 @@ async function load({ participants, workload, format, svg }: LoadArguments): Pro
     progress(`▸ a meeting of ${n}`)
     rows.push(...rowsOf(await runMeeting(n, workload, progress), costs))
   }
-  const { store, processes } = workload
-  console.log(reports[format](run, { store, processes, costs, rows }))
+  const { store, files, processes } = workload
+  console.log(reports[format](run, { store, files, processes, costs, rows }))
   if (svg !== undefined) await writeFile(svg, plot(rows))
 }

@@ -1,3 +1,6 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { toHex } from '@conclave/core/codec'
 import { systemRandom } from '@conclave/keyserver'
@@ -15,6 +18,8 @@ import { Participants } from './participants.ts'
 
 export interface Workload {
   readonly store: StoreName
+  /** Whether clients keep their state in files. */
+  readonly files: boolean
   readonly provider: ProviderName
   readonly processes: number
   /** Seconds over which joins are spread, and in which somebody comes and somebody goes each second. */
@@ -71,6 +76,7 @@ export async function runMeeting(
 ): Promise<MeetingRun> {
   const redis = workload.store === 'redis' ? await startRedis() : undefined
   const secret = toHex(systemRandom(32))
+  const directory = workload.files ? await mkdtemp(join(tmpdir(), 'conclave-load-')) : undefined
   try {
     const keyserver = await startKeyserver({ redisUrl: redis?.url, secret, limits: {} })
     try {
@@ -81,6 +87,7 @@ export async function runMeeting(
         provider: workload.provider,
         patienceMs: workload.patienceMs,
         faults: workload.faults ?? {},
+        directory,
       }
       const clients = await Participants.start(place, workload.processes)
       try {
@@ -93,6 +100,7 @@ export async function runMeeting(
     }
   } finally {
     await redis?.stop()
+    if (directory !== undefined) await rm(directory, { recursive: true })
   }
 }
 

@@ -85,7 +85,7 @@ describe('npm run load -- meeting', () => {
   })
 
   it.skipIf(redisMissing)('runs with a keyserver on Redis and prints tables', () => {
-    const args = ['meeting', '--participants', '4', '--redis', '--markdown', ...short]
+    const args = ['meeting', '--participants', '4', '--redis', '--files', '--markdown', ...short]
     const { status, stdout } = load(...args)
     expect(status).toBe(0)
     expect(stdout).toContain('on Redis, appendfsync always')

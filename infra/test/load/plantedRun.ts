@@ -9,6 +9,7 @@ try {
     4,
     {
       store: 'memory',
+      files: false,
       provider: 'node',
       processes: 2,
       stormSeconds: 1,

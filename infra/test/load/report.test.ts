@@ -24,12 +24,20 @@ const rows: readonly Row[] = [
   row(400, 'cpu.rotation', 2),
   row(400, 'took', 12_000, { case: 'storm', floor: 10_000 }),
 ]
-const measured = { store: 'memory', processes: 2, costs: noPrimitives(), rows } as const
+const measured = {
+  store: 'memory',
+  files: false,
+  processes: 2,
+  costs: noPrimitives(),
+  rows,
+} as const
 
 describe("the load harness's report", () => {
   it('has a column for each size, and what is above its floor by how much', () => {
     const markdown = loadMarkdown(run, measured)
-    expect(markdown).toContain('clients in 2 processes · keyserver in memory')
+    expect(markdown).toContain(
+      'clients in 2 processes, their state in memory · keyserver in memory',
+    )
     expect(markdown).toContain('### Single leaves\n\n|  | unit | 100 | 400 |')
     expect(markdown).toContain('| leave.max | ms | 200 | 900 |')
     expect(markdown).toContain('| leave.max ÷ floor |  | 4.00 | 3.00 |')

@@ -17,7 +17,7 @@ import { LogHistory } from './invariants/logHistory.ts'
 import { checkLog } from './invariants/logLine.ts'
 import { Outsiders } from './invariants/outsiders.ts'
 import { checkClosed, checkEnded, checkHeldSecrets } from './invariants/secrets.ts'
-import { checkWiped } from './invariants/stored.ts'
+import { checkWiped, StoredSecrets } from './invariants/stored.ts'
 import { Cluster } from './keyserver/cluster.ts'
 import { Network } from './network/network.ts'
 import { described, type Life, type Surroundings } from './people/life.ts'
@@ -52,6 +52,7 @@ export class World {
   readonly #outsiders: Outsiders | undefined
   readonly #conversation = new Conversation()
   readonly #leafAges = new LeafAges()
+  readonly #stored = new StoredSecrets()
   readonly #groups = new Map<Life, Group>()
   readonly #ended = new Set<Life>()
   #violation: Violation | undefined
@@ -149,7 +150,10 @@ export class World {
       for (const { life } of this.people) if (life !== undefined) checkHeldSecrets(life)
       for (const life of this.#ended) checkEnded(life)
       this.#ended.clear()
-      for (const person of this.people) checkWiped(person, this.clock.now())
+      for (const person of this.people) {
+        checkWiped(person, this.clock.now())
+        this.#stored.check(person)
+      }
       this.#leafAges.check(this.clock.now())
       const [complaint] = this.cluster.complaints
       if (complaint !== undefined) throw new Violation('keyserver-error', complaint)
@@ -226,6 +230,7 @@ export class World {
     const before = this.#groups.get(life)
     this.#groups.set(life, group)
     this.#leafAges.epochBegan(life, group, this.clock.now())
+    this.#stored.epochBegan(life, group)
     if (effect === undefined) this.#conversation.entered(life)
     this.#guard(() => {
       this.#agreement.observe(life, group)

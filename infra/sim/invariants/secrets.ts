@@ -4,7 +4,14 @@ import type { Life } from '../people/life.ts'
 import { Violation } from '../violation.ts'
 
 /** Secrets of an epoch, of which a member holds this epoch's and a pending commit's. */
-const epochSecrets = ['init', 'exporter', 'external', 'confirm', 'membership', 'authentication']
+export const epochSecrets = [
+  'init',
+  'exporter',
+  'external',
+  'confirm',
+  'membership',
+  'authentication',
+]
 const mostOfAnEpoch = 2
 
 /**

@@ -1,5 +1,9 @@
+import { type Bytes, toHex } from '@conclave/core/codec'
+import type { Group } from '@conclave/core/mls/group'
+import type { Life } from '../people/life.ts'
 import type { Person } from '../people/person.ts'
 import { Violation } from '../violation.ts'
+import { epochSecrets } from './secrets.ts'
 
 /** What a device keeps whatever meetings it is in: its own key, KeyPackages, whom it has verified. */
 const outlasting = ['device-key', 'key-package/', 'verified/']
@@ -16,4 +20,46 @@ export function checkWiped({ life, disk, identity }: Person, now: number): void 
   const left = disk.names.filter((name) => !outlasting.some((prefix) => name.startsWith(prefix)))
   if (left.length === 0) return
   throw new Violation('stored-after-the-end', `${identity} has ${left.join(', ')}`)
+}
+
+/** How many of somebody's newest epochs are looked for. */
+const lookedFor = 6
+
+interface EpochOfSomebody {
+  readonly name: string
+  readonly secrets: readonly Bytes[]
+}
+
+/** Which epochs' secrets are on the devices of those who have been in them. */
+export class StoredSecrets {
+  /** By identity, newest last. */
+  readonly #epochs = new Map<string, EpochOfSomebody[]>()
+
+  epochBegan({ identity, crypto }: Life, { groupId, epoch }: Group): void {
+    const epochs = this.#epochs.get(identity) ?? []
+    this.#epochs.set(identity, epochs)
+    const name = `${toHex(groupId)} ${epoch}`
+    // A process that goes on where another has died is in the same epoch again.
+    if (epochs.some((known) => known.name === name)) return
+    const known = new Set(epochs.flatMap(({ secrets }) => secrets.map(toHex)))
+    const secrets = crypto.held(epochSecrets).filter((secret) => !known.has(toHex(secret)))
+    epochs.push({ name, secrets })
+    if (epochs.length > lookedFor) epochs.shift()
+  }
+
+  /**
+   * A device has stored one epoch, and the one that a commit of its own would begin.
+   * @throws Violation `stored-secret-outlives-its-epoch`
+   */
+  check({ identity, disk }: Person): void {
+    const stored = (this.#epochs.get(identity) ?? []).flatMap(({ secrets }, i) =>
+      secrets.some((secret) => disk.holds(secret)) ? [i] : [],
+    )
+    const [oldest = 0, newest = 0] = [stored.at(0), stored.at(-1)]
+    if (newest - oldest <= 1) return
+    throw new Violation(
+      'stored-secret-outlives-its-epoch',
+      `the device of ${identity} has secrets of an epoch that ended ${newest - oldest} before`,
+    )
+  }
 }

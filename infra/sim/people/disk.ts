@@ -23,6 +23,13 @@ export class Disk {
     return [...this.#entries.keys()]
   }
 
+  /** Whether these bytes stand anywhere on it. */
+  holds(bytes: Bytes): boolean {
+    return [...this.#entries.values()].some((value) =>
+      Buffer.from(value).includes(Buffer.from(bytes)),
+    )
+  }
+
   /** Bytes of all that is on it. */
   get size(): number {
     return [...this.#entries].reduce((sum, [key, value]) => sum + key.length + value.length, 0)

@@ -46,6 +46,13 @@ export class LifeCrypto implements SecretCrypto {
     return counts
   }
 
+  /** What has not been wiped of what these labels stand for. */
+  held(labels: readonly string[]): readonly Bytes[] {
+    return this.#noted.flatMap(({ label, bytes }) =>
+      labels.includes(label) && bytes.some((byte) => byte !== 0) ? [bytes.slice()] : [],
+    )
+  }
+
   #watched(suite: SecretSuite): SecretSuite {
     const note = (label: string, bytes: Bytes): Bytes => {
       if (!this.#ended) this.#noted.push({ label, bytes })

@@ -49,7 +49,7 @@ export class Person {
   }
 
   /** What its device keeps, whatever runs on it. */
-  get disk(): Pick<Disk, 'size' | 'names'> {
+  get disk(): Pick<Disk, 'size' | 'names' | 'holds'> {
     return this.#device.disk
   }
 

@@ -42,6 +42,10 @@ export const devicePlants: readonly Plant[] = [
     seams: { sessionStore: leavingNotes },
   },
   {
+    name: 'a session keeps the states of the epochs before',
+    seams: { sessionStore: keepingStates },
+  },
+  {
     name: 'devices take the time of their zone for UTC',
     seams: { clock: (clock, { identity }) => ahead(clock, identity === 'p0' ? 3_600_000 : 0) },
   },
@@ -91,6 +95,19 @@ function leavingNotes(store: SessionStore): SessionStore {
   return {
     ...store,
     write: (changes) => store.write(new Map([...changes, ['place', new Uint8Array(8)]])),
+  }
+}
+
+function keepingStates(store: SessionStore): SessionStore {
+  let states = 0
+  return {
+    ...store,
+    write: (changes) => {
+      const again = [...changes].flatMap(([key, value]) =>
+        value === undefined || value.length < 500 ? [] : [[`${key}/${states++}`, value] as const],
+      )
+      return store.write(new Map([...changes, ...again]))
+    },
   }
 }
 

@@ -36,6 +36,7 @@ const givenAwayBy: Readonly<Record<string, string>> = {
   'the clock of a device stands still while it sleeps': 'not-healed-after-sleep',
   'what falls due while a device sleeps is forgotten': 'leaf-too-old',
   'a session leaves a note of where it was': 'stored-after-the-end',
+  'a session keeps the states of the epochs before': 'stored-secret-outlives-its-epoch',
   'devices take the time of their zone for UTC': 'not-converged',
   'the keyserver takes a second commit of an epoch': 'epoch-with-two-commits',
   'the keyserver acknowledges commits that it then forgets': 'epoch-twofold',

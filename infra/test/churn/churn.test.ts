@@ -63,7 +63,7 @@ describe('in a meeting in which people come and go', () => {
 
   it.skipIf(isCampaign).each(leaks)('it is noticed that $name', async ({ figure, ...leak }) => {
     const plant = leak.plant && { name: leak.name, ...leak.plant }
-    const brief = { ...plan, timesPerSample: 4, ...leak.plan }
+    const brief = { ...plan, timesPerSample: 3, samples: 12, ...leak.plan }
     const outcome = await runChurn({ ...brief, ...(plant && { plant }) })
     expect(growing(outcome)).toContain(figure)
   })

@@ -1,7 +1,7 @@
 import { nodePublicCrypto } from '@conclave/core/crypto/public/node'
 import type { SecretSuite } from '@conclave/core/crypto/secret'
 import { nodeCrypto } from '@conclave/core/crypto/secret/node'
-import { memoryStore, type Store, timerJobs } from '@conclave/keyserver'
+import { memoryDirectory, memoryStore, type Store, timerJobs } from '@conclave/keyserver'
 import { pino } from 'pino'
 import { VirtualClock } from '../../core/test/virtualClock.ts'
 import { memoryInUse } from '../bench/measure.ts'
@@ -94,6 +94,7 @@ export class ChurningMeeting {
         removalSigner: removalSigner(signer),
         logger: pino({ level: 'error' }, { write: (line) => this.#complaints.push(line.trim()) }),
         graceMs: 10_000,
+        directory: memoryDirectory(),
         isStoreOut: () => false,
         isStoreSlow: () => false,
         met: () => {},
@@ -128,6 +129,7 @@ export class ChurningMeeting {
             this.#newest = group.epoch
             this.#epochs += 1
           },
+          invited: () => {},
           heard: () => {},
           missed: () => {},
           ended: (life, reason, error) => {

@@ -115,6 +115,14 @@ export const actions: readonly Action[] = [
     weight: 3,
     run: (_, who, chance) => who.life?.sleep(chance.magnitude(500, 240_000)),
   },
+  {
+    name: 'invite',
+    weight: 3,
+    run: (world, who, chance) => {
+      const away = world.people.filter(({ wants, hasPublished }) => !wants && hasPublished)
+      if (away.length > 0) world.invite(who, chance.pick(away))
+    },
+  },
   { name: 'wait', weight: 2, run: () => {} },
   // Nobody moves until everybody has renewed its keys.
   { name: 'idle', weight: 1, restMs: [11 * 60_000, 13 * 60_000], run: () => {} },

@@ -12,6 +12,7 @@ import { Coverage } from './coverage.ts'
 import { Agreement } from './invariants/agreement.ts'
 import { whatIsMissing } from './invariants/convergence.ts'
 import { Conversation } from './invariants/conversation.ts'
+import { checkInvited } from './invariants/invited.ts'
 import { LeafAges } from './invariants/leafAges.ts'
 import { LogHistory } from './invariants/logHistory.ts'
 import { checkLog } from './invariants/logLine.ts'
@@ -111,6 +112,7 @@ export class World {
       (_, i) =>
         new Person(i < members ? `p${i}` : 'newcomer', around, {
           epochBegan: (life, group, effect) => this.#epochBegan(life, group, effect),
+          invited: () => this.coverage.count('came by invitation'),
           heard: (life, leaf, text) => {
             this.coverage.count('messages heard')
             this.#guard(() => this.#conversation.heard(life, life.group, leaf, text))
@@ -179,6 +181,15 @@ export class World {
         if (passed) this.#conversation.passed(text)
       })
     }
+  }
+
+  /** A member adds somebody who is away, by a KeyPackage that has been published. */
+  invite({ life }: Person, guest: Person): void {
+    if (life?.isIn !== true) return
+    this.coverage.count('invitations')
+    void life.invite(guest.identity).then((added) => {
+      if (added) this.#guard(() => checkInvited(life, guest.identity))
+    })
   }
 
   /** What can be said of a conversation when it is over. */

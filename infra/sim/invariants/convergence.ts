@@ -1,4 +1,5 @@
 import { equalBytes } from '@conclave/core/codec'
+import type { Group } from '@conclave/core/mls/group'
 import type { Store } from '@conclave/keyserver'
 import type { Person } from '../people/person.ts'
 
@@ -25,15 +26,17 @@ export async function whatIsMissing(
     if (Number(group.epoch) !== current.epoch) {
       return `${identity} is in epoch ${group.epoch} of ${current.epoch}`
     }
-    const roster = group.members
-      .map(({ leafNode: { credential } }) =>
-        'identity' in credential ? new TextDecoder().decode(credential.identity) : '',
-      )
-      .sort()
-      .join()
+    const roster = [...rosterOf(group)].sort().join()
     if (roster !== expected) return `${identity} sees ${roster} instead of ${expected}`
     if (life?.transport.isConnected !== true) return `${identity} is not connected`
   }
   const idle = people.find(({ wants, life }) => !wants && life?.isIn === true)
   return idle && `${idle.identity} is still in`
+}
+
+/** The identities of a group's members, one for each leaf. */
+export function rosterOf({ members }: Group): readonly string[] {
+  return members.map(({ leafNode: { credential } }) =>
+    'identity' in credential ? new TextDecoder().decode(credential.identity) : '',
+  )
 }

@@ -10,7 +10,7 @@ import {
   SenderType,
   WireFormat,
 } from '@conclave/core/wire'
-import { type RemovalSigner, type Store, timerJobs } from '@conclave/keyserver'
+import { memoryDirectory, type RemovalSigner, type Store, timerJobs } from '@conclave/keyserver'
 import { pino } from 'pino'
 import { signFramedContent } from '../../../core/src/mls/treedem/signFramedContent.ts'
 import type { VirtualClock } from '../../../core/test/virtualClock.ts'
@@ -59,6 +59,7 @@ export class Cluster {
       jobs,
       logger,
       graceMs,
+      directory: memoryDirectory(),
       met,
       refused,
       store: options.store?.(this.journal.store) ?? this.journal.store,

@@ -3,11 +3,12 @@ import type { AccessClaims } from '@conclave/core/access'
 import type { PublicCrypto } from '@conclave/core/crypto/public'
 import type { PackedReply, RequestName, ServerNotices } from '@conclave/core/delivery'
 import type { RemovalSigner, Store } from '@conclave/keyserver'
-import { defaultLimits, memoryDirectory, observers, silentObserver } from '@conclave/keyserver'
+import { defaultLimits, observers, silentObserver } from '@conclave/keyserver'
 import type { Logger } from 'pino'
 import { Admissions } from '../../../keyserver/src/connection/admissions.ts'
 import { Connection } from '../../../keyserver/src/connection/connection.ts'
 import { createDirectory } from '../../../keyserver/src/directory/createDirectory.ts'
+import type { DirectoryStore } from '../../../keyserver/src/directory/directory.ts'
 import type { DirectoryHandlers } from '../../../keyserver/src/directory/handlers.ts'
 import type { Job, Jobs } from '../../../keyserver/src/jobs/jobs.ts'
 import { defaultIdleMs, defaultMeetingMs } from '../../../keyserver/src/limits.ts'
@@ -23,6 +24,7 @@ import { instanceStore } from './instanceStore.ts'
 export interface Shared {
   readonly clock: Clock
   readonly store: Store
+  readonly directory: DirectoryStore
   readonly jobs: Jobs
   readonly crypto: PublicCrypto
   readonly removalSigner: RemovalSigner
@@ -43,8 +45,10 @@ interface Socket {
   readonly wire: Wire
   readonly connection: Connection
   readonly notify: (name: NoticeName, notice: unknown) => void
+  readonly identity: string
   entered: string | undefined
   follows: boolean
+  usesDirectory: boolean
 }
 
 /**
@@ -78,11 +82,14 @@ export class Instance {
       met: shared.met,
     })
     const directory = createDirectory({
-      store: memoryDirectory(),
+      store: shared.directory,
       crypto,
       clock,
       logger,
-      notify: { stockLow: () => {}, mail: () => {} },
+      notify: {
+        stockLow: (identity, notice) => this.#tellIdentity(identity, 'stockLow', notice),
+        mail: (identity, notice) => this.#tellIdentity(identity, 'mail', notice),
+      },
     })
     this.#directory = directory.handlers
     this.#admissions = new Admissions({ limits: defaultLimits, trustedProxies: 0, clock })
@@ -133,13 +140,23 @@ export class Instance {
       entered: (meetingId) => {
         socket.entered = meetingId
       },
-      directoryUsed: () => {},
+      directoryUsed: () => {
+        socket.usesDirectory = true
+      },
       disconnect: () => {
         wire.close('server')
         this.#gone(id)
       },
     })
-    const socket: Socket = { wire, connection, notify, entered: undefined, follows: false }
+    const socket: Socket = {
+      wire,
+      connection,
+      notify,
+      identity,
+      entered: undefined,
+      follows: false,
+      usesDirectory: false,
+    }
     this.#sockets.set(id, socket)
     wire.whenGone('server', () => this.#gone(id))
   }
@@ -231,6 +248,16 @@ export class Instance {
       if (connection === but) continue
       if (socket.entered === meetingId && socket.follows) socket.notify(name, notice)
     }
+  }
+
+  #tellIdentity(identity: string, name: 'stockLow' | 'mail', notice: unknown): void {
+    const tell = (instance: Instance) => {
+      for (const socket of instance.#sockets.values()) {
+        if (socket.usesDirectory && socket.identity === identity) socket.notify(name, notice)
+      }
+    }
+    tell(this)
+    this.#shared.tellOthers(this, name, tell)
   }
 
   #closeHere(meetingId: string, notice: ServerNotices['closed']): void {

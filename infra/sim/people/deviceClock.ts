@@ -30,7 +30,8 @@ export class DeviceClock implements Clock {
   }
 
   now(): number {
-    return this.#clock.now() + this.#aheadMs
+    // As Date.now has it, without fractions.
+    return Math.floor(this.#clock.now()) + this.#aheadMs
   }
 
   setTimer(delayMs: number, callback: () => void): () => void {

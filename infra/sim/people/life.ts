@@ -1,4 +1,4 @@
-import type { DeliveryTransport, EndReason, SessionStore } from '@conclave/client'
+import type { DeliveryTransport, EndReason, Invitation, SessionStore } from '@conclave/client'
 import { type Clock, ConclaveError } from '@conclave/core'
 import type { SecretCrypto } from '@conclave/core/crypto/secret'
 import { nodeCrypto } from '@conclave/core/crypto/secret/node'
@@ -58,6 +58,8 @@ export interface LifeEvents {
 export interface Device {
   readonly clock: DeviceClock
   readonly disk: Disk
+  /** What to enter by, where somebody has added it while it was away. */
+  readonly invitation?: Invitation
 }
 
 /** Where a process is to die. */
@@ -92,7 +94,7 @@ export class Life {
   constructor(
     identity: string,
     nth: number,
-    { clock, disk }: Device,
+    { clock, disk, invitation }: Device,
     around: Surroundings,
     events: LifeEvents,
   ) {
@@ -129,6 +131,7 @@ export class Life {
         meetingId,
         identity: { id: identity },
         trust: { policy: 'open' },
+        invitation,
         environment: {
           clock: seams.clock?.(this.#clock, this) ?? this.#clock,
           random,
@@ -208,6 +211,17 @@ export class Life {
   /** The process dies in the middle of what it does. */
   dieBy(fate: Fate): void {
     this.#fate ??= fate
+  }
+
+  /** Adds somebody who is away; whether it could be done. */
+  async invite(identity: string): Promise<boolean> {
+    try {
+      const invited = await this.#session.invite(identity)
+      return this.#isAlive && invited.length > 0
+    } catch (error) {
+      if (this.#isAlive && !(error instanceof ConclaveError)) this.#events.surprised(this, error)
+      return false
+    }
   }
 
   /** Says something to everybody who is there; whether it has been passed on. */

@@ -3,6 +3,7 @@ import type { Clock } from '@conclave/core'
 import { Group } from '@conclave/core/mls/group'
 import { Healing } from '../../../client-sdk/src/session/healing.ts'
 import { MessageOrder } from '../../../client-sdk/src/session/messageOrder.ts'
+import { WaitingList } from '../../../client-sdk/src/session/waitingList.ts'
 import type { Life } from '../../sim/people/life.ts'
 import type { Plant } from '../../sim/plant.ts'
 import { patched } from './clientPlants.ts'
@@ -44,6 +45,10 @@ export const devicePlants: readonly Plant[] = [
   {
     name: 'a session keeps the states of the epochs before',
     seams: { sessionStore: keepingStates },
+  },
+  {
+    name: 'whom a member invites is said to be in and is not',
+    install: patched(WaitingList.prototype, 'invite', async () => true),
   },
   {
     name: 'devices take the time of their zone for UTC',

@@ -37,6 +37,7 @@ const givenAwayBy: Readonly<Record<string, string>> = {
   'what falls due while a device sleeps is forgotten': 'leaf-too-old',
   'a session leaves a note of where it was': 'stored-after-the-end',
   'a session keeps the states of the epochs before': 'stored-secret-outlives-its-epoch',
+  'whom a member invites is said to be in and is not': 'invited-in-vain',
   'devices take the time of their zone for UTC': 'not-converged',
   'the keyserver takes a second commit of an epoch': 'epoch-with-two-commits',
   'the keyserver acknowledges commits that it then forgets': 'epoch-twofold',
@@ -47,6 +48,7 @@ const givenAwayBy: Readonly<Record<string, string>> = {
 
 /** What has to come together for some of them, which in other runs it seldom does. */
 const among: Readonly<Record<string, readonly string[]>> = {
+  'whom a member invites is said to be in and is not': ['come', 'leave', 'invite'],
   'nobody is told that something is missing': ['say', 'mute instances'],
   'messages are shown when some more have come': ['say', 'leave'],
   'the clock of a device stands still while it sleeps': ['sleep', 'idle'],

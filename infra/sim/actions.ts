@@ -113,7 +113,11 @@ export const actions: readonly Action[] = [
   {
     name: 'sleep',
     weight: 3,
-    run: (_, who, chance) => who.life?.sleep(chance.magnitude(500, 240_000)),
+    // A moment, or more than a minute.
+    run: (_, who, chance) =>
+      who.life?.sleep(
+        chance.happens(0.5) ? chance.magnitude(500, 60_000) : chance.whole(61_000, 100_000),
+      ),
   },
   {
     name: 'invite',

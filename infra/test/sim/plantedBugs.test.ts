@@ -48,6 +48,7 @@ const givenAwayBy: Readonly<Record<string, string>> = {
 
 /** What has to come together for some of them, which in other runs it seldom does. */
 const among: Readonly<Record<string, readonly string[]>> = {
+  'what was said is shown as often as it comes': ['say', 'lose an answer'],
   'whom a member invites is said to be in and is not': ['come', 'leave', 'invite'],
   'nobody is told that something is missing': ['say', 'mute instances'],
   'messages are shown when some more have come': ['say', 'leave'],

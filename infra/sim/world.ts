@@ -30,6 +30,8 @@ import { Violation } from './violation.ts'
 import { weatherOf } from './weather.ts'
 
 const meetingId = 'standup'
+/** How long nobody looks, in milliseconds. */
+const longestUnseenMs = 60_000
 /** How often is looked whether all is well again, in milliseconds. */
 const lookMs = 1_000
 
@@ -144,8 +146,14 @@ export class World {
     this.trace.push(`${((this.clock.now() - this.#began) / 1000).toFixed(3)} ${line}`)
   }
 
-  /** Lets time pass, and then looks whether everything is as it should be. */
+  /** Lets time pass, and looks now and then whether everything is as it should be. */
   async pass(ms: number): Promise<void> {
+    let left = ms
+    for (; left > longestUnseenMs; left -= longestUnseenMs) await this.#passUnseen(longestUnseenMs)
+    await this.#passUnseen(left)
+  }
+
+  async #passUnseen(ms: number): Promise<void> {
     await this.clock.advanceAsync(ms)
     await this.#guardAsync(async () => {
       await checkLog(this.cluster.journal.store, meetingId)

@@ -67,7 +67,9 @@ export class OpenGroup {
     this.#host = host
     this.#told = log.followed.head
     this.attendance = new Attendance(log, environment, host)
-    this.waitingRoom = new WaitingRoom(log, environment, host)
+    this.waitingRoom = new WaitingRoom(log, environment, host, (participant, leaf) =>
+      this.attendance.neverCame(participant, leaf),
+    )
     this.#check = new PacedTask(environment.clock, checkIntervalMs, () =>
       host.later(() => this.attendance.check()),
     )
@@ -335,8 +337,7 @@ export class OpenGroup {
   async #forgetWhoLeft(): Promise<void> {
     for (const participant of this.#left) {
       await this.attendance.detach(participant)
-      const welcomedTo = await this.waitingRoom.leave(participant)
-      if (welcomedTo !== undefined) await this.attendance.neverCame(participant, welcomedTo)
+      await this.waitingRoom.leave(participant)
       this.#left.delete(participant)
     }
   }

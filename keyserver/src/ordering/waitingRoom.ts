@@ -19,10 +19,18 @@ export class WaitingRoom {
   readonly #refs = new Map<string, Bytes>()
   /** The one that it was welcomed by. */
   readonly #welcomed = new Map<string, Bytes>()
+  readonly #neverCame: (participant: Participant, leaf: number) => Promise<void>
   #told = ''
   #cancelExpiry: (() => void) | undefined
 
-  constructor(log: GroupLog, environment: MeetingEnvironment, host: GroupHost) {
+  /** @param neverCame a participant will not speak for a leaf that it was welcomed to */
+  constructor(
+    log: GroupLog,
+    environment: MeetingEnvironment,
+    host: GroupHost,
+    neverCame: (participant: Participant, leaf: number) => Promise<void>,
+  ) {
+    this.#neverCame = neverCame
     this.#log = log
     this.#environment = environment
     this.#notice = new PacedTask(environment.clock, listNoticeIntervalMs, () =>
@@ -107,17 +115,24 @@ export class WaitingRoom {
 
   /**
    * The connection is gone, and its KeyPackage waits no longer.
-   * @returns the leaf that it was welcomed to, where nobody has spoken for that yet
    */
-  async leave({ id }: Participant): Promise<number | undefined> {
+  async leave(participant: Participant): Promise<void> {
+    const { id } = participant
     const ref = this.#refs.get(id) ?? this.#welcomed.get(id)
-    if (ref === undefined) return undefined
-    const { store, clock } = this.#environment
+    if (ref === undefined) return
+    const { store } = this.#environment
     const withdrawn = await store.withdrawWaiting(this.#log.key, ref, id)
     if (withdrawn) this.#notice.request()
-    const welcome = await store.findWelcome(this.#log.key, ref, clock.now())
+    const leaf = await this.#leafOf(ref)
+    if (leaf !== undefined) await this.#neverCame(participant, leaf)
     this.#refs.delete(id)
     this.#welcomed.delete(id)
+  }
+
+  /** The leaf that a KeyPackage was added as, while its Welcome waits for its owner. */
+  async #leafOf(ref: Bytes): Promise<number | undefined> {
+    const { store, clock } = this.#environment
+    const welcome = await store.findWelcome(this.#log.key, ref, clock.now())
     return welcome?.part.leafIndex
   }
 
@@ -127,9 +142,17 @@ export class WaitingRoom {
   }
 
   /** A connection waits with one KeyPackage, the newest. */
-  async #waitWith({ id }: Participant, ref: Bytes): Promise<void> {
+  /** Whoever waits anew has given up what it waited for before, or was welcomed to. */
+  async #waitWith(participant: Participant, ref: Bytes): Promise<void> {
+    const { id } = participant
     const before = this.#refs.get(id)
     this.#refs.set(id, ref)
+    const welcomed = this.#welcomed.get(id)
+    if (welcomed !== undefined) {
+      const leaf = await this.#leafOf(welcomed)
+      this.#welcomed.delete(id)
+      if (leaf !== undefined) await this.#neverCame(participant, leaf)
+    }
     if (before === undefined || equalBytes(before, ref)) return
     await this.#environment.store.withdrawWaiting(this.#log.key, before, id)
   }

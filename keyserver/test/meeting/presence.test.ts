@@ -153,6 +153,19 @@ describe('presence', () => {
     expect(alice.group.public.pendingRemovals).toEqual(new Set([2]))
   })
 
+  test('who was added and waits anew is absent from the leaf it was added as', async () => {
+    const carol = await TestMember.arrive(server, 'carol')
+    await carol.wait()
+    const seq = await alice.admit(1)
+    await bob.receiveUpTo(seq)
+    const added = clock.now()
+    await carol.wait()
+    clock.advance(graceMs)
+    await alice.receiveUpTo(seq + 1)
+    expect(clock.now()).toBeLessThan(added + joiningMs)
+    expect(alice.group.public.pendingRemovals).toEqual(new Set([2]))
+  })
+
   test('who was added and has attached is absent once it has gone, as ever', async () => {
     const carol = await TestMember.arrive(server, 'carol')
     const bundle = await carol.wait()

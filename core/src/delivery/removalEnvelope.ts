@@ -110,7 +110,7 @@ export function verifyRemovalRequest(
  *
  * RemovalWord words<V>;
  */
-const RemovalWords = vector(struct({ leafIndex: uint32, signature: opaque(256) }), 1024)
+export const RemovalWords = vector(struct({ leafIndex: uint32, signature: opaque(256) }), 1024)
 export type RemovalWords = Infer<typeof RemovalWords>
 
 export function packRemovalWords(words: RemovalWords): Bytes {

@@ -18,6 +18,6 @@ export type {
   SourcedProposal,
   UpdateEntry,
 } from './proposalList.ts'
-export { type AcceptedCommit, PublicGroup } from './publicGroup.ts'
+export { type AcceptedCommit, PublicGroup, type UnverifiedGroup } from './publicGroup.ts'
 export { PublicGroupState } from './publicGroupState.ts'
 export { readGroupInfo, readKeyPackage, readWelcome } from './readMessage.ts'

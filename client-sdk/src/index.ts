@@ -18,6 +18,7 @@ export type { TakenKeyPackage } from './directory/keyPackageShelf.ts'
 export { type IndexedDbStoreOptions, indexedDbStore } from './edge/indexedDbStore.ts'
 export { systemClock, systemRandom } from './edge/platform.ts'
 export type { TokenSource } from './edge/serverConnection.ts'
+export type { JoinOptions } from './joinOptions.ts'
 export {
   type FrameCryptor,
   type FrameCryptorHost,
@@ -33,7 +34,7 @@ export type {
   RoomInvitation,
 } from './meetingEvents.ts'
 export type { KnownRoom } from './rooms/knownRooms.ts'
-export { type ConnectMediaOptions, type JoinOptions, SecureMeeting } from './secureMeeting.ts'
+export { type ConnectMediaOptions, SecureMeeting } from './secureMeeting.ts'
 export type { ChatCounts } from './session/chat.ts'
 export type { JoinProgress } from './session/entrance.ts'
 export { describeHistory, type HistoryEntry, type HistoryEvent } from './session/history.ts'

@@ -1,21 +1,18 @@
-import { type Clock, ConclaveError, type RandomBytes } from '@conclave/core'
-import { fromUtf8, utf8 } from '@conclave/core/codec'
-import type { SecretCrypto } from '@conclave/core/crypto/secret'
-import type { MeetingTrust } from '@conclave/core/meeting'
+import { ConclaveError } from '@conclave/core'
 import type { Group } from '@conclave/core/mls/group'
 import { type Call, connectCall, type MediaProtection } from './call/index.ts'
-import type { Invitation } from './directory/invitation.ts'
 import { defaultStore } from './edge/defaultStore.ts'
 import { platformCrypto, systemClock, systemRandom } from './edge/platform.ts'
-import { connectServer, type TokenSource } from './edge/serverConnection.ts'
+import { connectServer } from './edge/serverConnection.ts'
 import { socketTransport } from './edge/socketTransport.ts'
 import { IsolatedEmitter } from './isolatedEmitter.ts'
 import {
-  createWorkerFrameCryptor,
-  type FrameCryptor,
-  type FrameCryptorHost,
-  type MediaSource,
-} from './media/index.ts'
+  checkJoinOptions,
+  checkName,
+  defaultJoinTimeoutMs,
+  type JoinOptions,
+} from './joinOptions.ts'
+import { createWorkerFrameCryptor, type FrameCryptor, type MediaSource } from './media/index.ts'
 import type {
   ChatMessage,
   ChatReaction,
@@ -28,9 +25,7 @@ import type { RoomBond } from './rooms/roomBond.ts'
 import { Rooms } from './rooms/rooms.ts'
 import type { ChatCounts, ChatReceived } from './session/chat.ts'
 import { suiteOf } from './session/enterMeeting.ts'
-import type { JoinProgress } from './session/entrance.ts'
 import type { HistoryEntry } from './session/history.ts'
-import type { MeetingIdentity } from './session/identity.ts'
 import type { InvitedDevice } from './session/inviting.ts'
 import type { MeetingEffect } from './session/meetingEffect.ts'
 import { MeetingKeys } from './session/meetingKeys.ts'
@@ -43,33 +38,7 @@ import {
   type SafetyCodeComparison,
 } from './session/safetyCode.ts'
 import { SessionError } from './session/sessionError.ts'
-import type { SessionStore } from './session/store.ts'
 import type { DeliveryTransport } from './session/transport.ts'
-
-export interface JoinOptions {
-  /** The keyserver's URL; `https:` except on this machine. */
-  readonly keyserver: string
-  readonly meetingId: string
-  readonly token: TokenSource
-  readonly identity: MeetingIdentity
-  /** The caller's own terms for the meeting, compared with what its group says. */
-  readonly trust: MeetingTrust
-  /** An invitation of `DeviceDirectory`'s to this meeting and identity, by which to enter. */
-  readonly invitation?: Invitation
-  /** How long to wait to be let in, in milliseconds; 60 s where not given. */
-  readonly joinTimeoutMs?: number
-  /** Called as joining gets on. */
-  readonly onProgress?: (progress: JoinProgress) => void
-  /** What the device keeps; IndexedDB where not given, and memory where that is missing. */
-  readonly store?: SessionStore
-  readonly clock?: Clock
-  readonly random?: RandomBytes
-  readonly crypto?: SecretCrypto
-  /** Makes the way to the keyserver; socket.io to `keyserver` where not given. */
-  readonly transport?: () => DeliveryTransport
-  /** Made when media is first protected; the worker's where not given. */
-  readonly createFrameCryptor?: (host: FrameCryptorHost) => FrameCryptor
-}
 
 export interface ConnectMediaOptions {
   /** The SFU's URL; `https:` except on this machine. */
@@ -79,11 +48,6 @@ export interface ConnectMediaOptions {
   /** STUN and TURN servers. */
   readonly iceServers?: readonly RTCIceServer[]
 }
-
-const defaultJoinTimeoutMs = 60_000
-/** The longest that timers of browsers and Node can wait. */
-const maxTimeoutMs = 2 ** 31 - 1
-const maxNameBytes = 256
 
 /**
  * An end-to-end encrypted meeting, as one participant has it.
@@ -175,10 +139,7 @@ export class SecureMeeting {
    *   the keyserver hands out a group that is not valid
    */
   static async join(options: JoinOptions): Promise<SecureMeeting> {
-    checkName('meetingId', options.meetingId)
-    checkName('identity.id', options.identity.id)
-    checkTimeout(options.joinTimeoutMs ?? defaultJoinTimeoutMs)
-    checkInvitation(options)
+    checkJoinOptions(options)
     return SecureMeeting.#enter(options)
   }
 
@@ -548,29 +509,4 @@ function roomOptions(
   { meetingId }: RoomBond,
 ): JoinOptions {
   return { ...options, meetingId, trust: { policy: 'branch' } }
-}
-
-/** @throws SessionError `argument-invalid` */
-function checkName(what: string, name: string): void {
-  const encoded = utf8(name)
-  const wellFormed = fromUtf8(encoded) === name
-  if (!wellFormed || encoded.length === 0 || encoded.length > maxNameBytes) {
-    throw new SessionError(
-      'argument-invalid',
-      `${what} must be 1 to ${maxNameBytes} bytes of UTF-8`,
-    )
-  }
-}
-
-/** @throws SessionError `argument-invalid` */
-function checkTimeout(ms: number): void {
-  if (ms > 0 && ms <= maxTimeoutMs) return
-  throw new SessionError('argument-invalid', `joinTimeoutMs must be 1 to ${maxTimeoutMs}`)
-}
-
-/** @throws SessionError `argument-invalid` */
-function checkInvitation({ invitation, meetingId, identity }: JoinOptions): void {
-  if (invitation === undefined) return
-  if (invitation.meetingId === meetingId && invitation.identity === identity.id) return
-  throw new SessionError('argument-invalid', 'the invitation is to another meeting or of another')
 }

@@ -2,7 +2,6 @@ import { type Clock, ConclaveError, type RandomBytes } from '@conclave/core'
 import { type Bytes, emptyBytes } from '@conclave/core/codec'
 import {
   type LogEntry,
-  packEntries,
   presenceLabel,
   presenceTbs,
   type RefusalCode,
@@ -16,35 +15,25 @@ import type { RoomBond } from '../rooms/roomBond.ts'
 import { CommitReports } from './commitReports.ts'
 import { CommitScheduler } from './commitScheduler.ts'
 import type { DeliveryLink } from './deliveryLink.ts'
-import { type Entered, uploadedGroupInfo } from './enterMeeting.ts'
+import type { Entered } from './enterMeeting.ts'
 import { Healing } from './healing.ts'
 import { leafKeysMadeAt } from './identity.ts'
 import type { ClaimedKeyPackage } from './inviting.ts'
-import { KeptEntries } from './keptEntries.ts'
 import type { KeptMembership } from './keptPlace.ts'
-import { LogFollower } from './logFollower.ts'
+import { LogReader, type LogReaderHost } from './logReader.ts'
 import type { MeetingEffect } from './meetingEffect.ts'
 import type { Membership } from './membership.ts'
 import {
   absentForTooLong,
   closedByKeyserver,
   inapplicable,
-  recovering,
-  rolledBack,
   violated,
-  windowMissed,
 } from './participationErrors.ts'
-import { isTransient, refusal, type SessionError } from './sessionError.ts'
+import { refusal, type SessionError } from './sessionError.ts'
 import { StateKeeper } from './stateKeeper.ts'
 
 /** Epochs that may end while `sayGoodbye` tells the group. */
 const goodbyeAttempts = 5
-/** How often the log is asked for an entry that was announced and that it has not. */
-const gapAttempts = 3
-/** The pause before it is asked again, in milliseconds. */
-const gapPauseMs = 1_000
-/** How often, a second apart, a log that ends before what we have seen is asked for the rest. */
-const recoveryRounds = 10
 
 /**
  * Answers to a commit that do not say whether the log has it; where the connection had entered
@@ -91,14 +80,12 @@ export interface ParticipationHost {
  */
 export class Participation {
   readonly #membership: Membership
-  readonly #follower: LogFollower
-  readonly #kept = new KeptEntries()
+  readonly #log: LogReader
   readonly #reports: CommitReports
   readonly #scheduler: CommitScheduler
   readonly #healing: Healing
   readonly #keeper: StateKeeper
   readonly #link: Pick<DeliveryLink, 'request'>
-  readonly #clock: Clock
   readonly #host: ParticipationHost
   #entered: Pick<Entered, 'nonce' | 'minor'> | undefined
   /** The commit whose answer is out: of two answers to one commit the wrong one might come first. */
@@ -110,9 +97,6 @@ export class Participation {
   #attachedAt = 0
   /** The entry that proposes to remove us in this epoch. */
   #condemnedAt: number | undefined
-  #gapsAskedFor = 0
-  #unrecovered = 0
-  #cancelAsking: (() => void) | undefined
   #closed = false
 
   constructor(
@@ -124,14 +108,12 @@ export class Participation {
     const { group } = membership
     this.#membership = membership
     membership.room = room
-    this.#follower = new LogFollower(membership.lastSeq)
-    if (entry !== undefined) this.#kept.add(entry)
     this.#link = link
-    this.#clock = clock
     this.#host = host
+    this.#log = new LogReader(link, clock, membership.lastSeq, entry, this.#readerHost())
     this.#reports = new CommitReports(this.#membership, link, clock, {
       run: (step) => host.run(step),
-      catchUp: () => this.#catchUp(),
+      catchUp: () => this.#log.catchUp(),
       giveUp: () => this.#giveUp(),
     })
     this.#scheduler = new CommitScheduler(clock, () => host.run(() => this.#commit()))
@@ -166,11 +148,11 @@ export class Participation {
   async follow(entered: Pick<Entered, 'nonce' | 'minor'>): Promise<void> {
     this.#entered = entered
     this.#away = true
-    await this.#catchUp({ comparing: (entered.minor ?? 0) >= 1 })
+    await this.#log.catchUp({ comparing: (entered.minor ?? 0) >= 1 })
     if (this.#closed) return
     if ((await this.#attach(entered.nonce)) !== undefined) {
       // Meanwhile our leaf may have been removed.
-      await this.#catchUp()
+      await this.#log.catchUp()
       if (this.#closed) return
       const unknown = await this.#attach(entered.nonce)
       if (unknown !== undefined) throw unknown
@@ -183,14 +165,9 @@ export class Participation {
     this.reconsider()
   }
 
-  /**
-   * Instances of the keyserver tell their news in no common order. What came too early is asked for
-   * at once, and by one request however much has come; where the log has it not, after a pause.
-   * @throws SessionError
-   */
+  /** @throws SessionError */
   async entryCame(entry: LogEntry): Promise<void> {
-    await this.#take([entry])
-    if (this.#follower.hasGap && this.#cancelAsking === undefined) await this.#catchUp()
+    await this.#log.entryCame(entry)
   }
 
   /** Somebody could not apply a commit. */
@@ -260,7 +237,7 @@ export class Participation {
       const reply = await this.#link.request('propose', { groupId: group.groupId, message })
       if (reply.ok) return
       // It may have been for an epoch that is over.
-      await this.#catchUp()
+      await this.#log.catchUp()
       if (this.group.epoch === group.epoch) return
     }
   }
@@ -272,8 +249,33 @@ export class Participation {
     this.#healing.stop()
     this.#keeper.stop()
     this.#reports.settled()
-    this.#cancelAsking?.()
+    this.#log.close()
     this.#membership.close()
+  }
+
+  #readerHost(): LogReaderHost {
+    const host = this.#host
+    const entered = () => this.#entered
+    const membership = this.#membership
+    return {
+      get group() {
+        return membership.group
+      },
+      get canGiveBack() {
+        return (entered()?.minor ?? 0) >= 1 && membership.failed === undefined
+      },
+      run: (step) => host.run(step),
+      apply: (entry) => this.#apply(entry),
+      told: (waiting, present) => {
+        this.waitingChanged(waiting)
+        this.presentChanged(present)
+      },
+      recovered: async () => {
+        if (this.#entered !== undefined) await this.#attach(this.#entered.nonce)
+      },
+      lost: (error) => host.lost(error),
+      over: () => host.end('closed', closedByKeyserver()),
+    }
   }
 
   /**
@@ -295,109 +297,7 @@ export class Participation {
     throw error
   }
 
-  /**
-   * Pages through the log until nothing is missing, on either side. `comparing` begins with the
-   * newest entry that we know, to see that it is still the same.
-   */
-  async #catchUp({ comparing = false } = {}): Promise<void> {
-    let overlap = comparing && this.#kept.first !== undefined ? 1 : 0
-    let recovering = false
-    let refused: SessionError | undefined
-    while (!this.#closed) {
-      const { last } = this.#follower
-      const { groupId } = this.group
-      const reply = await this.#link.request('resume', { groupId, after: last - overlap })
-      const outOfRange = !reply.ok && reply.code === 'seq-out-of-range'
-      // The log may have been trimmed right up to where we are.
-      const trimmed = outOfRange && overlap > 0
-      overlap = 0
-      if (trimmed) continue
-      if (reply.ok ? reply.head < last : outOfRange) {
-        if (outOfRange && (await this.#isTrimmed(last))) return this.#host.lost(windowMissed())
-        if (recovering) throw this.#notRecovered(refused)
-        recovering = true
-        refused = await this.#giveBack()
-        continue
-      }
-      if (!reply.ok) {
-        if (reply.code === 'group-unknown') return this.#host.end('closed', closedByKeyserver())
-        throw refusal(reply)
-      }
-      this.waitingChanged(reply.waiting)
-      this.presentChanged(reply.present)
-      await this.#take(reply.entries)
-      if (this.#follower.last >= reply.head) return this.#caughtUp(recovering)
-      if (this.#follower.last === last) throw violated('the log lacks its next entry')
-    }
-  }
-
-  /** Whether the log goes on beyond `last`, but begins after it. */
-  async #isTrimmed(last: number): Promise<boolean> {
-    const reply = await this.#link.request('groupInfo', { groupId: this.group.groupId })
-    return reply.ok && reply.seq > last
-  }
-
-  /** `recovered`: the keyserver had lost the log's end, and may have lost who was there. */
-  async #caughtUp(recovered: boolean): Promise<void> {
-    this.#cancelAsking?.()
-    this.#cancelAsking = undefined
-    this.#unrecovered = 0
-    if (this.#closed) return
-    if (this.#follower.hasGap && this.#gapsAskedFor < gapAttempts) {
-      this.#gapsAskedFor += 1
-      this.#cancelAsking = this.#clock.setTimer(gapPauseMs, () => {
-        this.#cancelAsking = undefined
-        this.#host.run(() => this.#catchUp())
-      })
-    } else {
-      this.#gapsAskedFor = 0
-      this.#follower.caughtUp()
-    }
-    if (recovered && this.#entered !== undefined) await this.#attach(this.#entered.nonce)
-  }
-
-  /**
-   * The keyserver's log ends before what we have seen: gives it what it has lost, unless another
-   * member has been first, which a refusal may mean and the log will show. Whoever has not enough
-   * of it can only hope for others.
-   * @throws SessionError `log-rolled-back` where the log goes on otherwise than we know
-   */
-  async #giveBack(): Promise<SessionError | undefined> {
-    const { groupId } = this.group
-    const { first } = this.#kept
-    const able = (this.#entered?.minor ?? 0) >= 1 && this.#membership.failed === undefined
-    if (!able) throw rolledBack()
-    if (first === undefined) return undefined
-    const reply = await this.#link.request('resume', { groupId, after: first - 1 })
-    if (this.#closed) return undefined
-    if (!reply.ok) return refusal(reply)
-    await this.#take(reply.entries)
-    const lost = this.#kept.after(reply.head)
-    if (lost.length === 0 || this.#closed) return undefined
-    const groupInfo = await this.group.groupInfo(uploadedGroupInfo)
-    const entries = packEntries(lost)
-    const returned = { groupId, after: reply.head, entries, groupInfo }
-    const answer = await this.#link.request('giveBack', returned)
-    return answer.ok ? undefined : refusal(answer)
-  }
-
-  /** The error of a log that still lacks its end: for the time being, or for good. */
-  #notRecovered(refused: SessionError | undefined): SessionError {
-    if (refused !== undefined && isTransient(refused)) return refused
-    this.#unrecovered += 1
-    return this.#unrecovered < recoveryRounds ? recovering() : rolledBack()
-  }
-
-  async #take(entries: readonly LogEntry[]): Promise<void> {
-    for (const entry of entries) {
-      if (this.#closed) return
-      if (this.#kept.contradicts(entry)) throw rolledBack()
-      if (this.#follower.accepts(entry)) await this.#apply(entry)
-    }
-  }
-
   async #apply(entry: LogEntry): Promise<void> {
-    this.#kept.add(entry)
     const outcome = await this.#membership.apply(entry)
     if (this.#closed) return
     switch (outcome.kind) {
@@ -495,8 +395,8 @@ export class Participation {
   }
 
   async #accepted(pending: PendingCommit, seq: number): Promise<void> {
-    await this.#take([{ seq, message: pending.message }])
-    if (this.#follower.hasGap) await this.#catchUp()
+    await this.#log.take([{ seq, message: pending.message }])
+    if (this.#log.hasGap) await this.#log.catchUp()
     if (this.#closed || this.#membership.pending !== pending) return
     throw violated('the log lacks a commit that it has accepted')
   }
@@ -507,9 +407,9 @@ export class Participation {
     if (undecided.includes(reply.code)) throw refusal(reply)
     const { epoch } = this.group
     this.#membership.discardPending()
-    await this.#take(reply.missed ?? [])
+    await this.#log.take(reply.missed ?? [])
     const late = reply.code === 'epoch-mismatch'
-    if (this.#follower.hasGap || (late && this.group.epoch === epoch)) await this.#catchUp()
+    if (this.#log.hasGap || (late && this.group.epoch === epoch)) await this.#log.catchUp()
     // Of all that a commit carries, only what we have claimed was never seen by the keyserver.
     if (reply.detail === 'key-package-used') this.#membership.waitingList.refuseInvitees()
     const decided = this.group.epoch !== epoch || this.#membership.failed !== undefined

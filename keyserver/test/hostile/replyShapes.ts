@@ -30,7 +30,7 @@ const replies: { readonly [N in RequestName]: z.ZodType } = {
     waiting: bytes,
     present: z.array(count),
   }),
-  attach: z.strictObject({ ok }),
+  attach: z.strictObject({ ok, head: count }),
   propose: appended,
   commit: appended,
   tree: z.strictObject({ ok, ratchetTree: bytes }),

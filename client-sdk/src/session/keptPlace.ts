@@ -1,7 +1,9 @@
 import { type Clock, ConclaveError } from '@conclave/core'
 import {
+  type Bytes,
   type Codec,
   decode,
+  emptyBytes,
   encode,
   type Infer,
   oneOf,
@@ -9,10 +11,12 @@ import {
   optional,
   struct,
   uint8,
+  uint16,
   uint64,
 } from '@conclave/core/codec'
 import { Secret } from '@conclave/core/crypto/secret'
 import { RemovalLedgerState } from '@conclave/core/delivery'
+import { PublicTree } from '@conclave/core/mls/treesync'
 import { SessionError } from './sessionError.ts'
 import type { SessionStore } from './store.ts'
 
@@ -49,26 +53,36 @@ const Place = struct({
  *     uint8 version = 1;
  *     uint64 seq;
  *     RemovalLedgerState removals;
- *     opaque group<V>;                // Group.encodeState
+ *     opaque group<V>;                // Group.encodeState without the tree
+ *     uint16 tree_pages;              // PublicTree.paged: entries of their own
+ *     opaque tree_spine<V>;
  *     optional<Pending> pending;
- * } KeptMembership;
+ * } Membership;
  */
-const KeptMembership = struct({
+const Membership = struct({
   version: oneOf(uint8, [1]),
   seq: uint64,
   removals: RemovalLedgerState,
   group: secret,
+  treePages: uint16,
+  treeSpine: opaque(),
   pending: optional(struct({ commitHash: opaque(), commit: secret })),
 })
 
-/** What a member knows of its group after an entry of the log, all of it secret. */
-export type KeptMembership = Omit<Infer<typeof KeptMembership>, 'version'>
+/** What a member knows of its group after an entry of the log. Its `Secret`s are its owner's to wipe. */
+export type KeptMembership = Omit<
+  Infer<typeof Membership>,
+  'version' | 'treePages' | 'treeSpine'
+> & {
+  readonly tree: PublicTree
+}
 
 /** Which leaf we have in a group. */
 export type KeptPlace = Omit<Infer<typeof Place>, 'version' | 'keptAt'>
 
 const placeKey = 'place'
 const membershipKey = 'membership'
+const pageKey = (index: number) => `tree/${index}`
 
 /**
  * Our place in a meeting's group as one slot of the device keeps it, so that it outlasts the process.
@@ -77,6 +91,8 @@ const membershipKey = 'membership'
 export class PlaceStore {
   readonly #store: SessionStore
   readonly #clock: Pick<Clock, 'now'>
+  /** The tree's pages as they were written last. */
+  #pages: readonly object[] = []
 
   constructor(store: SessionStore, clock: Pick<Clock, 'now'>) {
     this.#store = store
@@ -93,22 +109,53 @@ export class PlaceStore {
 
   /** @throws SessionError `store-corrupted`, `store-unavailable` */
   async membership(): Promise<KeptMembership | undefined> {
-    return await this.#read(membershipKey, KeptMembership)
+    const kept = await this.#read(membershipKey, Membership)
+    if (kept === undefined) return undefined
+    const { treePages, treeSpine, ...membership } = kept
+    try {
+      const pages = await Promise.all(
+        Array.from({ length: treePages }, (_, i) => this.#store.read(pageKey(i))),
+      )
+      const present = pages.filter((page) => page !== undefined)
+      return { ...membership, tree: readable(() => PublicTree.fromPages(present, treeSpine)) }
+    } catch (error) {
+      wipeMembership(membership)
+      throw error
+    }
   }
 
   /**
+   * Of the tree only those pages are written that have changed: a commit changes its path.
    * @param membership what was kept of it before is deleted where there is none
    * @throws SessionError `store-unavailable`
    */
   async keep(place: KeptPlace, membership: KeptMembership | undefined): Promise<void> {
     const keptAt = BigInt(Math.floor(this.#clock.now()))
-    const entries = new Map([
-      [placeKey, encode(Place, { ...place, version: 1, keptAt })],
-      [membershipKey, membership && encode(KeptMembership, { ...membership, version: 1 })],
-    ])
+    const entries = new Map<string, Bytes | undefined>()
+    const before = this.#pages
+    const { pages, spine } = membership?.tree.paged() ?? { pages: [], spine: () => emptyBytes }
+    pages.forEach((page, i) => {
+      if (before[i] !== page.nodes) entries.set(pageKey(i), page.encoded())
+    })
+    before.slice(pages.length).forEach((_, i) => {
+      entries.set(pageKey(pages.length + i), undefined)
+    })
+    this.#pages = pages.map(({ nodes }) => nodes)
+    entries.set(placeKey, encode(Place, { ...place, version: 1, keptAt }))
+    const tree = { treePages: pages.length, treeSpine: spine() }
+    entries.set(
+      membershipKey,
+      membership && encode(Membership, { ...membership, ...tree, version: 1 }),
+    )
     const written = this.#store.write(entries)
     for (const entry of entries.values()) entry?.fill(0)
-    await written
+    try {
+      await written
+    } catch (error) {
+      // Next time all of it.
+      this.#pages = []
+      throw error
+    }
   }
 
   /**
@@ -125,15 +172,22 @@ export class PlaceStore {
     const entry = await this.#store.read(key)
     if (entry === undefined) return undefined
     try {
-      return decode(codec, entry)
-    } catch (cause) {
-      if (!(cause instanceof ConclaveError)) throw cause
-      throw new SessionError('store-corrupted', 'what is stored of a meeting cannot be read', {
-        cause,
-      })
+      return readable(() => decode(codec, entry))
     } finally {
       entry.fill(0)
     }
+  }
+}
+
+/** @throws SessionError `store-corrupted` */
+function readable<T>(read: () => T): T {
+  try {
+    return read()
+  } catch (cause) {
+    if (!(cause instanceof ConclaveError)) throw cause
+    throw new SessionError('store-corrupted', 'what is stored of a meeting cannot be read', {
+      cause,
+    })
   }
 }
 
@@ -141,7 +195,10 @@ export function wipePlace({ signatureKey }: KeptPlace): void {
   signatureKey.wipe()
 }
 
-export function wipeMembership({ group, pending }: KeptMembership): void {
+export function wipeMembership({
+  group,
+  pending,
+}: Pick<KeptMembership, 'group' | 'pending'>): void {
   group.wipe()
   pending?.commit.wipe()
 }

@@ -111,7 +111,8 @@ export class Membership {
       // A commit that has failed here is to come again.
       seq: BigInt(this.failed === undefined ? this.#lastSeq : this.#lastSeq - 1),
       removals: this.#ledger.state,
-      group: this.#group.encodeState({ pastEpochs: false }),
+      group: this.#group.encodeState({ pastEpochs: false, tree: false }),
+      tree: this.#group.public.tree,
       pending:
         pending === undefined
           ? copyOf(this.#kept)

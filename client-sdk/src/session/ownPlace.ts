@@ -168,7 +168,7 @@ export class OwnPlace {
   #restored(groupId: Bytes, own: MeetingLeaf, kept: KeptMembership): Membership | undefined {
     const { groups, problem } = this.#options
     try {
-      const group = Group.restore(groups, kept.group.expose(), own.signer)
+      const group = Group.restore(groups, kept.group.expose(), own.signer, kept.tree)
       try {
         if (!equalBytes(group.groupId, groupId)) throw corrupted()
         groups.policy.checkGroup(group.groupContext, group.public.tree)

@@ -1,8 +1,9 @@
 import { Secret } from '@conclave/core/crypto/secret'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { memorySessionStore } from '../../src/index.ts'
+import { memorySessionStore, SessionError } from '../../src/index.ts'
 import { type KeptMembership, type KeptPlace, PlaceStore } from '../../src/session/keptPlace.ts'
+import { Gathering } from './support/people.ts'
 
 const bytes = fc.uint8Array({ maxLength: 40 }).map((value) => new Uint8Array(value))
 const uint64 = fc.bigInt({ min: 0n, max: 2n ** 64n - 1n })
@@ -33,14 +34,23 @@ function secretly(
     membership: {
       ...membership,
       group: new Secret(membership.group.slice()),
+      tree,
       pending: pending && { ...pending, commit: new Secret(pending.commit.slice()) },
     },
   }
 }
 
+/** Some place and membership. */
+function sample(): Parameters<typeof secretly> {
+  const [drawn] = fc.sample(fc.tuple(anyPlace, memberships), 1)
+  if (drawn === undefined) throw new Error('no sample')
+  return drawn
+}
+
 function openly(found: KeptMembership | undefined) {
   if (found === undefined) return undefined
   const { seq, removals, group, pending } = found
+  expect(found.tree.encoded()).toEqual(tree.encoded())
   const { commitHash, commit } = pending ?? {}
   return {
     seq,
@@ -51,6 +61,7 @@ function openly(found: KeptMembership | undefined) {
 }
 
 const clock = { now: () => 1234.5 }
+const { tree } = (await Gathering.of(3)).group(0).public
 
 describe('what is kept of a place', () => {
   it('is found again as it was', async () => {
@@ -72,9 +83,7 @@ describe('what is kept of a place', () => {
   it('says what is left of it where the state is gone', async () => {
     const store = memorySessionStore()
     const places = new PlaceStore(store, clock)
-    const [place] = fc.sample(anyPlace, 1)
-    const [membership] = fc.sample(memberships, 1)
-    if (place === undefined || membership === undefined) throw new Error('no sample')
+    const [place, membership] = sample()
     const secret = secretly(place, membership)
     await places.keep(secret.place, secret.membership)
     await places.keep(secret.place, undefined)
@@ -108,5 +117,60 @@ describe('what is kept of a place', () => {
         await expect(kept.place()).rejects.toMatchObject({ code: 'store-corrupted' })
       }),
     )
+  })
+})
+
+describe('of a tree', () => {
+  it('only what a commit has changed is written again, and what is gone is deleted', async () => {
+    const gathering = await Gathering.of(20)
+    const before = gathering.group(0).public.tree
+    const pending = await gathering.group(0).commit()
+    const after = gathering.group(0).confirm(pending).public.tree
+    const written: string[][] = []
+    const store = memorySessionStore()
+    const places = new PlaceStore(
+      {
+        ...store,
+        write: (changes) => {
+          written.push([...changes].map(([key, value]) => (value ? key : `no ${key}`)).sort())
+          return store.write(changes)
+        },
+      },
+      clock,
+    )
+    const { place, membership } = secretly(...sample())
+    for (const next of [before, after, tree]) {
+      await places.keep(place, { ...membership, tree: next })
+      expect((await places.membership())?.tree.encoded()).toEqual(next.encoded())
+    }
+    await places.keep(place, undefined)
+    expect(written).toEqual([
+      ['membership', 'place', 'tree/0', 'tree/1', 'tree/2', 'tree/3'],
+      ['membership', 'place', 'tree/0'],
+      ['membership', 'no tree/1', 'no tree/2', 'no tree/3', 'place', 'tree/0'],
+      ['no membership', 'no tree/0', 'place'],
+    ])
+  })
+
+  it('all is written again after a write that failed', async () => {
+    let full = true
+    const store = memorySessionStore()
+    const places = new PlaceStore(
+      {
+        ...store,
+        write: async (changes) => {
+          if (full) throw new SessionError('store-unavailable', 'the disk is full')
+          await store.write(changes)
+        },
+      },
+      clock,
+    )
+    const { place, membership } = secretly(...sample())
+    await expect(places.keep(place, membership)).rejects.toMatchObject({
+      code: 'store-unavailable',
+    })
+    full = false
+    await places.keep(place, membership)
+    expect((await places.membership())?.tree.encoded()).toEqual(tree.encoded())
   })
 })

@@ -15,7 +15,7 @@ import { checkLifetime } from '../public/keyPackage.ts'
 import type { CommitEffect } from '../public/publicCommit.ts'
 import type { PublicGroup } from '../public/publicGroup.ts'
 import { exportSecret } from '../treekem/keySchedule.ts'
-import type { Member } from '../treesync/publicTree.ts'
+import type { Member, PublicTree } from '../treesync/publicTree.ts'
 import { type CommitOptions, createCommit } from './commit.ts'
 import { type Branching, type Continuing, createBranch, createReInit } from './continueGroup.ts'
 import { type Founding, foundEpoch, type Joining, joinEpoch } from './enter.ts'
@@ -140,10 +140,16 @@ export class Group {
   /**
    * The group that `encodeState` was called on.
    * @param signer signs with the key of our leaf, which is not part of the state
+   * @param tree where that is not part of it either
    * @throws MlsError `state-…`
    */
-  static restore(environment: GroupEnvironment, state: Bytes, signer: Signer): Group {
-    return new Group(restoreEpoch(environment, state, signer))
+  static restore(
+    environment: GroupEnvironment,
+    state: Bytes,
+    signer: Signer,
+    tree?: PublicTree,
+  ): Group {
+    return new Group(restoreEpoch(environment, state, signer, tree))
   }
 
   get groupContext(): GroupContext {

@@ -16,8 +16,13 @@ import { GroupContext } from '../../wire/groupContext.ts'
 import { LeafIndex } from '../../wire/ratchetTree.ts'
 import { MlsError } from '../mlsError.ts'
 import { PublicGroup } from '../public/publicGroup.ts'
-import { PublicGroupState, StoredTree } from '../public/publicGroupState.ts'
+import {
+  type PublicGroupState,
+  StoredTree,
+  TreelessGroupState,
+} from '../public/publicGroupState.ts'
 import { PrivateTree } from '../treekem/privateTree.ts'
+import type { PublicTree } from '../treesync/publicTree.ts'
 import { suiteOf } from './enter.ts'
 import type { Epoch, GroupEnvironment } from './epoch.ts'
 import { History, type PastEpoch } from './history.ts'
@@ -40,7 +45,7 @@ import {
  *
  * struct {
  *     uint16 version = 1;
- *     PublicGroupState group;
+ *     TreelessGroupState group;
  *     MAC confirmation_tag;
  *     uint32 leaf_index;
  *     EpochSecrets secrets;
@@ -59,7 +64,7 @@ const PastEpochState = struct({
 })
 const GroupState = struct({
   version: uint16,
-  group: PublicGroupState,
+  group: TreelessGroupState,
   confirmationTag: opaque(),
   leafIndex: LeafIndex,
   secrets: EpochSecretsState,
@@ -75,15 +80,21 @@ export interface StateOptions {
    * where left out.
    */
   readonly pastEpochs?: boolean
+  /**
+   * Whether the ratchet tree is in it; where not, it is stored apart (`PublicTree.paged`). True where
+   * left out.
+   */
+  readonly tree?: boolean
 }
 
 export function encodeEpoch(epoch: Epoch, options: StateOptions): Secret {
   const { resumptionPsks } = epoch.history
   const pastEpochs = options.pastEpochs === false ? [] : epoch.history.pastEpochs
+  const { tree, ...group } = epoch.public.state
   return new Secret(
     encode(GroupState, {
       version,
-      group: epoch.public.state,
+      group: { ...group, tree: options.tree === false ? undefined : tree },
       confirmationTag: epoch.confirmationTag,
       leafIndex: epoch.leafIndex,
       secrets: epochSecretsState(epoch, epoch.privateTree.entries()),
@@ -103,10 +114,19 @@ export function encodeEpoch(epoch: Epoch, options: StateOptions): Secret {
  * @throws MlsError `state-malformed`, `state-version-unsupported`, `state-signer-mismatch`,
  *   `suite-unsupported`
  */
-export function restoreEpoch(environment: GroupEnvironment, state: Bytes, signer: Signer): Epoch {
+export function restoreEpoch(
+  environment: GroupEnvironment,
+  state: Bytes,
+  signer: Signer,
+  treeApart?: PublicTree,
+): Epoch {
   checkVersion(state, version, 'Join the group anew.')
   const stored = wellFormed(() => decode(GroupState, state))
-  const group = publicGroup(environment, stored.group)
+  const tree = stored.group.tree ?? treeApart
+  if (tree === undefined) {
+    throw new MlsError('state-malformed', 'the tree was stored apart from the state')
+  }
+  const group = publicGroup(environment, { ...stored.group, tree })
   const { leafIndex } = stored
   const signatureKey = group.tree.leafNode(leafIndex)?.signatureKey
   if (signatureKey === undefined || !equalBytes(signatureKey, signer.publicKey)) {

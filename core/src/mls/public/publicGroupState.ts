@@ -37,11 +37,23 @@ const PendingProposal = struct({
   authenticatedData: opaque(),
 })
 
-export const PublicGroupState = struct({
-  groupContext: GroupContext,
-  tree: StoredTree,
+const fields = {
   interimTranscriptHash: opaque(),
   proposals: vector(PendingProposal),
   reInit: optional(ReInit),
+}
+
+export const PublicGroupState = struct({
+  groupContext: GroupContext,
+  tree: StoredTree,
+  ...fields,
 })
 export type PublicGroupState = Infer<typeof PublicGroupState>
+
+/** The same without a tree where that is stored apart; `optional` stands before `ratchet_tree`. */
+export const TreelessGroupState = struct({
+  groupContext: GroupContext,
+  tree: optional(StoredTree),
+  ...fields,
+})
+export type TreelessGroupState = Infer<typeof TreelessGroupState>

@@ -3,4 +3,5 @@ export { checkLeafNode, type LeafRequirements, verifyLeafNodeSignature } from '.
 export { type Member, type PathStep, PublicTree } from './publicTree.ts'
 export { type LeafSubtree, resolution } from './subtree.ts'
 export type { TreeKeys } from './treeKeys.ts'
+export type { TreePage, TreePages } from './treePages.ts'
 export { checkMembers, validateTree } from './treeValidation.ts'

@@ -16,8 +16,10 @@ import {
   ParentSubtree,
   packParentKeys,
   type Subtree,
+  visit,
 } from './subtree.ts'
 import { TreeKeys } from './treeKeys.ts'
+import { pagesOf, ratchetTreeOf, type TreePages } from './treePages.ts'
 
 /** A leaf that is not blank, and where it stands. */
 export interface Member {
@@ -69,6 +71,14 @@ export class PublicTree {
     return new PublicTree(subtreeOf(nodes))
   }
 
+  /**
+   * The tree whose pages and spine `paged` gave.
+   * @throws CodecError; MlsError `tree-malformed` where they are not of one tree
+   */
+  static fromPages(pages: readonly Bytes[], spine: Bytes): PublicTree {
+    return PublicTree.fromRatchetTree(ratchetTreeOf(pages, spine))
+  }
+
   /** For the `ratchet_tree` extension: without the blank nodes at its end (RFC 9420 §12.4.3.3). */
   toRatchetTree(): RatchetTree {
     const nodes: (Node | undefined)[] = new Array(2 * this.leafCount - 1).fill(undefined)
@@ -85,6 +95,11 @@ export class PublicTree {
     })
     while (nodes[nodes.length - 1] === undefined) nodes.pop()
     return encode(EncodedRatchetTree, nodes)
+  }
+
+  /** The tree in parts of which most are the same in the tree of the next epoch. */
+  paged(): TreePages {
+    return pagesOf(this.root)
   }
 
   /** Width of the tree with its blanks: a power of two. */
@@ -317,13 +332,4 @@ function leavesIn(root: Subtree): readonly LeafSubtree[] {
     if (subtree.kind === 'leaf') leaves.push(subtree)
   })
   return leaves
-}
-
-/** Calls `seen` for every node that holds something or stands above one that does. */
-function visit(subtree: Subtree, seen: (subtree: Subtree) => void): void {
-  if (subtree.isBlank) return
-  seen(subtree)
-  if (subtree.kind === 'leaf') return
-  visit(subtree.left, seen)
-  visit(subtree.right, seen)
 }

@@ -328,3 +328,12 @@ function collectResolution(subtree: Subtree, nodes: Subtree[]): void {
     for (const leaf of subtree.unmergedLeaves) nodes.push(leafIn(subtree, leaf))
   }
 }
+
+/** Calls `seen` for every node that holds something or stands above one that does. */
+export function visit(subtree: Subtree, seen: (subtree: Subtree) => void): void {
+  if (subtree.isBlank) return
+  seen(subtree)
+  if (subtree.kind === 'leaf') return
+  visit(subtree.left, seen)
+  visit(subtree.right, seen)
+}

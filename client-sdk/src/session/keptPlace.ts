@@ -14,17 +14,11 @@ import {
   uint16,
   uint64,
 } from '@conclave/core/codec'
-import { Secret } from '@conclave/core/crypto/secret'
+import { secretOpaque } from '@conclave/core/crypto/secret'
 import { RemovalLedgerState } from '@conclave/core/delivery'
 import { PublicTree } from '@conclave/core/mls/treesync'
 import { SessionError } from './sessionError.ts'
 import type { SessionStore } from './store.ts'
-
-/** Copied both ways: the codec's bytes are the entry's, a Secret's are its owner's. */
-const secret: Codec<Secret> = {
-  write: (value, to) => opaque().write(value.expose(), to),
-  read: (from) => new Secret(opaque().read(from)),
-}
 
 /*
  * struct {
@@ -40,7 +34,7 @@ const Place = struct({
   keptAt: uint64,
   groupId: opaque(256),
   epoch: optional(uint64),
-  signatureKey: secret,
+  signatureKey: secretOpaque,
 })
 
 /*
@@ -63,10 +57,10 @@ const Membership = struct({
   version: oneOf(uint8, [1]),
   seq: uint64,
   removals: RemovalLedgerState,
-  group: secret,
+  group: secretOpaque,
   treePages: uint16,
   treeSpine: opaque(),
-  pending: optional(struct({ commitHash: opaque(), commit: secret })),
+  pending: optional(struct({ commitHash: opaque(), commit: secretOpaque })),
 })
 
 /** What a member knows of its group after an entry of the log. Its `Secret`s are its owner's to wipe. */

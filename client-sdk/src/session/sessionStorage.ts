@@ -8,6 +8,7 @@ import {
   wipeMembership,
   wipePlace,
 } from './keptPlace.ts'
+import { SessionError } from './sessionError.ts'
 import { type Slot, sweepSlots, takeSlot, wipeSlot } from './slots.ts'
 import type { SessionStore } from './store.ts'
 
@@ -83,7 +84,7 @@ export class SessionStorage {
     if (this.#slot !== undefined && this.#ending === undefined) await wipeSlot(this.#slot)
   }
 
-  /** Deletes everything and gives the slot back. What cannot be deleted now is swept later. */
+  /** Deletes everything and gives the slot back; never fails. */
   end(): Promise<void> {
     this.#ending ??= this.#end()
     return this.#ending
@@ -92,13 +93,9 @@ export class SessionStorage {
   async #end(): Promise<void> {
     const slot = this.#slot
     if (slot === undefined) return
-    try {
-      await wipeSlot(slot)
-    } catch (error) {
-      if (!(error instanceof ConclaveError)) throw error
-    } finally {
-      slot.release()
-    }
+    // What cannot be deleted now is swept later, whatever the store throws.
+    await wipeSlot(slot).catch(() => {})
+    slot.release()
   }
 
   async #read(places: PlaceStore): Promise<Found | undefined> {
@@ -123,15 +120,22 @@ export class SessionStorage {
   }
 
   async #sweep(): Promise<void> {
-    const { store, clock, problem } = this.#options
+    const { store, clock } = this.#options
     try {
       await sweepSlots(store, async (slot) => {
         const keptAt = await this.#readable(() => new PlaceStore(slot, clock).keptAt())
         return keptAt === undefined || Math.abs(clock.now() - keptAt) > leftoversMs
       })
     } catch (error) {
-      if (error instanceof ConclaveError) problem(error)
-      else throw error
+      // Nobody waits for this, and a later session tries again.
+      if (this.#ending === undefined) this.#options.problem(asConclaveError(error))
     }
   }
+}
+
+/** A store of the application's may throw what it likes. */
+function asConclaveError(cause: unknown): ConclaveError {
+  return cause instanceof ConclaveError
+    ? cause
+    : new SessionError('store-unavailable', 'what crashed sessions left cannot be swept', { cause })
 }

@@ -13,6 +13,17 @@ async function withBob(room: Room, process: Process) {
   return { alice, carol, dan, joining }
 }
 
+/** All four are in one epoch; `before` is bob. */
+async function settledMeeting() {
+  const room = Room.open()
+  const device = new Device()
+  const process = device.start()
+  const { alice, carol, dan, joining } = await withBob(room, process)
+  const before = joining.client as Client
+  await room.agreed([alice, before, carol, dan], all)
+  return { room, device, process, alice, before, carol, dan }
+}
+
 async function backAgain(room: Room, device: Device): Promise<{ bob: Client; process: Process }> {
   const process = device.start()
   const bob = await room.join('bob', (port) => process.useOf(port), { store: process.store })
@@ -23,12 +34,7 @@ const all = ['alice', 'bob', 'carol', 'dan']
 
 describe('a process that dies', () => {
   it('comes back to its place, and to keys that nobody has stolen from the store', async () => {
-    const room = Room.open()
-    const device = new Device()
-    const process = device.start()
-    const { alice, carol, dan, joining } = await withBob(room, process)
-    const before = joining.client as Client
-    await room.agreed([alice, before, carol, dan], all)
+    const { room, device, process, alice, before, carol, dan } = await settledMeeting()
     const { epoch } = alice.meeting.view
     process.die()
     const { bob } = await backAgain(room, device)
@@ -43,11 +49,7 @@ describe('a process that dies', () => {
   })
 
   it('follows what happened while it was away before it tells of any epoch', async () => {
-    const room = Room.open()
-    const device = new Device()
-    const process = device.start()
-    const { alice, carol, dan, joining } = await withBob(room, process)
-    await room.agreed([alice, joining.client as Client, carol, dan], all)
+    const { room, device, process, alice, carol, dan } = await settledMeeting()
     process.die()
     await dan.meeting.leave()
     await room.agreed([alice, carol], ['alice', 'bob', 'carol'])
@@ -61,12 +63,7 @@ describe('a process that dies', () => {
 
 describe('a process that dies while it leaves', () => {
   it('comes in as somebody new when it is started again', async () => {
-    const room = Room.open()
-    const device = new Device()
-    const process = device.start()
-    const { alice, carol, dan, joining } = await withBob(room, process)
-    const before = joining.client as Client
-    await room.agreed([alice, before, carol, dan], all)
+    const { room, device, process, alice, before, carol, dan } = await settledMeeting()
     const wrote = process.store.write
     process.store.write = async () => await new Promise(() => {})
     void before.meeting.leave()
@@ -86,12 +83,7 @@ describe('a process that finds its state damaged', () => {
     ['of another version', (entry: Uint8Array) => Uint8Array.of(9, ...entry.subarray(1))],
     ['changed', (entry: Uint8Array) => entry.map((byte, i) => (i === 60 ? byte ^ 1 : byte))],
   ])('%s takes its place again by a commit of its own', async (_, damage) => {
-    const room = Room.open()
-    const device = new Device()
-    const process = device.start()
-    const { alice, carol, dan, joining } = await withBob(room, process)
-    const before = joining.client as Client
-    await room.agreed([alice, before, carol, dan], all)
+    const { room, device, process, alice, before, carol, dan } = await settledMeeting()
     const { epoch } = before.meeting.view
     process.die()
     await device.change('membership', damage)
@@ -104,12 +96,7 @@ describe('a process that finds its state damaged', () => {
   })
 
   it('and its place too comes in as somebody new', async () => {
-    const room = Room.open()
-    const device = new Device()
-    const process = device.start()
-    const { alice, carol, dan, joining } = await withBob(room, process)
-    const before = joining.client as Client
-    await room.agreed([alice, before, carol, dan], all)
+    const { room, device, process, alice, before, carol, dan } = await settledMeeting()
     process.die()
     await device.change('place', (entry) => entry.subarray(1))
     await room.delivery.remove(before.meeting.self.leaf)
@@ -137,12 +124,7 @@ describe('a process that finds its state damaged', () => {
 
 describe('messages', () => {
   it('of a process that is back are read by all, and none is read twice by it', async () => {
-    const room = Room.open()
-    const device = new Device()
-    const process = device.start()
-    const { alice, carol, dan, joining } = await withBob(room, process)
-    const before = joining.client as Client
-    await room.agreed([alice, before, carol, dan], all)
+    const { room, device, process, alice, before } = await settledMeeting()
     await before.meeting.send({ text: 'before' })
     const said: Uint8Array[] = []
     const sent = alice.port.request.bind(alice.port)
@@ -204,6 +186,7 @@ describe('what a session has stored', () => {
   it.each<[string, (client: Client, room: Room) => Promise<unknown>]>([
     ['left', (client) => client.meeting.leave()],
     ['been removed', async (client, room) => room.delivery.remove(client.meeting.self.leaf)],
+    ['failed', async ({ port }) => port.reject('token-expired')],
     ['seen the meeting end', async (_, room) => room.delivery.end()],
   ])('is gone when it has %s', async (_, end) => {
     const room = Room.open()

@@ -1,7 +1,8 @@
 import type { Bytes } from '../../codec/bytes.ts'
 import { CodecError } from '../../codec/codecError.ts'
 import { type Codec, type Infer, opaque, struct, uint8, vector } from '../../codec/tls.ts'
-import { Secret } from '../../crypto/secret/secret.ts'
+import type { Secret } from '../../crypto/secret/secret.ts'
+import { secretOpaque } from '../../crypto/secret/secretOpaque.ts'
 import type { HpkeKeyPair, SecretSuite } from '../../crypto/secret/secretSuite.ts'
 import { SafeExporter } from '../application/safeExporter.ts'
 import { MlsError } from '../mlsError.ts'
@@ -20,12 +21,6 @@ import type { Epoch, KeptSecrets } from './epoch.ts'
  * } EpochSecrets;
  */
 
-/** Copied both ways: the codec's bytes are the state's, a Secret's are its owner's. */
-export const secret: Codec<Secret> = {
-  write: (value, to) => opaque().write(value.expose(), to),
-  read: (from) => new Secret(opaque().read(from)),
-}
-
 const secretNames = [
   'initSecret',
   'exporterSecret',
@@ -37,13 +32,13 @@ const secretNames = [
 ] as const satisfies readonly (keyof KeptSecrets)[]
 
 const KeptSecretsState = struct(
-  Object.fromEntries(secretNames.map((name) => [name, secret])) as Record<
+  Object.fromEntries(secretNames.map((name) => [name, secretOpaque])) as Record<
     (typeof secretNames)[number],
     Codec<Secret>
   >,
 )
-export const MessageSecretsState = struct({ senderDataSecret: secret, secretTree: opaque() })
-export const KeyPairState = struct({ privateKey: secret, publicKey: opaque() })
+export const MessageSecretsState = struct({ senderDataSecret: secretOpaque, secretTree: opaque() })
+export const KeyPairState = struct({ privateKey: secretOpaque, publicKey: opaque() })
 
 export const EpochSecretsState = struct({
   secrets: KeptSecretsState,

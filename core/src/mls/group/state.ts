@@ -10,6 +10,7 @@ import {
   vector,
 } from '../../codec/tls.ts'
 import { Secret } from '../../crypto/secret/secret.ts'
+import { secretOpaque } from '../../crypto/secret/secretOpaque.ts'
 import type { SecretSuite } from '../../crypto/secret/secretSuite.ts'
 import type { Signer } from '../../crypto/secret/sign.ts'
 import { GroupContext } from '../../wire/groupContext.ts'
@@ -36,7 +37,6 @@ import {
   messagesState,
   restoreEpochSecrets,
   restoreMessages,
-  secret,
   wellFormed,
 } from './secretsState.ts'
 
@@ -70,7 +70,7 @@ const GroupState = struct({
   secrets: EpochSecretsState,
   updates: vector(struct({ key: KeyPairState, signatureKey: opaque() })),
   pastEpochs: vector(PastEpochState),
-  resumptionPsks: vector(struct({ epoch: uint64, psk: secret })),
+  resumptionPsks: vector(struct({ epoch: uint64, psk: secretOpaque })),
 })
 
 /** What of a member is stored. */

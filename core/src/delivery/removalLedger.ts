@@ -76,6 +76,11 @@ export class RemovalLedger {
     return new Set(this.#thisEpoch.map(({ leaf }) => leaf))
   }
 
+  /** Where this epoch's log first asks to remove the leaf. */
+  seqOf(leaf: number): number | undefined {
+    return this.#thisEpoch.find((removal) => removal.leaf === leaf)?.seq
+  }
+
   /** After a valid Remove or SelfRemove of this epoch. */
   withRemoval(seq: number, leaf: number): RemovalLedger {
     return new RemovalLedger([...this.#thisEpoch, { seq, leaf }], this.#overdue)

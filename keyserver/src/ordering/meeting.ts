@@ -164,8 +164,11 @@ export class Meeting implements MeetingHandlers {
     return this.#inGroup(request.groupId, (group) => group.attach(participant, request))
   }
 
-  propose(_: Participant, request: RequestOf<'propose'>): Promise<PackedReplyTo<'propose'>> {
-    return this.#inGroup(request.groupId, (group) => group.propose(request))
+  propose(
+    participant: Participant,
+    request: RequestOf<'propose'>,
+  ): Promise<PackedReplyTo<'propose'>> {
+    return this.#inGroup(request.groupId, (group) => group.propose(participant, request))
   }
 
   commit(_: Participant, request: RequestOf<'commit'>): Promise<PackedReplyTo<'commit'>> {

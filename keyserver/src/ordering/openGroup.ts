@@ -24,6 +24,7 @@ import type { Participant } from './audience.ts'
 import { takeReport } from './entryReports.ts'
 import type { FreshCommit } from './freshCommit.ts'
 import type { GroupLog } from './groupLog.ts'
+import { takeLateGoodbye } from './lateGoodbye.ts'
 import type { MeetingEnvironment } from './meetingEnvironment.ts'
 import { describeMembers } from './members.ts'
 import { refuse } from './orderingError.ts'
@@ -136,11 +137,18 @@ export class OpenGroup {
     return { ok: true, head: this.log.followed.head }
   }
 
-  async propose({ message }: RequestOf<'propose'>): Promise<PackedReplyTo<'propose'>> {
+  async propose(
+    participant: Participant,
+    { message }: RequestOf<'propose'>,
+  ): Promise<PackedReplyTo<'propose'>> {
     const { store, logger, clock, observer } = this.#environment
     const began = clock.now()
     const ordered = await this.log.propose(message)
-    if (!ordered.ok) return ordered
+    if (!ordered.ok) {
+      if (ordered.code !== 'epoch-mismatch') return ordered
+      const taken = await takeLateGoodbye(this, participant, message, store)
+      return taken === undefined ? ordered : { ok: true, seq: taken, durable: store.durable }
+    }
     const { seq, fresh } = ordered
     if (fresh !== undefined) {
       logger.debug({ ...this.#at(), seq }, 'proposal')

@@ -108,7 +108,10 @@ describe('committing', () => {
     const late = await bob.group.proposeSelfRemove()
     const seq = await alice.commit()
     const mismatch = { ok: false, code: 'epoch-mismatch' }
-    expect(await bob.client.request('propose', { groupId, message: late })).toMatchObject(mismatch)
+    // Of a connection that speaks for another leaf it is no goodbye either.
+    expect(await alice.client.request('propose', { groupId, message: late })).toMatchObject(
+      mismatch,
+    )
     await bob.receiveUpTo(seq)
     const { pending } = await bob.prepareCommit()
     bob.confirm(pending, bob.seen)

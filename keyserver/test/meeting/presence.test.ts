@@ -5,6 +5,7 @@ import { VirtualClock } from '../../../core/test/virtualClock.ts'
 import { joiningMs, refreshMs } from '../../src/limits.ts'
 import { StoreError } from '../../src/store/storeError.ts'
 import { eventually } from '../support/eventually.ts'
+import { removalIn } from '../support/removalWords.ts'
 import { meetingOf, TestMember } from '../support/testMember.ts'
 import { TestServer } from '../support/testServer.ts'
 
@@ -90,6 +91,33 @@ describe('presence', () => {
     expect(await alice.resume()).toMatchObject({ head: alice.seen })
     const seq = await bob.commit()
     await alice.receiveUpTo(seq)
+  })
+
+  test('who says goodbye in an epoch that is over is removed without having to say it again', async () => {
+    const message = await bob.group.proposeSelfRemove()
+    const { groupId } = bob
+    await alice.commit()
+    const goodbye = await bob.client.request('propose', { groupId, message })
+    expect(goodbye).toMatchObject({ ok: true, seq: alice.seen + 1 })
+    expect(await bob.client.request('propose', { groupId, message })).toEqual(goodbye)
+    bob.client.disconnect()
+    const { entry } = await alice.client.notice('entry', (notice) => notice.entry.seq > alice.seen)
+    expect(removalIn(entry)).toMatchObject({ leaf: 1, envelope: { reason: 'left' } })
+    await alice.receiveUpTo(entry.seq)
+    await alice.commit()
+    expect(alice.group.members.map(({ leafIndex }) => leafIndex)).toEqual([0])
+  })
+
+  test('a goodbye for an epoch that is over ends a group in which nobody else is left', async () => {
+    const late = await bob.group.proposeSelfRemove()
+    await alice.commit()
+    await alice.leaveGroup()
+    const { groupId } = bob
+    expect(await bob.client.request('propose', { groupId, message: late })).toMatchObject({
+      ok: false,
+      code: 'epoch-mismatch',
+    })
+    expect(await bob.client.notice('closed')).toMatchObject({ groupId, reason: 'empty' })
   })
 
   test('a removal is proposed anew in every epoch, until it is done', async () => {

@@ -1,10 +1,14 @@
 import type { Clock } from '@conclave/core'
 import type { PublicGroup } from '@conclave/core/mls/public'
-import { committersInOrder, turnAt } from './commitTurn.ts'
+import { rankOf, turnAt } from './commitTurn.ts'
 
 /** The pause after a commit that the keyserver refused for other reasons than its epoch. */
 const firstBackoffMs = 500
 const maxBackoffMs = 10_000
+/** A timer that is so late says that the process had no turn, and that news may lie unread. */
+const lateMs = 50
+/** For the news to be read. */
+const readingMs = 20
 
 export interface CommitSituation {
   readonly group: PublicGroup
@@ -29,7 +33,7 @@ export class CommitScheduler {
   #notBefore = 0
   #cancel: (() => void) | undefined
   /** Our place in line, and what it was worked out from. */
-  #place: { readonly of: CommitSituation; readonly rank: number } | undefined
+  #place: { readonly of: CommitSituation; readonly rank: number | undefined } | undefined
 
   constructor(clock: Clock, commit: () => void) {
     this.#clock = clock
@@ -51,18 +55,27 @@ export class CommitScheduler {
     this.#epochSince = epochSince
     this.#notBefore = Math.min(this.#notBefore, now + maxBackoffMs)
     const rank = this.#rankIn(situation)
-    if (rank === -1) return
+    if (rank === undefined) return
     const turn = turnAt(onlyOurs ? 0 : rank, group, { workSince, epochSince })
-    const delay = Math.max(turn, this.#notBefore) - now
-    this.#cancel = this.#clock.setTimer(Math.max(0, delay), this.#commit)
+    this.#waitUntil(Math.max(turn, this.#notBefore, now), { standingIn: rank > 0 })
   }
 
-  #rankIn(situation: CommitSituation): number {
+  #waitUntil(at: number, { standingIn }: { readonly standingIn: boolean }): void {
+    this.#cancel = this.#clock.setTimer(at - this.#clock.now(), () => {
+      this.#cancel = undefined
+      const isLate = this.#clock.now() - at > lateMs
+      // What we would stand in for may be among it.
+      if (standingIn && isLate) this.#cancel = this.#clock.setTimer(readingMs, this.#commit)
+      else this.#commit()
+    })
+  }
+
+  /** We are there, whatever the keyserver has told us of it so far. */
+  #rankIn(situation: CommitSituation): number | undefined {
     const { group, ownLeaf, present } = situation
     const known = this.#place
     if (known?.of.group === group && known.of.present === present) return known.rank
-    // We are there, whatever the keyserver has told us of it so far.
-    const rank = committersInOrder(group, new Set([...present, ownLeaf])).indexOf(ownLeaf)
+    const rank = rankOf(ownLeaf, group, present)
     this.#place = { of: situation, rank }
     return rank
   }

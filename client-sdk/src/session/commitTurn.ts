@@ -1,4 +1,5 @@
 import type { PublicGroup } from '@conclave/core/mls/public'
+import type { LeafSubtree } from '@conclave/core/mls/treesync'
 import { LeafNodeSource } from '@conclave/core/wire'
 
 /** How long the first in line waits for more to come, in milliseconds; removals do not wait. */
@@ -8,39 +9,46 @@ const batchingMs = 100
  * member: in a rush, what a commit costs everybody is shared by all whom it adds.
  */
 const spacingPerMemberMs = 3
-/** How much later each next one in line stands in, in milliseconds. */
+/**
+ * How long the first stand-in waits for whoever is before it, in milliseconds; each next one so
+ * much longer than the one before waited for its. Where a commit is merely slow, a stand-in's is
+ * made in vain and slows it further: as many as wait for it in turn are few.
+ */
 const standInMs = 250
 
 /**
- * The members that are expected to commit, first one first: those that have never sent a path
- * (their path fills blank nodes and heals a leaf that nobody has healed yet), then the others; of
- * either in the order of their leaves, beginning at one that the transcript's hash names anew in
- * each epoch. Whether somebody is there or not changes nobody's place by more than one. Any member
- * may commit; the order only saves wasted work.
+ * How many members are expected to commit before this one; undefined for one that cannot. First come
+ * those that have never sent a path (theirs fills blank nodes and heals a leaf that nobody has
+ * healed yet), then the others; of either in the order of their leaves, beginning at one that the
+ * transcript's hash names anew in each epoch. Whether somebody is there or not changes nobody's
+ * place by more than one. Any member may commit; the order only saves wasted work.
  */
-export function committersInOrder(
+export function rankOf(
+  ownLeaf: number,
   {
     groupContext,
     tree,
     pendingRemovals,
   }: Pick<PublicGroup, 'groupContext' | 'tree' | 'pendingRemovals'>,
   present: ReadonlySet<number>,
-): readonly number[] {
+): number | undefined {
   // Empty in the founder's first epoch (RFC 9420 §8.2). Two bytes name any leaf that there can be.
   const [high = 0, low = 0] = groupContext.confirmedTranscriptHash
   const first = (256 * high + low) % tree.leafCount
-  const candidates = tree
-    .leaves()
-    .filter(({ firstLeaf }) => present.has(firstLeaf) && !pendingRemovals.has(firstLeaf))
-  const inTurn = [
-    ...candidates.filter(({ firstLeaf }) => firstLeaf >= first),
-    ...candidates.filter(({ firstLeaf }) => firstLeaf < first),
-  ]
-  const hasSentPath = ({ leafNodeSource }: (typeof candidates)[number]) =>
-    leafNodeSource === LeafNodeSource.commit
-  return [...inTurn.filter((leaf) => !hasSentPath(leaf)), ...inTurn.filter(hasSentPath)].map(
-    ({ firstLeaf }) => firstLeaf,
-  )
+  const positionOf = ({ firstLeaf, leafNodeSource }: LeafSubtree) => {
+    const hasSentPath = leafNodeSource === LeafNodeSource.commit ? 2 : 0
+    return (hasSentPath + (firstLeaf < first ? 1 : 0)) * tree.leafCount + firstLeaf
+  }
+  const leaves = tree.leaves()
+  const own = leaves.find(({ firstLeaf }) => firstLeaf === ownLeaf)
+  if (own === undefined || pendingRemovals.has(own.firstLeaf)) return undefined
+  const ownPosition = positionOf(own)
+  let before = 0
+  for (const leaf of leaves) {
+    if (positionOf(leaf) >= ownPosition) continue
+    if (present.has(leaf.firstLeaf) && !pendingRemovals.has(leaf.firstLeaf)) before += 1
+  }
+  return before
 }
 
 /** What of a group says how soon a commit is wanted. */
@@ -62,7 +70,7 @@ export function turnAt(
     epochSince,
   }: { readonly workSince: number; readonly epochSince: number | undefined },
 ): number {
-  const standingIn = rank * standInMs
+  const standingIn = (standInMs * rank * (rank + 1)) / 2
   if (pendingRemovals.size > 0) return workSince + standingIn
   const spaced = (epochSince ?? 0) + spacingPerMemberMs * tree.memberCount
   return Math.max(workSince + batchingMs, spaced) + standingIn

@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, it } from 'vitest'
 import { VirtualClock } from '../../../core/test/virtualClock.ts'
 import { CommitScheduler } from '../../src/session/commitScheduler.ts'
-import { committersInOrder } from '../../src/session/commitTurn.ts'
+import { committersInOrder } from './support/committers.ts'
 import { Gathering } from './support/people.ts'
 
 let gathering: Gathering
@@ -28,8 +28,8 @@ describe('CommitScheduler', () => {
   it.each([
     [0, 100],
     [1, 350],
-    [2, 600],
-    [3, 850],
+    [2, 850],
+    [3, 1_600],
   ])('rank %i commits after %i ms', (rank, ms) => {
     const { clock, commits, reconsider } = setup(rank)
     reconsider()
@@ -42,7 +42,7 @@ describe('CommitScheduler', () => {
   it.each([
     [0, 0],
     [1, 250],
-    [2, 500],
+    [2, 750],
   ])('with somebody to remove rank %i commits after %i ms', (rank, ms) => {
     const { clock, commits, reconsider } = setup(rank, removing.group(0))
     reconsider()
@@ -137,6 +137,33 @@ describe('CommitScheduler', () => {
     clock.advance(10_000)
     expect(commits).toBe(2)
   })
+
+  it.each([
+    [0, 350],
+    [1, 370],
+  ])(
+    'where its process had no turn for long, rank %i commits after %i ms: news goes first',
+    (rank, ms) => {
+      const { public: group } = gathering.group(0)
+      const clock = new VirtualClock()
+      const commits: number[] = []
+      const started = clock.now()
+      let blockedMs = 0
+      const scheduler = new CommitScheduler(
+        {
+          now: () => clock.now() + blockedMs,
+          setTimer: (delayMs, callback) => clock.setTimer(delayMs, callback),
+        },
+        () => commits.push(clock.now() - started),
+      )
+      const ownLeaf = committersInOrder(group, present)[rank] ?? -1
+      clock.advance(rank === 0 ? 250 : 0)
+      scheduler.reconsider({ group, ownLeaf, present, work: true })
+      blockedMs = 51
+      clock.advance(10_000)
+      expect(commits).toEqual([ms])
+    },
+  )
 
   it('leaves no timer when it is stopped', () => {
     const { clock, scheduler, reconsider } = setup(0)

@@ -1,6 +1,7 @@
 import { LeafNodeSource } from '@conclave/core/wire'
 import { describe, expect, it } from 'vitest'
-import { committersInOrder, turnAt } from '../../src/session/commitTurn.ts'
+import { rankOf, turnAt } from '../../src/session/commitTurn.ts'
+import { committersInOrder } from './support/committers.ts'
 import { envelope, Gathering } from './support/people.ts'
 
 const everybody = new Set(Array.from({ length: 16 }, (_, i) => i))
@@ -45,6 +46,10 @@ describe('who commits', () => {
     await group.receive(await gathering.removalOf(3))
     const order = committersInOrder(group.public, new Set([0, 2, 3, 4]))
     expect([...order].sort()).toEqual([0, 2, 4])
+    expect(rankOf(3, group.public, everybody)).toBeUndefined()
+    expect(rankOf(7, group.public, everybody)).toBeUndefined()
+    // Whoever asks is there.
+    expect(rankOf(2, group.public, new Set())).toBe(0)
   })
 
   it('changes with the transcript: each leaf has its turn to be the first', async () => {
@@ -70,9 +75,9 @@ describe('who commits', () => {
 
   it('is put off by a batching window, unless somebody is to be removed', () => {
     const turns = (removals: number) =>
-      [0, 1, 2].map((rank) => turnOf(rank, { removals, workSince: 5_000 }) - 5_000)
-    expect(turns(0)).toEqual([100, 350, 600])
-    expect(turns(1)).toEqual([0, 250, 500])
+      [0, 1, 2, 3].map((rank) => turnOf(rank, { removals, workSince: 5_000 }) - 5_000)
+    expect(turns(0)).toEqual([100, 350, 850, 1_600])
+    expect(turns(1)).toEqual([0, 250, 750, 1_500])
   })
 
   it('is spaced in a rush, the more the larger the meeting, but not where somebody is to be removed', () => {

@@ -48,12 +48,10 @@ export class Roster {
   /** By ascending leaf index. */
   readonly participants: readonly Participant[]
   readonly self: Participant | undefined
-  readonly #byLeaf: ReadonlyMap<number, Participant>
 
   private constructor(participants: readonly Participant[]) {
     this.participants = participants
     this.self = participants.find(({ self }) => self)
-    this.#byLeaf = new Map(participants.map((each) => [each.leaf, each]))
   }
 
   /** The roster of the epoch that we have entered in. */
@@ -75,17 +73,19 @@ export class Roster {
   after({ proposals, added, removed, tree }: RosterEffect, standingOf: StandingOf): Roster {
     const { committer, externalInit } = proposals
     const { self } = this
-    const byLeaf = new Map(this.#byLeaf)
-    for (const leaf of removed) byLeaf.delete(leaf)
     const came = added.map(({ leafIndex }) => leafIndex)
     if (externalInit !== undefined) came.push(committer)
-    for (const leaf of came) {
+    if (removed.length + came.length === 0) return this
+    const newcomers = came.flatMap((leaf): readonly Participant[] => {
       const leafNode = tree.leafNode(leaf)
-      if (leafNode === undefined || self === undefined) continue
+      if (leafNode === undefined || self === undefined) return []
       const device = namedDevice(leafNode)
-      byLeaf.set(leaf, { ...device, ...standingOf(self, device), leaf, self: false })
-    }
-    return new Roster([...byLeaf.values()].sort((a, b) => a.leaf - b.leaf))
+      return [{ ...device, ...standingOf(self, device), leaf, self: false }]
+    })
+    const gone = new Set<number>([...removed, ...came])
+    const stayed = this.participants.filter(({ leaf }) => !gone.has(leaf))
+    const all = [...stayed, ...newcomers]
+    return new Roster(newcomers.length === 0 ? all : all.sort((a, b) => a.leaf - b.leaf))
   }
 
   /** The same people with what is known of them now. */
@@ -96,7 +96,14 @@ export class Roster {
   }
 
   at(leaf: number): Participant | undefined {
-    return this.#byLeaf.get(leaf)
+    let [from, to] = [0, this.participants.length]
+    while (from < to) {
+      const middle = (from + to) >> 1
+      if ((this.participants[middle] as Participant).leaf < leaf) from = middle + 1
+      else to = middle
+    }
+    const found = this.participants[from]
+    return found?.leaf === leaf ? found : undefined
   }
 
   /** The devices of each identity. */

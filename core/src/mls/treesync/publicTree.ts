@@ -43,9 +43,10 @@ export class PublicTree {
   #keys: TreeKeys | undefined
   #leaves: readonly LeafSubtree[] | undefined
 
-  private constructor(root: Subtree, keys?: TreeKeys) {
+  private constructor(root: Subtree, keys?: TreeKeys, leaves?: readonly LeafSubtree[]) {
     this.root = root
     this.#keys = keys
+    this.#leaves = leaves
   }
 
   /** The tree of a group that has only its founder. */
@@ -118,7 +119,8 @@ export class PublicTree {
 
   /**
    * The leaves that are not blank, from the left to the right, without decoding any. As long as
-   * nothing changes a leaf, it is the same object in the tree of each epoch.
+   * nothing changes a leaf, it is the same object in the tree of each epoch. The first call takes
+   * time for each node; later trees inherit the answer.
    */
   leaves(): readonly LeafSubtree[] {
     this.#leaves ??= leavesIn(this.root)
@@ -182,6 +184,7 @@ export class PublicTree {
             blankSubtree(this.root.level, this.leafCount as LeafIndex),
           ),
           this.#keys,
+          this.#leaves,
         )
       : this
     return { tree, leafIndex: leftmostBlank(tree.root) }
@@ -209,7 +212,7 @@ export class PublicTree {
     let { root } = blanked
     while (root.kind === 'parent' && root.right.memberCount === 0) root = root.left
     // What has no members has no keys: a parent is set only above members, and they blank it as they go.
-    return new PublicTree(root, blanked.#keys)
+    return new PublicTree(root, blanked.#keys, blanked.#leaves)
   }
 
   /**
@@ -243,7 +246,8 @@ export class PublicTree {
         ? LeafSubtree.blank(leaf)
         : LeafSubtree.of(leaf, leafNode, this.root.capabilities)
     const root = replaceLeaf(this.root, replacement, replaceParent)
-    return new PublicTree(root, this.#keys?.after(leaf, this.root, root))
+    const leaves = this.#leaves && withLeafAmong(this.#leaves, replacement)
+    return new PublicTree(root, this.#keys?.after(leaf, this.root, root), leaves)
   }
 }
 
@@ -324,6 +328,13 @@ function writeToArray(subtree: Subtree, nodes: (Node | undefined)[]): void {
       if (parentNode !== undefined) nodes[index] = { nodeType: NodeType.parent, parentNode }
     }
   })
+}
+
+/** The leaf in the place of the one that stood there, or none if it is blank. */
+function withLeafAmong(leaves: readonly LeafSubtree[], leaf: LeafSubtree): readonly LeafSubtree[] {
+  const at = leaves.findLastIndex(({ firstLeaf }) => firstLeaf < leaf.firstLeaf) + 1
+  const before = leaves[at]?.firstLeaf === leaf.firstLeaf ? 1 : 0
+  return leaf.isBlank ? leaves.toSpliced(at, before) : leaves.toSpliced(at, before, leaf)
 }
 
 function leavesIn(root: Subtree): readonly LeafSubtree[] {

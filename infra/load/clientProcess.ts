@@ -6,7 +6,7 @@ import type { Holding } from './recordingCryptor.ts'
 
 /** What a client is to do, and when by the machine's time. */
 export interface Action {
-  readonly kind: 'join' | 'leave'
+  readonly kind: 'join' | 'renew' | 'leave'
   readonly name: string
   readonly at: number
 }
@@ -35,9 +35,8 @@ async function act({ kind, name, at }: Action): Promise<void> {
     const client = new LoadClient(name, place, changed)
     clients.set(name, client)
     await client.join()
-  } else {
-    await clients.get(name)?.leave()
-  }
+  } else if (kind === 'renew') clients.get(name)?.renew()
+  else await clients.get(name)?.leave()
 }
 
 function standings(): readonly Standing[] {
@@ -71,6 +70,7 @@ const questions = {
     await Promise.all(actions.map(act))
   },
   settle,
+  leaves: () => [...clients.values()].map(({ name, leaf }) => ({ name, leaf })),
   records: (): readonly ClientRecord[] => [...clients.values()].map(({ record }) => record),
 }
 answerParent(questions)

@@ -76,6 +76,10 @@ export class LoadClient {
     return this.#failed
   }
 
+  get leaf(): number | undefined {
+    return this.#leaf
+  }
+
   async join(): Promise<void> {
     const { keyserver, meetingId, secret, provider, patienceMs, directory } = this.#place
     const request = { identity: this.name, meeting: meetingId, ttlSeconds: 3600 }
@@ -93,7 +97,7 @@ export class LoadClient {
         clock: this.#timed.clock,
         crypto: providers[provider](systemRandom),
         transport: () => this.#timed.watched(socketTransport(connectServer(keyserver), token)),
-        createFrameCryptor: () => this.cryptor,
+        createFrameCryptor: (host) => this.cryptor.within(host),
       })
       this.#meeting = meeting
       this.#leaf = meeting.self.leaf
@@ -105,6 +109,11 @@ export class LoadClient {
     } catch (error) {
       this.#fail(error)
     }
+  }
+
+  /** Has its session commit new keys of its own, as it does within ten minutes anyway. */
+  renew(): void {
+    this.cryptor.wearOut()
   }
 
   async leave(): Promise<void> {

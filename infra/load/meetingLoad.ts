@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { toHex } from '@conclave/core/codec'
 import { systemRandom } from '@conclave/keyserver'
+import { BenchError } from '../bench/benchError.ts'
 import type { ProviderName } from '../bench/contestants.ts'
 import type { StoreName } from '../bench/keyserver/stage.ts'
 import type { AppendedEntry } from '../servers/appendedEntries.ts'
@@ -64,6 +65,7 @@ const quietMs = 200
 const massLeaveMs = 1_000
 const second = 1_000
 const progressMs = 5_000
+const pollMs = 20
 
 /**
  * A meeting from its first join to the end, with a keyserver and clients in processes of their own.
@@ -134,7 +136,8 @@ class Meeting {
     const kept = (await this.#clients.memory()) - before
     const churn = `a join and a leave each second for ${churnSeconds} s`
     await this.#phase('churn', churn, () => this.#churn())
-    await this.#phase('warming', 'half as many commits as members', () => this.#warm())
+    const renewing = 'one of each two neighbours renews its keys'
+    await this.#phase('warming', renewing, () => this.#warm())
     await this.#phase('leaves', `${leaves} leaves, one after the other`, () => this.#leave())
     const staying = Math.max(2, Math.ceil(participants / 10))
     await this.#phase('mass', `all but ${staying} leave`, () => this.#massLeave(staying))
@@ -219,12 +222,23 @@ class Meeting {
   }
 
   /**
-   * Whoever has never committed comes first, so that few parents are blank afterwards: with half as
-   * many commits as members, hardly any whose members are on both sides.
+   * The tree of a meeting that has gone on for ten minutes, in which everybody renews its keys: no
+   * parent is blank. One commit beneath each of the lowest parents fills all of them.
    */
   async #warm(): Promise<void> {
-    while ((await this.#keyserver.ask('commits')) < this.#members.length / 2) {
-      await this.#act([this.#leaving(1, 0), this.#joining(0)])
+    const leaves = await this.#clients.leaves()
+    const neighbours = Map.groupBy(this.#members, (name) => (leaves.get(name) ?? 0) >> 1)
+    for (const [name = ''] of neighbours.values()) {
+      const before = await this.#keyserver.ask('commits')
+      const deadline = machineTime() + this.#workload.patienceMs
+      await this.#clients.act([{ kind: 'renew', name, at: 0 }])
+      while ((await this.#keyserver.ask('commits')) === before) {
+        if (machineTime() > deadline) {
+          throw new BenchError('bench-members-stalled', `${name} does not renew its keys`)
+        }
+        await delay(pollMs)
+      }
+      await this.#clients.settle(this.#members.length)
     }
   }
 

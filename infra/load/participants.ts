@@ -63,6 +63,12 @@ export class Participants {
     }
   }
 
+  /** The leaf of each client that has come in. */
+  async leaves(): Promise<ReadonlyMap<string, number | undefined>> {
+    const all = (await this.#everywhere((child) => child.ask('leaves'))).flat()
+    return new Map(all.map(({ name, leaf }) => [name, leaf]))
+  }
+
   async records(): Promise<readonly ClientRecord[]> {
     return (await this.#everywhere((child) => child.ask('records'))).flat()
   }

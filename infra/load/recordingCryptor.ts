@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import type { EpochKeys, FrameCryptor } from '@conclave/client/media'
+import type { EpochKeys, FrameCryptor, FrameCryptorHost } from '@conclave/client/media'
 import { machineTime } from '../servers/child.ts'
 
 /** One epoch's media key in one client's hands. */
@@ -27,6 +27,7 @@ export class RecordingCryptor implements FrameCryptor {
   readonly installed: Installed[] = []
   readonly #fault: Fault | undefined
   readonly #changed: () => void
+  #host: FrameCryptorHost | undefined
   #holding: Holding | undefined
 
   constructor(fault: Fault | undefined, changed: () => void) {
@@ -36,6 +37,17 @@ export class RecordingCryptor implements FrameCryptor {
 
   get holding(): Holding | undefined {
     return this.#holding
+  }
+
+  /** Takes part in the meeting that has made it. */
+  within(host: FrameCryptorHost): this {
+    this.#host = host
+    return this
+  }
+
+  /** Says of the newest epoch's key that another is needed. */
+  wearOut(): void {
+    if (this.#holding !== undefined) this.#host?.keyWorn(BigInt(this.#holding.epoch))
   }
 
   installEpoch({ epoch, baseKey, leaves, removedLeaves }: EpochKeys): void {

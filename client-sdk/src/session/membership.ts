@@ -1,25 +1,23 @@
 import { ConclaveError } from '@conclave/core'
-import { type Bytes, emptyBytes, encode, equalBytes, toHex } from '@conclave/core/codec'
+import { type Bytes, encode, equalBytes } from '@conclave/core/codec'
 import {
   CommitEnvelope,
-  type EntryStatusName,
-  entryStatusLabel,
-  entryStatusTbs,
   type LogEntry,
-  RemovalLedger,
   type RequestOf,
   readVoid,
   type VoidEntry,
-  voidFault,
 } from '@conclave/core/delivery'
 import type { CommitEffect, Group, PendingCommit, Received } from '@conclave/core/mls/group'
-import { ProposalType, SenderType } from '@conclave/core/wire'
+import { ProposalType } from '@conclave/core/wire'
 import type { RoomBond } from '../rooms/roomBond.ts'
 import { awaitParent } from '../rooms/roomEntry.ts'
-import { commitClaims, committerKey, isCommit } from './commitClaims.ts'
+import { isCommit } from './commitClaims.ts'
 import { uploadedGroupInfo } from './enterMeeting.ts'
+import type { EntryOutcome } from './entryOutcome.ts'
+import { type FailedCommit, type HeadCommit, undone, wordOn } from './headCommit.ts'
 import type { KeptMembership } from './keptPlace.ts'
-import { type MeetingEffect, withRequests } from './meetingEffect.ts'
+import { withRequests } from './meetingEffect.ts'
+import { RemovalWatch } from './removalWatch.ts'
 import { SessionError } from './sessionError.ts'
 import { type Joiner, WaitingList } from './waitingList.ts'
 
@@ -27,39 +25,6 @@ type KeptCommit = NonNullable<KeptMembership['pending']>
 
 /** Entries of one epoch that are no commits: a keyserver that keeps its limits lets fewer through. */
 const maxEntriesPerEpoch = 8192
-
-/** What an entry of the log did. */
-export type EntryOutcome =
-  | { readonly kind: 'proposal' }
-  /** A proposal that counts for nothing; the keyserver should not have let it through. */
-  | { readonly kind: 'ignored'; readonly error: ConclaveError }
-  /** A new epoch has begun. */
-  | { readonly kind: 'epoch'; readonly effect: MeetingEffect }
-  /** A commit has removed us. */
-  | { readonly kind: 'removed'; readonly effect: MeetingEffect }
-  /** A commit that does not apply here. The group stays as it was, since it may be undone yet. */
-  | { readonly kind: 'failed'; readonly error: ConclaveError }
-  /** The commit that failed is undone. */
-  | { readonly kind: 'voided' }
-  /** An entry that does not apply here: from here on we cannot follow. */
-  | { readonly kind: 'inapplicable'; readonly error: ConclaveError }
-  /** The log takes back what we have applied. */
-  | { readonly kind: 'contradicted'; readonly error: ConclaveError }
-
-/** The commit at the log's end. */
-interface HeadCommit {
-  readonly seq: number
-  readonly message: Bytes
-  readonly status: EntryStatusName
-  /** Why it failed. */
-  readonly error?: ConclaveError
-}
-
-/** A commit that failed here and that nobody has undone. */
-export interface FailedCommit {
-  readonly seq: number
-  readonly error: ConclaveError
-}
 
 /**
  * Our place in the meeting's group: takes in the log, entry by entry, and makes commits. Calls must
@@ -70,7 +35,7 @@ export class Membership {
   /** What the group branches off, where it is a breakout room's. */
   room: RoomBond | undefined
   #group: Group
-  #ledger = RemovalLedger.empty
+  #removals: RemovalWatch
   #pending: PendingCommit | undefined
   #lastSeq: number
   #head: HeadCommit | undefined
@@ -80,15 +45,15 @@ export class Membership {
   #kept: KeptCommit | undefined
 
   /** `lastSeq` is the newest entry that the group's state includes. */
-  constructor(group: Group, lastSeq: number) {
+  constructor(group: Group, lastSeq: number, removals = new RemovalWatch()) {
     this.#group = group
     this.#lastSeq = lastSeq
+    this.#removals = removals
   }
 
   /** Goes on from a snapshot of `group`, of which this value takes over the secrets. */
   static restore(group: Group, { seq, removals, pending }: KeptMembership): Membership {
-    const membership = new Membership(group, Number(seq))
-    membership.#ledger = RemovalLedger.restore(removals)
+    const membership = new Membership(group, Number(seq), RemovalWatch.restore(removals))
     membership.#kept = pending
     return membership
   }
@@ -110,7 +75,7 @@ export class Membership {
     return {
       // A commit that has failed here is to come again.
       seq: BigInt(this.failed === undefined ? this.#lastSeq : this.#lastSeq - 1),
-      removals: this.#ledger.state,
+      removals: this.#removals.state,
       group: this.#group.encodeState({ pastEpochs: false, tree: false }),
       tree: this.#group.public.tree,
       pending:
@@ -173,12 +138,7 @@ export class Membership {
   async statusOf(seq: number): Promise<RequestOf<'report'> | undefined> {
     const head = this.#head
     if (head?.seq !== seq) return undefined
-    const { groupId, leafIndex } = this.#group
-    const { status } = head
-    const entryHash = this.#hash(head.message)
-    const content = entryStatusTbs({ groupId, seq, entryHash, leafIndex, status })
-    const signature = await this.#group.sign(entryStatusLabel, content)
-    return { groupId, seq, leafIndex, status, signature }
+    return await wordOn(head, this.#group)
   }
 
   async #take({ seq, message }: LogEntry): Promise<EntryOutcome> {
@@ -199,7 +159,7 @@ export class Membership {
     }
     const excess = this.#excess()
     if (excess !== undefined) return { kind: 'inapplicable', error: excess }
-    const fault = this.#stalledRemoval(message)
+    const fault = this.#removals.faultOf(message, this.#group.public)
     if (fault !== undefined) return { kind: 'failed', error: fault }
     const received = await this.#group.receive(message)
     if (this.#closed) {
@@ -301,7 +261,7 @@ export class Membership {
   #outcomeOf(received: Received, { seq, message }: LogEntry): EntryOutcome {
     switch (received.kind) {
       case 'proposal':
-        this.#noteRemoval(seq, toHex(received.ref))
+        this.#removals.proposed(seq, received.ref, this.#group.public)
         return { kind: 'proposal' }
       case 'commit':
         this.discardPending()
@@ -324,26 +284,10 @@ export class Membership {
    * it if it does not.
    */
   async #undo(seq: number, entry: VoidEntry): Promise<EntryOutcome> {
-    const { groupId, public: group } = this.#group
-    const head = this.#head
-    const fault = await voidFault(group.crypto, entry, {
-      groupId,
-      seq: this.#lastSeq,
-      entryHash: head === undefined ? emptyBytes : group.crypto.hash(head.message),
-      // Whoever has joined by the commit has applied it.
-      status: head?.status ?? 'applied',
-      committerKey: head && committerKey(head.message, group),
-      tree: group.tree,
-    })
+    const outcome = await undone(entry, this.#head, this.#group, this.#lastSeq)
     this.#lastSeq = seq
-    if (fault === undefined) {
-      this.#head = undefined
-      return { kind: 'voided' }
-    }
-    const error = new SessionError('log-inapplicable', 'a commit is undone that must stand', {
-      detail: fault,
-    })
-    return { kind: fault === 'void-of-applied-commit' ? 'contradicted' : 'inapplicable', error }
+    if (outcome.kind === 'voided') this.#head = undefined
+    return outcome
   }
 
   #advance(group: Group, effect: CommitEffect): EntryOutcome {
@@ -351,42 +295,14 @@ export class Membership {
     this.#forgetKept()
     this.room?.committed(effect)
     this.waitingList.epochBegan(group.public)
-    this.#ledger = this.#ledger.withCommit(new Set(effect.removed))
+    this.#removals.committed(effect.removed)
     this.#entriesInEpoch = 0
     return { kind: 'epoch', effect }
-  }
-
-  #stalledRemoval(message: Bytes): ConclaveError | undefined {
-    try {
-      const claims = commitClaims(message, this.#group.public)
-      const fault = claims && this.#ledger.faultOf(claims)
-      return (
-        fault &&
-        new SessionError('log-inapplicable', 'a commit stalls a removal', { detail: fault })
-      )
-    } catch (error) {
-      if (error instanceof ConclaveError) return error
-      throw error
-    }
   }
 
   #excess(): ConclaveError | undefined {
     if (this.#entriesInEpoch <= maxEntriesPerEpoch) return undefined
     return new SessionError('keyserver-protocol-violated', 'an epoch has no end of proposals')
-  }
-
-  #noteRemoval(seq: number, ref: string): void {
-    const sourced = this.#group.public.proposals.get(ref)
-    if (sourced === undefined) return
-    const { proposal, sender } = sourced
-    if (proposal.proposalType === ProposalType.remove) {
-      this.#ledger = this.#ledger.withRemoval(seq, proposal.removed)
-    } else if (
-      proposal.proposalType === ProposalType.selfRemove &&
-      sender.senderType === SenderType.member
-    ) {
-      this.#ledger = this.#ledger.withRemoval(seq, sender.leafIndex)
-    }
   }
 }
 

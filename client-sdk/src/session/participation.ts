@@ -1,19 +1,9 @@
-import { type Clock, ConclaveError, type RandomBytes } from '@conclave/core'
-import { type Bytes, emptyBytes } from '@conclave/core/codec'
-import {
-  type LogEntry,
-  presenceLabel,
-  presenceTbs,
-  type RefusalCode,
-  type ReplyTo,
-  readRemovalEnvelope,
-  type WaitingJoiner,
-} from '@conclave/core/delivery'
-import type { CommitEffect, Group, PendingCommit } from '@conclave/core/mls/group'
-import { SenderType } from '@conclave/core/wire'
+import type { Clock, ConclaveError, RandomBytes } from '@conclave/core'
+import type { LogEntry, WaitingJoiner } from '@conclave/core/delivery'
+import type { Group } from '@conclave/core/mls/group'
 import type { RoomBond } from '../rooms/roomBond.ts'
 import { CommitReports } from './commitReports.ts'
-import { CommitScheduler } from './commitScheduler.ts'
+import { Committing } from './committing.ts'
 import type { DeliveryLink } from './deliveryLink.ts'
 import type { Entered } from './enterMeeting.ts'
 import { Healing } from './healing.ts'
@@ -23,23 +13,12 @@ import type { KeptMembership } from './keptPlace.ts'
 import { LogReader, type LogReaderHost } from './logReader.ts'
 import type { MeetingEffect } from './meetingEffect.ts'
 import type { Membership } from './membership.ts'
-import {
-  absentForTooLong,
-  closedByKeyserver,
-  inapplicable,
-  violated,
-} from './participationErrors.ts'
-import { refusal, type SessionError } from './sessionError.ts'
+import { absentForTooLong, closedByKeyserver, inapplicable } from './participationErrors.ts'
+import { Presence } from './presence.ts'
 import { StateKeeper } from './stateKeeper.ts'
 
 /** Epochs that may end while `sayGoodbye` tells the group. */
 const goodbyeAttempts = 5
-
-/**
- * Answers to a commit that do not say whether the log has it; where the connection had entered
- * nothing, an earlier one may have brought it there.
- */
-const undecided: readonly RefusalCode[] = ['not-entered', 'unavailable', 'internal']
 
 export interface ParticipationEnvironment {
   readonly link: Pick<DeliveryLink, 'request'>
@@ -82,21 +61,13 @@ export class Participation {
   readonly #membership: Membership
   readonly #log: LogReader
   readonly #reports: CommitReports
-  readonly #scheduler: CommitScheduler
+  readonly #presence: Presence
+  readonly #committing: Committing
   readonly #healing: Healing
   readonly #keeper: StateKeeper
   readonly #link: Pick<DeliveryLink, 'request'>
   readonly #host: ParticipationHost
   #entered: Pick<Entered, 'nonce' | 'minor'> | undefined
-  /** The commit whose answer is out: of two answers to one commit the wrong one might come first. */
-  #sent: PendingCommit | undefined
-  #present: ReadonlySet<number> = new Set()
-  /** Whether what is taken in now has happened while no connection of ours spoke for our leaf. */
-  #away = false
-  /** Where the log ended when our connection spoke for our leaf at last. */
-  #attachedAt = 0
-  /** The entry that proposes to remove us in this epoch. */
-  #condemnedAt: number | undefined
   #closed = false
 
   constructor(
@@ -116,9 +87,15 @@ export class Participation {
       catchUp: () => this.#log.catchUp(),
       giveUp: () => this.#giveUp(),
     })
-    this.#scheduler = new CommitScheduler(clock, () => host.run(() => this.#commit()))
+    this.#presence = new Presence(link)
+    this.#committing = new Committing(membership, this.#log, link, clock, {
+      run: (step) => host.run(step),
+      keep: () => this.#keeper.now(),
+      problem: (error) => host.problem(error),
+      over: () => host.end('closed', closedByKeyserver()),
+    })
     this.#healing = new Healing(clock, random, () =>
-      host.run(() => this.#commit({ renewing: true })),
+      host.run(() => this.#committing.commit({ renewing: true })),
     )
     this.#keeper = new StateKeeper({
       run: (step) => host.run(step),
@@ -147,20 +124,19 @@ export class Participation {
    */
   async follow(entered: Pick<Entered, 'nonce' | 'minor'>): Promise<void> {
     this.#entered = entered
-    this.#away = true
+    this.#presence.connected()
     await this.#log.catchUp({ comparing: (entered.minor ?? 0) >= 1 })
     if (this.#closed) return
-    if ((await this.#attach(entered.nonce)) !== undefined) {
+    if ((await this.#presence.attach(this.group, entered.nonce)) !== undefined) {
       // Meanwhile our leaf may have been removed.
       await this.#log.catchUp()
       if (this.#closed) return
-      const unknown = await this.#attach(entered.nonce)
+      const unknown = await this.#presence.attach(this.group, entered.nonce)
       if (unknown !== undefined) throw unknown
     }
-    this.#away = false
+    this.#presence.caughtUp()
     await this.#membership.restorePending()
-    const { pending } = this.#membership
-    if (pending !== undefined && pending !== this.#sent) this.#send(pending)
+    this.#committing.sendAgain()
     this.#reports.connected()
     this.reconsider()
   }
@@ -180,7 +156,7 @@ export class Participation {
   }
 
   presentChanged(leaves: readonly number[]): void {
-    this.#present = new Set(leaves)
+    this.#committing.presentChanged(leaves)
   }
 
   /**
@@ -210,19 +186,7 @@ export class Participation {
 
   /** Whether and when it is our turn to commit; to be asked whenever something has changed. */
   reconsider(): void {
-    const { isCommitting, failed } = this.#membership
-    if (isCommitting || failed !== undefined || this.#closed) {
-      this.#scheduler.stop()
-      return
-    }
-    const { group, hasWork, waitingList } = this.#membership
-    this.#scheduler.reconsider({
-      group: group.public,
-      ownLeaf: group.leafIndex,
-      present: this.#present,
-      work: hasWork,
-      onlyOurs: waitingList.hasInvitees,
-    })
+    this.#committing.reconsider()
   }
 
   /**
@@ -245,7 +209,7 @@ export class Participation {
   /** Wipes every secret. */
   close(): void {
     this.#closed = true
-    this.#scheduler.stop()
+    this.#committing.close()
     this.#healing.stop()
     this.#keeper.stop()
     this.#reports.settled()
@@ -271,30 +235,12 @@ export class Participation {
         this.presentChanged(present)
       },
       recovered: async () => {
-        if (this.#entered !== undefined) await this.#attach(this.#entered.nonce)
+        if (this.#entered === undefined) return
+        await this.#presence.attach(this.group, this.#entered.nonce)
       },
       lost: (error) => host.lost(error),
       over: () => host.end('closed', closedByKeyserver()),
     }
-  }
-
-  /**
-   * @returns why the keyserver does not know of our leaf, where it does not
-   * @throws SessionError
-   */
-  async #attach(nonce: Bytes): Promise<SessionError | undefined> {
-    const { groupId, leafIndex } = this.group
-    const content = presenceTbs(groupId, leafIndex, nonce)
-    const signature = await this.group.sign(presenceLabel, content)
-    const attached = await this.#link.request('attach', { groupId, leafIndex, signature })
-    if (attached.ok) {
-      this.#attachedAt = attached.head ?? 0
-      if (this.group.public.pendingRemovals.has(leafIndex)) this.#condemnedAt ??= 0
-      return undefined
-    }
-    const error = refusal(attached)
-    if (attached.code === 'presence-invalid') return error
-    throw error
   }
 
   async #apply(entry: LogEntry): Promise<void> {
@@ -302,10 +248,7 @@ export class Participation {
     if (this.#closed) return
     switch (outcome.kind) {
       case 'proposal':
-        if (this.group.public.pendingRemovals.has(this.group.leafIndex)) {
-          this.#condemnedAt ??= entry.seq
-        }
-        return
+        return this.#presence.proposed(entry.seq, this.group)
       case 'ignored':
         return this.#host.problem(outcome.error)
       case 'failed':
@@ -313,18 +256,17 @@ export class Participation {
         this.#host.problem(inapplicable(outcome.error))
         return this.#reports.commitFailed(entry.seq)
       case 'voided':
-        this.#scheduler.epochBegan()
+        this.#committing.epochBegan([])
         return this.#reports.settled()
       case 'epoch':
-        this.#condemnedAt = undefined
-        this.#present = without(this.#present, outcome.effect.removed)
-        this.#scheduler.epochBegan()
+        this.#presence.epochBegan()
+        this.#committing.epochBegan(outcome.effect.removed)
         if (outcome.effect.proposals.committer === this.group.leafIndex) this.#healing.renewed()
         this.#reports.commitApplied(entry.seq)
         this.#keeper.soon()
         return this.#host.epochBegan(this.group, outcome.effect)
       case 'removed':
-        return this.#wasAway && removedByKeyserver(outcome.effect, this.group)
+        return this.#presence.removedForAbsence(outcome.effect, this.group)
           ? this.#host.lost(absentForTooLong())
           : this.#host.removed(outcome.effect)
       case 'inapplicable':
@@ -335,106 +277,8 @@ export class Participation {
     }
   }
 
-  /** Whether no connection of ours spoke for our leaf when it was to be removed. */
-  get #wasAway(): boolean {
-    return this.#away || (this.#condemnedAt !== undefined && this.#condemnedAt <= this.#attachedAt)
-  }
-
   #giveUp(): void {
     const { failed } = this.#membership
     if (failed !== undefined) this.#host.lost(inapplicable(failed.error))
   }
-
-  /** `renewing` also where nothing is to be committed but new keys of our own. */
-  async #commit({ renewing = false } = {}): Promise<void> {
-    const membership = this.#membership
-    if (membership.isCommitting || membership.failed !== undefined) return
-    const { public: group, leafIndex } = membership.group
-    if (group.pendingRemovals.has(leafIndex)) return
-    try {
-      const worthwhile = renewing || membership.hasWork
-      const pending = worthwhile ? await membership.makeCommit({ renewing }) : undefined
-      if (pending !== undefined) {
-        // If the log has it and we crash, only what is kept of it makes it apply here.
-        await this.#keeper.now()
-        if (!this.#closed) this.#send(pending)
-      }
-    } catch (error) {
-      if (this.#closed || !(error instanceof ConclaveError)) throw error
-      membership.discardPending()
-      this.#scheduler.refused()
-      this.#host.problem(error)
-    }
-    this.reconsider()
-  }
-
-  /**
-   * Offers a commit to the log, beside the lane: while the answer is out, the log goes on and may
-   * decide against it. Resending one that has won is harmless.
-   */
-  #send(pending: PendingCommit): void {
-    const { lastSeq: after, group } = this.#membership
-    const { message, groupInfo, welcome = null } = pending
-    const upload = { groupId: group.groupId, after, message, welcome, groupInfo }
-    this.#sent = pending
-    const answer = this.#link.request('commit', upload).finally(() => {
-      if (this.#sent === pending) this.#sent = undefined
-    })
-    answer.then(
-      (reply) => this.#host.run(() => this.#answered(pending, reply)),
-      // The log decides: after reconnecting it is there, or it is sent again.
-      (error: unknown) => this.#host.run(() => Promise.reject(error)),
-    )
-  }
-
-  async #answered(pending: PendingCommit, reply: ReplyTo<'commit'>): Promise<void> {
-    if (this.#membership.pending !== pending) return
-    if (reply.ok) await this.#accepted(pending, reply.seq)
-    else await this.#declined(reply)
-    this.reconsider()
-  }
-
-  async #accepted(pending: PendingCommit, seq: number): Promise<void> {
-    await this.#log.take([{ seq, message: pending.message }])
-    if (this.#log.hasGap) await this.#log.catchUp()
-    if (this.#closed || this.#membership.pending !== pending) return
-    throw violated('the log lacks a commit that it has accepted')
-  }
-
-  async #declined(reply: Extract<ReplyTo<'commit'>, { ok: false }>): Promise<void> {
-    if (reply.code === 'group-unknown') return this.#host.end('closed', closedByKeyserver())
-    // It may be in the log, and only what we keep of it makes it apply here: it is sent again.
-    if (undecided.includes(reply.code)) throw refusal(reply)
-    const { epoch } = this.group
-    this.#membership.discardPending()
-    await this.#log.take(reply.missed ?? [])
-    const late = reply.code === 'epoch-mismatch'
-    if (this.#log.hasGap || (late && this.group.epoch === epoch)) await this.#log.catchUp()
-    // Of all that a commit carries, only what we have claimed was never seen by the keyserver.
-    if (reply.detail === 'key-package-used') this.#membership.waitingList.refuseInvitees()
-    const decided = this.group.epoch !== epoch || this.#membership.failed !== undefined
-    if (this.#closed || (late && decided)) return
-    this.#scheduler.refused()
-    this.#host.problem(refusal(reply))
-  }
-}
-
-/** Whoever has their leaves next has to come first. */
-function without(present: ReadonlySet<number>, removed: readonly number[]): ReadonlySet<number> {
-  return removed.length === 0
-    ? present
-    : new Set([...present].filter((leaf) => !removed.includes(leaf)))
-}
-
-/**
- * Whoever is absent for the grace period is removed by a proposal of the keyserver's. Who is removed
- * at somebody's word does not come back by itself.
- */
-function removedByKeyserver({ proposals }: CommitEffect, { leafIndex }: Group): boolean {
-  return proposals.removes.some(
-    ({ leafIndex: removed, sender, authenticatedData = emptyBytes }) =>
-      removed === leafIndex &&
-      sender.senderType === SenderType.external &&
-      readRemovalEnvelope(authenticatedData)?.reason !== 'removed',
-  )
 }

@@ -1,8 +1,8 @@
 import type { ConclaveError } from '@conclave/core'
 import type { KnownRoom } from './rooms/knownRooms.ts'
-import type { EndReason } from './session/meetingSession.ts'
 import type { Participant } from './session/roster.ts'
 import type { Arrival, Departure } from './session/rosterChange.ts'
+import type { EndReason } from './session/sessionEvents.ts'
 
 export interface EpochView {
   readonly epoch: bigint

@@ -30,7 +30,7 @@ import type { InvitedDevice } from './session/inviting.ts'
 import type { MeetingEffect } from './session/meetingEffect.ts'
 import { MeetingKeys } from './session/meetingKeys.ts'
 import { MeetingRoster, participantUnknown } from './session/meetingRoster.ts'
-import { type EndReason, MeetingSession } from './session/meetingSession.ts'
+import { MeetingSession } from './session/meetingSession.ts'
 import { type Device, isSameDevice, type NamedDevice, type Participant } from './session/roster.ts'
 import {
   compareSafetyCodes,
@@ -38,6 +38,7 @@ import {
   type SafetyCodeComparison,
 } from './session/safetyCode.ts'
 import { SessionError } from './session/sessionError.ts'
+import type { EndReason } from './session/sessionEvents.ts'
 import type { DeliveryTransport } from './session/transport.ts'
 
 export interface ConnectMediaOptions {

@@ -1,7 +1,7 @@
 import type { Clock } from '@conclave/core'
-import type { EndReason } from './meetingSession.ts'
 import type { Participant } from './roster.ts'
 import type { Arrival, Departure } from './rosterChange.ts'
+import type { EndReason } from './sessionEvents.ts'
 
 /** Something that happened to who is in the meeting, or that its user found out about them. */
 export type HistoryEvent =

@@ -1,27 +1,26 @@
 import { type Clock, ConclaveError, Lane } from '@conclave/core'
-import { type Bytes, equalBytes } from '@conclave/core/codec'
+import { equalBytes } from '@conclave/core/codec'
 import { rememberingCrypto } from '@conclave/core/crypto/secret'
 import { protocolMinor, protocolVersion } from '@conclave/core/delivery'
 import { type MeetingTrust, meetingPolicy } from '@conclave/core/meeting'
 import { type Group, padme } from '@conclave/core/mls/group'
 import type { Invitation } from '../directory/invitation.ts'
-import type { RoomBond, RoomEnvironment } from '../rooms/roomBond.ts'
-import { Chat, type ChatHost, chatRetention } from './chat.ts'
+import type { RoomBond } from '../rooms/roomBond.ts'
+import { Chat, chatRetention } from './chat.ts'
 import { DeliveryLink } from './deliveryLink.ts'
-import { type Entered, suiteOf } from './enterMeeting.ts'
-import { Entrance, type JoinProgress } from './entrance.ts'
-import type { MeetingIdentity, MeetingLeaf } from './identity.ts'
+import { suiteOf } from './enterMeeting.ts'
+import type { MeetingIdentity } from './identity.ts'
 import { addClaimed, claimDevices, type InvitedDevice, inviteeUnknown } from './inviting.ts'
 import type { MeetingEffect } from './meetingEffect.ts'
-import { Membership } from './membership.ts'
-import { type Notice, NoticeQueue } from './noticeQueue.ts'
-import { OwnPlace } from './ownPlace.ts'
-import { type Beginning, Participation } from './participation.ts'
+import type { Notice } from './noticeQueue.ts'
+import { NoticeReader } from './noticeReader.ts'
 import { closedByKeyserver } from './participationErrors.ts'
 import { requestRemoval } from './removalRequests.ts'
 import type { SessionEnvironment } from './sessionEnvironment.ts'
 import { isTransient, isUnreachable, refusal, SessionError } from './sessionError.ts'
+import type { EndReason, SessionEvents } from './sessionEvents.ts'
 import type { SessionStore } from './store.ts'
+import { Tenure } from './tenure.ts'
 import type { DeliveryTransport } from './transport.ts'
 
 export interface SessionOptions {
@@ -35,41 +34,10 @@ export interface SessionOptions {
   readonly environment: SessionEnvironment
 }
 
-export type EndReason =
-  /** `leave` was called. */
-  | 'left'
-  /** A commit removed us. */
-  | 'removed'
-  /** The keyserver ended the group. */
-  | 'closed'
-  /** The session cannot go on; the error says why. */
-  | 'failed'
-
-export interface SessionEvents extends Pick<ChatHost, 'received' | 'missed'> {
-  /** We are in, or a commit has been confirmed; `effect` is missing for the epoch we entered in. */
-  epochBegan(group: Group, effect: MeetingEffect | undefined): void
-  connectionChanged(connected: boolean): void
-  progress(progress: JoinProgress): void
-  /** We cannot follow the group any more, and enter it anew. */
-  lost(error: ConclaveError): void
-  /** Something a peer or server did that was refused, and that the session survives. */
-  problem(error: ConclaveError): void
-  /** The last event, once; `removal` is the commit that removed us. */
-  ended(
-    reason: EndReason,
-    error: ConclaveError | undefined,
-    removal: MeetingEffect | undefined,
-  ): void
-}
-
 /** How long `leave` waits for its own removal to be on the log. */
 const leaveTimeoutMs = 2_000
 /** The pause before going on after the keyserver could not do something for now. */
 const retryMs = 1_000
-/** A place that was kept for so long was a good one. */
-const steadyMs = 60_000
-/** The longest pause before a place that is lost again and again is taken anew. */
-const maxReturnPauseMs = 30_000
 
 /**
  * One member's part in one meeting, from entering it to the end. All that happens runs through one
@@ -79,56 +47,22 @@ export class MeetingSession {
   readonly chat: Chat
   readonly #options: SessionOptions
   readonly #events: SessionEvents
-  readonly #groups: RoomEnvironment
   readonly #clock: Clock
   readonly #lane = new Lane()
   readonly #link: DeliveryLink
-  readonly #notices = new NoticeQueue()
-  readonly #entrance: Entrance
-  readonly #place: OwnPlace
-  #entered: Entered | undefined
-  #participation: Participation | undefined
-  /** The group whose place was lost and not taken again yet. */
-  #returningTo: Bytes | undefined
-  /** Where an earlier process was, until we know how the group has gone on since. */
-  #restoredEpoch: bigint | undefined
-  /** Those who wait for our next place. */
-  #awaited: PromiseWithResolvers<Participation> | undefined
-  #losses = 0
-  #begunAt = 0
-  #takingNotices = false
+  readonly #notices: NoticeReader
+  readonly #tenure: Tenure
   #cancelRetry: (() => void) | undefined
   #setback: ConclaveError | undefined
   #ended = false
 
   /** @throws SessionError `platform-unsupported` */
   constructor(options: SessionOptions, transport: DeliveryTransport, events: SessionEvents) {
-    const { meetingId, trust, environment, invitation, room } = options
+    const { meetingId, identity, trust, environment, invitation, room } = options
     this.#options = options
     this.#events = events
-    this.#groups = {
-      // The same leaves are met again: by whoever tries again to enter, and in commits of others.
-      crypto: rememberingCrypto(environment.crypto),
-      clock: environment.clock,
-      policy: meetingPolicy({ meetingId, trust, parent: room }),
-      preSharedKey: (id) => room?.preSharedKey(id),
-      room,
-      retention: chatRetention,
-      // How long a message is would tell too much of short ones.
-      padding: padme,
-    }
     this.#clock = environment.clock
-    const suite = suiteOf(environment.crypto)
-    const { identity } = options
     const problem = (error: ConclaveError) => events.problem(error)
-    this.#place = new OwnPlace({
-      meetingId,
-      identity,
-      environment,
-      suite,
-      groups: this.#groups,
-      problem,
-    })
     this.#link = new DeliveryLink(transport, {
       connected: () => {
         events.connectionChanged(true)
@@ -136,8 +70,15 @@ export class MeetingSession {
       },
       disconnected: () => events.connectionChanged(false),
       rejected: (error) => this.#end('failed', error),
-      successorRejected: (error) => events.problem(error),
-      notice: (name, notice) => this.#noticed({ name, notice } as Notice),
+      successorRejected: problem,
+      notice: (name, notice) => this.#notices.came({ name, notice } as Notice),
+    })
+    this.#notices = new NoticeReader({
+      run: (step) => this.#run(step),
+      handle: (notice) => this.#handle(notice),
+      handled: () => this.#tenure.place?.reconsider(),
+      // Not asked for at once, because whoever floods us gains by that.
+      dropped: () => this.#retryLater(),
     })
     this.chat = new Chat({
       clock: environment.clock,
@@ -152,31 +93,50 @@ export class MeetingSession {
       reserve: (group, count) => this.#reserveMessages(group, count),
       keyWorn: (epoch) => this.keyWorn(epoch),
     })
-    this.#entrance = new Entrance(
+    this.#tenure = new Tenure(
       {
         meetingId,
+        identity,
         trust,
-        groups: this.#groups,
-        suite,
-        link: this.#link,
-        clock: this.#clock,
-        random: environment.random,
-        newLeaf: () => this.#place.newLeaf(),
         invitation,
+        environment,
+        suite: suiteOf(environment.crypto),
+        groups: {
+          // The same leaves are met again: by whoever tries again to enter, and in commits of others.
+          crypto: rememberingCrypto(environment.crypto),
+          clock: environment.clock,
+          policy: meetingPolicy({ meetingId, trust, parent: room }),
+          preSharedKey: (id) => room?.preSharedKey(id),
+          room,
+          retention: chatRetention,
+          // How long a message is would tell too much of short ones.
+          padding: padme,
+        },
+        link: this.#link,
       },
       {
         run: (step) => this.#run(step),
+        goOnLater: (pauseMs) => this.#retryLater(pauseMs),
         progress: (progress) => events.progress(progress),
         problem,
-        began: (group, seq, own, entry) => this.#begin(new Membership(group, seq), own, { entry }),
-        offering: (own, groupId) => this.#place.offering(own, groupId),
+        entered: (group, restored) => {
+          this.chat.entered(group, restored)
+          events.epochBegan(group, undefined)
+        },
+        epochBegan: (group, effect) => {
+          this.chat.epochBegan(group)
+          events.epochBegan(group, effect)
+        },
+        lost: (error) => events.lost(error),
+        failed: (error) => this.#failed(error),
+        end: (reason, error, removal) => this.#end(reason, error, removal),
       },
     )
   }
 
   /** The group of the current epoch, once we are in. */
   get group(): Group | undefined {
-    return this.#restoredEpoch === undefined ? this.#participation?.group : undefined
+    return this.#tenure.group
   }
 
   /**
@@ -184,7 +144,7 @@ export class MeetingSession {
    * @throws SessionError `session-ended` before we are in
    */
   get store(): SessionStore {
-    const { store } = this.#place
+    const { store } = this.#tenure
     if (store === undefined) throw new SessionError('session-ended', 'we are not in the meeting')
     return store
   }
@@ -196,7 +156,7 @@ export class MeetingSession {
 
   start(): void {
     this.#options.room?.watch({
-      parentChanged: () => this.#run(async () => this.#participation?.reconsider()),
+      parentChanged: () => this.#run(async () => this.#tenure.place?.reconsider()),
       parentEnded: (why) => this.leave(why),
     })
     this.#link.start()
@@ -217,10 +177,10 @@ export class MeetingSession {
    */
   async invite(identity: string): Promise<readonly InvitedDevice[]> {
     const problem = (error: ConclaveError) => this.#events.problem(error)
-    const claimed = await this.#inPlace(({ group }) =>
+    const claimed = await this.#tenure.inPlace(({ group }) =>
       claimDevices(this.#link, group, identity, problem),
     )
-    const added = await this.#inPlace((place) => addClaimed(place, claimed))
+    const added = await this.#tenure.inPlace((place) => addClaimed(place, claimed))
     const invited = claimed.filter((_, i) => added[i])
     if (claimed.length > 0 && invited.length === 0) throw inviteeUnknown(identity)
     return invited.map(({ deviceKey }) => ({ identity, deviceKey }))
@@ -232,32 +192,12 @@ export class MeetingSession {
    *   `session-ended`
    */
   async remove(identity: string): Promise<void> {
-    await this.#inPlace(({ group }) => requestRemoval(this.#link, group, identity))
+    await this.#tenure.inPlace(({ group }) => requestRemoval(this.#link, group, identity))
   }
 
   /** A key of this epoch has protected nearly as much as it may. */
   keyWorn(epoch: bigint): void {
-    this.#participation?.keyWorn(epoch)
-  }
-
-  /** Does it in the place that we have in the group; where that is lost meanwhile, in the next. */
-  async #inPlace<T>(act: (place: Participation) => Promise<T>): Promise<T> {
-    for (;;) {
-      if (this.#ended) throw over()
-      const place = this.#participation ?? (await this.#placed())
-      try {
-        return await act(place)
-      } catch (error) {
-        if (this.#ended) throw over()
-        if (place === this.#participation) throw error
-      }
-    }
-  }
-
-  /** Our next place, once we have it. */
-  #placed(): Promise<Participation> {
-    this.#awaited ??= Promise.withResolvers()
-    return this.#awaited.promise
+    this.#tenure.place?.keyWorn(epoch)
   }
 
   /**
@@ -265,14 +205,14 @@ export class MeetingSession {
    * @param why the meeting is over for us, where it is not our user who leaves
    */
   async leave(why?: ConclaveError): Promise<void> {
-    if (this.#ended) return await this.#place.end()
-    const said = this.#lane.run(async () => this.#participation?.sayGoodbye()).catch(() => {})
+    if (this.#ended) return await this.#tenure.end()
+    const said = this.#lane.run(async () => this.#tenure.place?.sayGoodbye()).catch(() => {})
     const waited = Promise.withResolvers<void>()
     const cancel = this.#clock.setTimer(leaveTimeoutMs, waited.resolve)
     await Promise.race([said, waited.promise])
     cancel()
     this.#end(why === undefined ? 'left' : 'closed', why)
-    await this.#place.end()
+    await this.#tenure.end()
   }
 
   /** Ends without a word, as `join` does when it is given up. */
@@ -284,12 +224,12 @@ export class MeetingSession {
   #run(step: () => Promise<void>): void {
     void this.#lane.run(async () => {
       if (this.#ended) return
-      const place = this.#participation
+      const { place } = this.#tenure
       try {
         await step()
       } catch (error) {
         // Of a place that was lost meanwhile nothing matters any more.
-        const concernsUs = place === undefined || place === this.#participation
+        const concernsUs = place === undefined || place === this.#tenure.place
         if (!this.#ended && concernsUs) this.#failed(error)
       }
     })
@@ -313,14 +253,14 @@ export class MeetingSession {
     if (this.#ended) return
     this.#cancelRetry ??= this.#clock.setTimer(pauseMs, () => {
       this.#cancelRetry = undefined
-      this.#run(() => (this.#link.entered ? this.#goOn() : this.#enter()))
+      this.#run(() => (this.#link.entered ? this.#tenure.goOn() : this.#enter()))
     })
   }
 
   async #enter(): Promise<void> {
     // Connections may have come and gone before their turn came.
     if (this.#link.entered) return
-    await this.#place.open()
+    await this.#tenure.open()
     const { meetingId } = this.#options
     const entered = await this.#link.request('enter', {
       protocol: protocolVersion,
@@ -328,190 +268,47 @@ export class MeetingSession {
       meetingId,
     })
     if (!entered.ok) throw refusal(entered)
-    this.#entered = entered
     this.#cancelRetry?.()
     this.#cancelRetry = undefined
-    const { group } = entered
-    const current = this.#participation?.group.groupId ?? this.#returningTo
-    if (current !== undefined && (group === null || !equalBytes(group.groupId, current))) {
-      return this.#end('closed', closedByKeyserver())
-    }
-    await this.#goOn()
-  }
-
-  /** Does what comes next on a connection that has entered. */
-  async #goOn(): Promise<void> {
-    if (this.#participation !== undefined) return this.#follow(this.#participation)
-    const entered = this.#entered as Entered
-    const groupId = entered.group?.groupId
-    const resumed = await this.#place.resume(groupId)
-    if (resumed !== undefined && groupId !== undefined) {
-      const { own, membership, minEpoch } = resumed
-      if (membership !== undefined) return this.#begin(membership, own, { restored: true })
-      this.#entrance.returnTo({ groupId, own, minEpoch })
-    }
-    await this.#entrance.goOn(entered)
-  }
-
-  async #begin(membership: Membership, own: MeetingLeaf, beginning: Beginning): Promise<void> {
-    const { group } = membership
-    if (this.#ended) return membership.close()
-    this.#place.taken(own)
-    this.#returningTo = undefined
-    this.#begunAt = this.#clock.now()
-    const { room } = this.#options
-    const { random } = this.#options.environment
-    const environment = { link: this.#link, clock: this.#clock, random, room }
-    const participation = new Participation(membership, beginning, environment, {
-      keep: (state) => this.#place.keep(membership.group, state),
-      run: (step) =>
-        this.#run(async () => {
-          if (this.#participation === participation) await step()
-        }),
-      epochBegan: (current, effect) => this.#epochBegan(current, effect),
-      problem: (error) => this.#events.problem(error),
-      end: (reason, error) => this.#end(reason, error),
-      removed: (effect) => this.#removed(effect),
-      lost: (error) => this.#lose(error),
-    })
-    this.#participation = participation
-    this.#awaited?.resolve(participation)
-    this.#awaited = undefined
-    if (beginning.restored === true) this.#restoredEpoch = group.epoch
-    else this.#announce(group, { restored: false })
-    await this.#follow(participation)
-  }
-
-  /**
-   * A restored state may be of long ago: what is encrypted in it, those could read who have been
-   * removed since. So nobody gets it before the log has been asked for what comes next.
-   */
-  async #follow(participation: Participation): Promise<void> {
-    await participation.follow(this.#entered as Entered)
-    const restored = this.#restoredEpoch
-    if (restored === undefined || this.#participation !== participation || this.#ended) return
-    this.#restoredEpoch = undefined
-    const { group } = participation
-    this.#announce(group, { restored: group.epoch === restored })
-  }
-
-  #announce(group: Group, { restored }: { readonly restored: boolean }): void {
-    this.chat.entered(group, restored)
-    this.#events.epochBegan(group, undefined)
-  }
-
-  #epochBegan(group: Group, effect: MeetingEffect | undefined): void {
-    if (this.#restoredEpoch !== undefined) return
-    this.chat.epochBegan(group)
-    this.#events.epochBegan(group, effect)
+    await this.#tenure.connected(entered)
   }
 
   async #reserveMessages(group: Group, count: number): Promise<void> {
     await this.#lane.run(async () => {
       // In an epoch that is over nothing can be sent anyway.
-      if (this.#participation?.group === group) await this.#participation.reserveMessages(count)
+      const { place } = this.#tenure
+      if (place?.group === group) await place.reserveMessages(count)
     })
-  }
-
-  /** Gives up our place in the group, whose log we cannot follow, and takes it again. */
-  #lose(error: ConclaveError): void {
-    const participation = this.#participation
-    const { own } = this.#place
-    if (participation === undefined || own === undefined || this.#ended) return
-    const { groupId, epoch } = participation.group
-    const { lastSeq } = participation
-    participation.close()
-    this.#restoredEpoch = undefined
-    this.#place.lost({ groupId, epoch }).catch((failure: unknown) => this.#notKept(failure))
-    this.#participation = undefined
-    this.#returningTo = groupId
-    this.#entrance.returnTo({ groupId, own, minEpoch: epoch + 1n })
-    // When this connection entered, there may have been no group yet.
-    this.#entered = {
-      ...(this.#entered as Entered),
-      group: { groupId, epoch: Number(epoch), head: lastSeq },
-    }
-    this.#losses = this.#clock.now() - this.#begunAt < steadyMs ? this.#losses + 1 : 0
-    this.#events.lost(error)
-    const pause = this.#losses === 0 ? 0 : Math.min(maxReturnPauseMs, 500 * 2 ** this.#losses)
-    this.#retryLater(pause)
-  }
-
-  /** Whoever comes back after the place was given up, by himself or by others, comes as somebody new. */
-  #removed(effect: MeetingEffect): void {
-    const participation = this.#participation
-    if (this.#restoredEpoch === undefined || participation === undefined) {
-      this.#end('removed', undefined, effect)
-      return
-    }
-    this.#restoredEpoch = undefined
-    this.#participation = undefined
-    participation.close()
-    this.#place.givenUp().catch((failure: unknown) => this.#notKept(failure))
-    this.#run(() => this.#goOn())
-  }
-
-  #notKept(error: unknown): void {
-    if (error instanceof ConclaveError) this.#events.problem(error)
-    else this.#failed(error)
-  }
-
-  /** Notices wait outside the lane, where they can be bounded. */
-  #noticed(notice: Notice): void {
-    this.#notices.offer(notice)
-    if (this.#takingNotices) return
-    this.#takingNotices = true
-    this.#run(() => this.#takeNotice())
-  }
-
-  async #takeNotice(): Promise<void> {
-    try {
-      const next = this.#notices.take()
-      if (next !== undefined) await this.#handle(next)
-    } finally {
-      this.#takingNotices = !this.#notices.isEmpty
-      if (this.#takingNotices) this.#run(() => this.#takeNotice())
-      // What was dropped is asked for; not at once, because whoever floods us gains by that.
-      else if (this.#notices.takeDropped()) this.#retryLater()
-    }
-    this.#participation?.reconsider()
   }
 
   async #handle({ name, notice }: Notice): Promise<void> {
     // For whoever publishes KeyPackages, which a session does not.
     if (name === 'stockLow' || name === 'mail') return
-    const participation = this.#participationIn(notice.groupId)
-    if (this.#participation !== undefined && participation === undefined) {
+    const { place } = this.#tenure
+    if (place !== undefined && !equalBytes(notice.groupId, place.group.groupId)) {
       // Where the meeting has another group, ours is over, and its log says so. Not at once, because
       // whoever floods us with such news gains by that.
       return this.#retryLater()
     }
     switch (name) {
       case 'welcome':
-        return this.#entrance.welcomed(notice)
+        return this.#tenure.welcomed(notice)
       case 'entry':
-        return participation?.entryCame(notice.entry)
+        return place?.entryCame(notice.entry)
       case 'waiting':
-        return participation?.waitingChanged(notice.joiners)
+        return place?.waitingChanged(notice.joiners)
       case 'present':
-        return participation?.presentChanged(notice.leaves)
+        return place?.presentChanged(notice.leaves)
       case 'statusWanted':
-        return participation?.statusWanted(notice.seq)
+        return place?.statusWanted(notice.seq)
       case 'message':
-        return participation && this.chat.came(notice.message)
+        return place && this.chat.came(notice.message)
       case 'closed':
-        if (participation !== undefined) return this.#end('closed', closedByKeyserver())
-        if (!this.#entrance.isOver(notice.groupId)) return
+        if (place !== undefined) return this.#end('closed', closedByKeyserver())
+        if (!this.#tenure.isOver(notice.groupId)) return
         this.#link.exited()
         await this.#enter()
     }
-  }
-
-  #participationIn(groupId: Bytes): Participation | undefined {
-    const participation = this.#participation
-    return participation && equalBytes(groupId, participation.group.groupId)
-      ? participation
-      : undefined
   }
 
   #end(reason: EndReason, error?: ConclaveError, removal?: MeetingEffect): void {
@@ -519,20 +316,13 @@ export class MeetingSession {
     this.#ended = true
     this.#cancelRetry?.()
     this.#notices.clear()
-    this.#entrance.close()
     this.chat.close(error ?? new SessionError('session-ended', `the meeting is over: ${reason}`))
-    this.#participation?.close()
+    this.#tenure.close()
     this.#options.room?.close()
-    void this.#place.end()
-    this.#awaited?.reject(over())
     try {
       this.#link.close()
     } finally {
       this.#events.ended(reason, error, removal)
     }
   }
-}
-
-function over(): SessionError {
-  return new SessionError('session-ended', 'we are not in the meeting')
 }

@@ -26,6 +26,7 @@ export {
   type MediaErrorCode,
   type MediaSource,
 } from './media/index.ts'
+export type { ConnectMediaOptions } from './meetingCalls.ts'
 export type {
   ChatMessage,
   ChatReaction,
@@ -34,7 +35,7 @@ export type {
   RoomInvitation,
 } from './meetingEvents.ts'
 export type { KnownRoom } from './rooms/knownRooms.ts'
-export { type ConnectMediaOptions, SecureMeeting } from './secureMeeting.ts'
+export { SecureMeeting } from './secureMeeting.ts'
 export type { ChatCounts } from './session/chat.ts'
 export type { JoinProgress } from './session/entrance.ts'
 export { describeHistory, type HistoryEntry, type HistoryEvent } from './session/history.ts'

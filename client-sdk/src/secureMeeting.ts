@@ -1,18 +1,15 @@
 import { ConclaveError } from '@conclave/core'
-import type { Group } from '@conclave/core/mls/group'
-import { type Call, connectCall, type MediaProtection } from './call/index.ts'
-import { defaultStore } from './edge/defaultStore.ts'
-import { platformCrypto, systemClock, systemRandom } from './edge/platform.ts'
-import { connectServer } from './edge/serverConnection.ts'
-import { socketTransport } from './edge/socketTransport.ts'
-import { IsolatedEmitter } from './isolatedEmitter.ts'
+import type { Call } from './call/index.ts'
+import { systemClock } from './edge/platform.ts'
+import type { IsolatedEmitter } from './isolatedEmitter.ts'
 import {
   checkJoinOptions,
   checkName,
   defaultJoinTimeoutMs,
   type JoinOptions,
 } from './joinOptions.ts'
-import { createWorkerFrameCryptor, type FrameCryptor, type MediaSource } from './media/index.ts'
+import type { MediaSource } from './media/index.ts'
+import type { ConnectMediaOptions, MeetingCalls } from './meetingCalls.ts'
 import type {
   ChatMessage,
   ChatReaction,
@@ -20,17 +17,17 @@ import type {
   MeetingEvents,
   RoomInvitation,
 } from './meetingEvents.ts'
+import { type MeetingNews, viewOf } from './meetingNews.ts'
+import { type MeetingParts, meetingParts } from './meetingParts.ts'
 import type { KnownRoom } from './rooms/knownRooms.ts'
 import type { RoomBond } from './rooms/roomBond.ts'
-import { Rooms } from './rooms/rooms.ts'
-import type { ChatCounts, ChatReceived } from './session/chat.ts'
-import { suiteOf } from './session/enterMeeting.ts'
+import type { Rooms } from './rooms/rooms.ts'
+import type { ChatCounts } from './session/chat.ts'
 import type { HistoryEntry } from './session/history.ts'
 import type { InvitedDevice } from './session/inviting.ts'
-import type { MeetingEffect } from './session/meetingEffect.ts'
-import { MeetingKeys } from './session/meetingKeys.ts'
-import { MeetingRoster, participantUnknown } from './session/meetingRoster.ts'
-import { MeetingSession } from './session/meetingSession.ts'
+import type { MeetingKeys } from './session/meetingKeys.ts'
+import { type MeetingRoster, participantUnknown } from './session/meetingRoster.ts'
+import type { MeetingSession } from './session/meetingSession.ts'
 import { type Device, isSameDevice, type NamedDevice, type Participant } from './session/roster.ts'
 import {
   compareSafetyCodes,
@@ -38,17 +35,6 @@ import {
   type SafetyCodeComparison,
 } from './session/safetyCode.ts'
 import { SessionError } from './session/sessionError.ts'
-import type { EndReason } from './session/sessionEvents.ts'
-import type { DeliveryTransport } from './session/transport.ts'
-
-export interface ConnectMediaOptions {
-  /** The SFU's URL; `https:` except on this machine. */
-  readonly sfu: string
-  /** Whether the SFU's connection carries the delivery protocol too; it does where not given. */
-  readonly relayDelivery?: boolean
-  /** STUN and TURN servers. */
-  readonly iceServers?: readonly RTCIceServer[]
-}
 
 /**
  * An end-to-end encrypted meeting, as one participant has it.
@@ -59,75 +45,22 @@ export interface ConnectMediaOptions {
  *     await meeting.leave()
  */
 export class SecureMeeting {
-  readonly #events = new IsolatedEmitter<MeetingEvents>()
+  readonly #events: IsolatedEmitter<MeetingEvents>
   readonly #session: MeetingSession
-  readonly #keys: MeetingKeys
+  readonly #news: MeetingNews
   readonly #roster: MeetingRoster
-  readonly #entered = Promise.withResolvers<void>()
-  readonly #options: JoinOptions
-  readonly #calls = new Set<Call>()
+  readonly #keys: MeetingKeys
   readonly #rooms: Rooms<SecureMeeting>
-  #ended: ConclaveError | undefined
+  readonly #calls: MeetingCalls
 
-  private constructor(options: JoinOptions, room: RoomBond | undefined) {
-    const { clock = systemClock, random = systemRandom, store = defaultStore() } = options
-    const crypto = options.crypto ?? platformCrypto(random)
-    this.#options = options
-    this.#keys = new MeetingKeys({
-      store: () => this.#session.store,
-      createFrameCryptor: () => {
-        const keyWorn = (epoch: bigint) => this.#session.keyWorn(epoch)
-        return (
-          options.createFrameCryptor?.({ keyWorn }) ??
-          createWorkerFrameCryptor({
-            clock,
-            onFailure: (error) => this.#events.emit('problem', error),
-            onKeyWorn: keyWorn,
-          })
-        )
-      },
-      currentGroup: () => (this.#ended === undefined ? this.#session.group : undefined),
-    })
-    const { meetingId, identity, trust, invitation } = options
-    this.#roster = new MeetingRoster({ meetingId, crypto: suiteOf(crypto), clock, store })
-    const environment = { clock, random, crypto, store }
-    this.#session = new MeetingSession(
-      { meetingId, identity, trust, invitation, room, environment },
-      this.#directTransport(),
-      {
-        epochBegan: (group, effect) => this.#epochBegan(group, effect),
-        received: (message) => this.#received(message),
-        missed: (leaf, count) => {
-          const participant = this.participantAt(leaf)
-          if (participant !== undefined) this.#events.emit('messagesMissed', { participant, count })
-        },
-        connectionChanged: (connected) => {
-          this.#rooms.parentConnectionChanged(connected)
-          this.#events.emit('connectionChanged', connected)
-        },
-        progress: (progress) => options.onProgress?.(progress),
-        lost: (error) => {
-          this.#roster.lostPlace()
-          this.#events.emit('rejoining', error)
-        },
-        problem: (error) => this.#events.emit('problem', error),
-        ended: (reason, error, removal) => this.#sessionEnded(reason, error, removal),
-      },
-    )
-    this.#rooms = new Rooms({
-      meetingId,
-      store: () => this.#session.store,
-      clock,
-      random,
-      ownIdentity: identity.id,
-      group: () => (this.#ended === undefined ? this.#session.group : undefined),
-      announce: (description) => this.#session.chat.send({ kind: 'room', description }),
-      // As the device that is in the meeting.
-      enter: (bond) => SecureMeeting.#enter(roomOptions({ ...options, store }, bond), bond),
-      problem: (error) => {
-        if (this.#ended === undefined) this.#events.emit('problem', error)
-      },
-    })
+  private constructor(parts: MeetingParts<SecureMeeting>) {
+    this.#events = parts.events
+    this.#session = parts.session
+    this.#news = parts.news
+    this.#roster = parts.roster
+    this.#keys = parts.keys
+    this.#rooms = parts.rooms
+    this.#calls = parts.calls
   }
 
   /**
@@ -146,7 +79,7 @@ export class SecureMeeting {
 
   static async #enter(options: JoinOptions, room?: RoomBond): Promise<SecureMeeting> {
     const { clock = systemClock, joinTimeoutMs = defaultJoinTimeoutMs } = options
-    const meeting = new SecureMeeting(options, room)
+    const meeting = new SecureMeeting(meetingParts(options, room, SecureMeeting.#enter))
     const cancel = clock.setTimer(joinTimeoutMs, () =>
       meeting.#session.abandon(
         new SessionError('join-timeout', `nobody let us in within ${joinTimeoutMs} ms`, {
@@ -157,7 +90,7 @@ export class SecureMeeting {
     )
     try {
       meeting.#start()
-      await meeting.#entered.promise
+      await meeting.#news.entered
     } finally {
       cancel()
     }
@@ -166,8 +99,7 @@ export class SecureMeeting {
 
   /** The current epoch; the last one once the meeting has ended. */
   get view(): EpochView {
-    const { epoch, digits } = this.safetyCode
-    return { epoch, members: this.#roster.current.participants, safetyCode: digits }
+    return viewOf(this.#roster)
   }
 
   get self(): Participant {
@@ -234,32 +166,8 @@ export class SecureMeeting {
    *
    * @throws CallError, AccessError, MediaError, SessionError `session-ended`
    */
-  async connectMedia(options: ConnectMediaOptions): Promise<Call> {
-    const { sfu, relayDelivery = true, ...rest } = options
-    const { token, meetingId } = this.#options
-    // The cryptor has to be there first: senders must have it from their first moment.
-    const cryptor = await this.#keys.cryptor()
-    const connection = connectServer(sfu)
-    const call = await connectCall({
-      ...rest,
-      sfu: connection,
-      token: typeof token === 'function' ? await token() : token,
-      meeting: meetingId,
-      protection: this.#protectionBy(cryptor),
-    })
-    if (this.#ended !== undefined) {
-      await call.close()
-      throw this.#ended
-    }
-    this.#calls.add(call)
-    call.on('closed', () => {
-      this.#calls.delete(call)
-      if (relayDelivery && this.#ended === undefined) {
-        this.#session.switchTransport(this.#directTransport())
-      }
-    })
-    if (relayDelivery) this.#session.switchTransport(socketTransport(connection, token))
-    return call
+  connectMedia(options: ConnectMediaOptions): Promise<Call> {
+    return this.#calls.connect(options)
   }
 
   /** Who holds a leaf in the current epoch. */
@@ -355,7 +263,7 @@ export class SecureMeeting {
    */
   async remove(identity: string): Promise<void> {
     checkName('identity', identity)
-    if (this.#ended !== undefined) throw this.#ended
+    if (this.#news.over !== undefined) throw this.#news.over
     if (identity === this.self.identity) {
       throw new SessionError('argument-invalid', 'whoever wants to go leaves')
     }
@@ -409,29 +317,11 @@ export class SecureMeeting {
     await this.#session.leave()
   }
 
-  #directTransport(): DeliveryTransport {
-    const { transport, keyserver, token } = this.#options
-    return transport?.() ?? socketTransport(connectServer(keyserver), token)
-  }
-
-  #protectionBy(cryptor: FrameCryptor): MediaProtection {
-    return {
-      ownLeaf: () => this.self.leaf,
-      participantOf: (leaf) => this.participantAt(leaf),
-      onRosterChanged: (listener) => {
-        this.on('epochChanged', listener)
-        return () => this.off('epochChanged', listener)
-      },
-      protect: (sender, options) => cryptor.protect(sender, options),
-      unprotect: (receiver, options) => cryptor.unprotect(receiver, options),
-    }
-  }
-
   /** Who is verified must be known before anybody is shown. */
   #start(): void {
     this.#roster.load().then(
       () => {
-        if (this.#ended === undefined) this.#session.start()
+        if (this.#news.over === undefined) this.#session.start()
       },
       (cause: unknown) => {
         const failed = () => new SessionError('store-unavailable', 'the store failed', { cause })
@@ -441,73 +331,9 @@ export class SecureMeeting {
   }
 
   async #judge(participant: Participant, verified: boolean): Promise<void> {
-    if (this.#ended !== undefined) throw this.#ended
+    if (this.#news.over !== undefined) throw this.#news.over
     const changed = await this.#roster.judge(participant, verified)
-    if (this.#ended !== undefined) return
+    if (this.#news.over !== undefined) return
     for (const each of changed) this.#events.emit('verificationChanged', each)
   }
-
-  #epochBegan(group: Group, effect: MeetingEffect | undefined): void {
-    const { joined, left, suspects } = this.#roster.epochBegan(group, effect)
-    // Whoever has entered anew has not seen what became of the others.
-    this.#keys.epochBegan(group, effect?.removed ?? left.map(({ participant }) => participant.leaf))
-    this.#entered.resolve()
-    this.#rooms.parentEpochBegan(
-      group,
-      joined.map(({ participant }) => participant.identity),
-    )
-    for (const { participant, departure } of left) {
-      this.#events.emit('participantLeft', participant, departure)
-    }
-    for (const { participant, arrival } of joined) {
-      this.#events.emit('participantJoined', participant, arrival)
-    }
-    for (const participant of suspects) this.#events.emit('deviceChanged', participant)
-    const committer = effect && this.participantAt(effect.proposals.committer)
-    this.#events.emit('epochChanged', { ...this.view, committer })
-  }
-
-  #received(message: ChatReceived): void {
-    const { id, leaf } = message
-    const participant = this.participantAt(leaf)
-    if (participant === undefined) return
-    switch (message.kind) {
-      case 'chat':
-        this.#events.emit('message', { id, participant, text: message.text })
-        break
-      case 'reaction': {
-        const { to, emoji } = message
-        this.#events.emit('reaction', { id, participant, to, emoji })
-        break
-      }
-      case 'room': {
-        const room = this.#rooms.announced(message.description)
-        if (room !== undefined) {
-          this.#events.emit('roomOpened', { ...room, openedBy: participant })
-        }
-      }
-    }
-  }
-
-  #sessionEnded(
-    reason: EndReason,
-    error: ConclaveError | undefined,
-    removal: MeetingEffect | undefined,
-  ): void {
-    this.#ended = error ?? new SessionError('session-ended', `the meeting is over: ${reason}`)
-    const departure = this.#roster.ended(reason, removal)
-    for (const call of this.#calls) void call.close()
-    void this.#rooms.close(this.#ended)
-    this.#keys.close()
-    this.#entered.reject(this.#ended)
-    this.#events.emit('ended', reason, error, departure)
-  }
-}
-
-/** A room is entered as its parent was, but for what ties it to that. */
-function roomOptions(
-  { invitation: _invitation, onProgress: _onProgress, ...options }: JoinOptions,
-  { meetingId }: RoomBond,
-): JoinOptions {
-  return { ...options, meetingId, trust: { policy: 'branch' } }
 }

@@ -1,0 +1,142 @@
+import type { ConclaveError } from '@conclave/core'
+import type { Group } from '@conclave/core/mls/group'
+import type { IsolatedEmitter } from './isolatedEmitter.ts'
+import type { MeetingCalls } from './meetingCalls.ts'
+import type { EpochView, MeetingEvents } from './meetingEvents.ts'
+import type { Rooms } from './rooms/rooms.ts'
+import type { ChatReceived } from './session/chat.ts'
+import type { JoinProgress } from './session/entrance.ts'
+import type { MeetingEffect } from './session/meetingEffect.ts'
+import type { MeetingKeys } from './session/meetingKeys.ts'
+import type { MeetingRoster } from './session/meetingRoster.ts'
+import type { SafetyCode } from './session/safetyCode.ts'
+import { SessionError } from './session/sessionError.ts'
+import type { EndReason, SessionEvents } from './session/sessionEvents.ts'
+
+export interface MeetingNewsOptions {
+  readonly events: Pick<IsolatedEmitter<MeetingEvents>, 'emit'>
+  readonly roster: MeetingRoster
+  readonly keys: Pick<MeetingKeys, 'epochBegan' | 'close'>
+  readonly calls: Pick<MeetingCalls, 'close'>
+  readonly rooms: Pick<
+    Rooms<never>,
+    'parentEpochBegan' | 'parentConnectionChanged' | 'announced' | 'close'
+  >
+  readonly onProgress: ((progress: JoinProgress) => void) | undefined
+}
+
+/**
+ * What becomes of all that the session tells: first keys, roster and rooms follow it, then the
+ * application hears of it.
+ */
+export class MeetingNews implements SessionEvents {
+  readonly #options: MeetingNewsOptions
+  readonly #events: Pick<IsolatedEmitter<MeetingEvents>, 'emit'>
+  readonly #roster: MeetingRoster
+  readonly #entered = Promise.withResolvers<void>()
+  #over: ConclaveError | undefined
+
+  constructor(options: MeetingNewsOptions) {
+    this.#options = options
+    this.#events = options.events
+    this.#roster = options.roster
+  }
+
+  /** Resolves with the first epoch; rejects where the meeting is over before. */
+  get entered(): Promise<void> {
+    return this.#entered.promise
+  }
+
+  /** Why the meeting is over, once it is. */
+  get over(): ConclaveError | undefined {
+    return this.#over
+  }
+
+  epochBegan(group: Group, effect: MeetingEffect | undefined): void {
+    const { keys, rooms } = this.#options
+    const { joined, left, suspects } = this.#roster.epochBegan(group, effect)
+    // Whoever has entered anew has not seen what became of the others.
+    keys.epochBegan(group, effect?.removed ?? left.map(({ participant }) => participant.leaf))
+    this.#entered.resolve()
+    rooms.parentEpochBegan(
+      group,
+      joined.map(({ participant }) => participant.identity),
+    )
+    for (const { participant, departure } of left) {
+      this.#events.emit('participantLeft', participant, departure)
+    }
+    for (const { participant, arrival } of joined) {
+      this.#events.emit('participantJoined', participant, arrival)
+    }
+    for (const participant of suspects) this.#events.emit('deviceChanged', participant)
+    const committer = effect && this.#roster.current.at(effect.proposals.committer)
+    this.#events.emit('epochChanged', { ...viewOf(this.#roster), committer })
+  }
+
+  received(message: ChatReceived): void {
+    const { id, leaf } = message
+    const participant = this.#roster.current.at(leaf)
+    if (participant === undefined) return
+    switch (message.kind) {
+      case 'chat':
+        this.#events.emit('message', { id, participant, text: message.text })
+        break
+      case 'reaction': {
+        const { to, emoji } = message
+        this.#events.emit('reaction', { id, participant, to, emoji })
+        break
+      }
+      case 'room': {
+        const room = this.#options.rooms.announced(message.description)
+        if (room !== undefined) {
+          this.#events.emit('roomOpened', { ...room, openedBy: participant })
+        }
+      }
+    }
+  }
+
+  missed(leaf: number, count: number): void {
+    const participant = this.#roster.current.at(leaf)
+    if (participant !== undefined) this.#events.emit('messagesMissed', { participant, count })
+  }
+
+  connectionChanged(connected: boolean): void {
+    this.#options.rooms.parentConnectionChanged(connected)
+    this.#events.emit('connectionChanged', connected)
+  }
+
+  progress(progress: JoinProgress): void {
+    this.#options.onProgress?.(progress)
+  }
+
+  lost(error: ConclaveError): void {
+    this.#roster.lostPlace()
+    this.#events.emit('rejoining', error)
+  }
+
+  problem(error: ConclaveError): void {
+    this.#events.emit('problem', error)
+  }
+
+  ended(
+    reason: EndReason,
+    error: ConclaveError | undefined,
+    removal: MeetingEffect | undefined,
+  ): void {
+    const { calls, rooms, keys } = this.#options
+    const over = error ?? new SessionError('session-ended', `the meeting is over: ${reason}`)
+    this.#over = over
+    const departure = this.#roster.ended(reason, removal)
+    calls.close()
+    void rooms.close(over)
+    keys.close()
+    this.#entered.reject(over)
+    this.#events.emit('ended', reason, error, departure)
+  }
+}
+
+/** The current epoch as applications see it, once there is one. */
+export function viewOf({ current, safetyCode }: MeetingRoster): EpochView {
+  const { epoch, digits } = safetyCode as SafetyCode
+  return { epoch, members: current.participants, safetyCode: digits }
+}

@@ -1,3 +1,4 @@
+import { removalIn } from '../../../keyserver/test/support/removalWords.ts'
 import { type Check, has, holds, same } from '../check.ts'
 
 export const removals: readonly Check[] = [
@@ -47,6 +48,26 @@ export const removals: readonly Check[] = [
         bob.group.members.map(({ leafIndex }) => leafIndex),
         [0, 1],
       )
+    },
+  },
+  {
+    id: 'removal.belated',
+    promise: 'a goodbye for an epoch that is over is taken from the leaf’s own connection alone',
+    section: 'Requests',
+    run: async (site) => {
+      const [alice, bob, carol] = await site.trio()
+      const { groupId } = carol
+      const message = await carol.group.proposeSelfRemove()
+      const head = await alice.commit()
+      const proposal = { groupId, message }
+      const foreign = await bob.client.request('propose', proposal)
+      has('of another’s connection', foreign, { ok: false, code: 'epoch-mismatch' })
+      const own = await carol.client.request('propose', proposal)
+      has('of its own', own, { ok: true, seq: head + 1 })
+      const { entry } = await bob.client.notice('entry', (notice) => notice.entry.seq === head + 1)
+      const { leaf, envelope } = removalIn(entry)
+      same('the leaf', leaf, carol.leafIndex)
+      same('the reason', envelope?.reason, 'left')
     },
   },
   {

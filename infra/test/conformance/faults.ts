@@ -1,10 +1,4 @@
-import {
-  packEntries,
-  packJoiners,
-  packKeyPackages,
-  packRemovalWords,
-} from '@conclave/core/delivery'
-import type { KeyserverOptions } from '@conclave/keyserver'
+import { packEntries, packJoiners, packKeyPackages } from '@conclave/core/delivery'
 import {
   accepting,
   appended,
@@ -28,20 +22,9 @@ import {
   withCode,
   withDetail,
 } from './faultyBehaviour.ts'
-import type { Fault, Fields } from './relay.ts'
-
-/** A keyserver that is wrong in one way, and which of the checks that look there must say so. */
-export interface PlantedFault {
-  readonly name: string
-  /** Every run has a fault of its own: some remember. */
-  readonly plant: (tokens: { readonly forEveryMeeting: string }) => Fault
-  /** What the keyserver behind it is told otherwise. */
-  readonly options?: Partial<KeyserverOptions>
-  /** The checks that are run, as `--only` names them. */
-  readonly looking: readonly string[]
-  /** Those of them that fail; the others pass. */
-  readonly fail: readonly string[]
-}
+import type { PlantedFault } from './plantedFault.ts'
+import type { Fields } from './relay.ts'
+import { removalFaults } from './removalFaults.ts'
 
 const ofTheLog = ['resume.pages', 'resume.same', 'resume.once', 'resume.notices', 'resume.range']
 const ofCommits = ['commit.race', 'commit.missed', 'commit.again', 'commit.stale', 'commit.early']
@@ -254,68 +237,7 @@ export const faults: readonly PlantedFault[] = [
     looking: ['commit.durable', 'commit.again'],
     fail: ['commit.durable'],
   },
-  {
-    name: 'accepts a commit that leaves out a removal',
-    plant: () => accepting('commit', withDetail('commit-omits-removal'), appended),
-    looking: ['removal.omitted', 'removal.lagging', 'removal.committer'],
-    fail: ['removal.omitted'],
-  },
-  {
-    name: 'accepts a commit that misses a removal for ever',
-    plant: () => accepting('commit', withDetail('commit-lags'), appended),
-    looking: ['removal.omitted', 'removal.lagging', 'removal.committer'],
-    fail: ['removal.lagging'],
-  },
-  {
-    name: 'accepts a commit of somebody who is on the way out',
-    plant: () => accepting('commit', withDetail('committer-pending-removal'), appended),
-    looking: ['removal.omitted', 'removal.lagging', 'removal.committer'],
-    fail: ['removal.committer'],
-  },
-  {
-    name: 'never notices that somebody has gone',
-    plant: () => ({ keepsTheDead: true }),
-    looking: ['removal.absent', 'removal.unattached', 'wait.withdrawn', 'wait.newest'],
-    fail: ['removal.absent', 'removal.unattached', 'wait.withdrawn'],
-  },
-  {
-    name: 'lets members be idle for ever',
-    plant: () => ({}),
-    options: { idleMs: 3_600_000 },
-    looking: ['removal.idle'],
-    fail: ['removal.idle'],
-  },
-  {
-    name: 'lets anybody remove others',
-    plant: () => accepting('remove', withCode('not-permitted'), { leaves: [2, 3] }),
-    looking: ['remove.'],
-    fail: ['remove.grant'],
-  },
-  {
-    name: 'removes at the word of any leaf',
-    plant: () => accepting('remove', withCode('presence-invalid'), { leaves: [2, 3] }),
-    looking: ['remove.'],
-    fail: ['remove.speaks'],
-  },
-  {
-    name: 'does not say who has asked for a removal',
-    plant: () => ({
-      answer: ({ name, request }, forward) =>
-        name === 'remove' ? forward({ ...request, words: packRemovalWords([]) }) : forward(),
-    }),
-    looking: ['remove.'],
-    fail: ['remove.person'],
-  },
-  {
-    name: 'removes one device of a person',
-    plant: () =>
-      replying('remove', ({ leaves, ...reply }) => ({
-        ...reply,
-        leaves: [leaves].flat().slice(0, 1),
-      })),
-    looking: ['remove.'],
-    fail: ['remove.person'],
-  },
+  ...removalFaults,
   {
     name: 'never tells that a group has ended',
     plant: () => telling('closed', () => undefined),

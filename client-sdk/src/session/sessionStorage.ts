@@ -93,9 +93,11 @@ export class SessionStorage {
   async #end(): Promise<void> {
     const slot = this.#slot
     if (slot === undefined) return
-    // What cannot be deleted now is swept later, whatever the store throws.
-    await wipeSlot(slot).catch(() => {})
-    slot.release()
+    try {
+      await wipeSlot(slot).finally(() => slot.release())
+    } catch {
+      // What cannot be deleted now is swept later, whatever the store throws.
+    }
   }
 
   async #read(places: PlaceStore): Promise<Found | undefined> {

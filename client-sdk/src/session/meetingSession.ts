@@ -156,7 +156,7 @@ export class MeetingSession {
 
   start(): void {
     this.#options.room?.watch({
-      parentChanged: () => this.#run(async () => this.#tenure.place?.reconsider()),
+      parentChanged: () => this.#run(async () => this.#tenure.place?.parentChanged()),
       parentEnded: (why) => this.leave(why),
     })
     this.#link.start()

@@ -218,7 +218,7 @@ export class Membership {
         if (this.#closed || joiner === undefined || !(error instanceof ConclaveError)) throw error
         // Somebody cannot stand beside the others, or beside a proposal. Halving finds out who;
         // those who are left out for now wait for the next commit.
-        if (joiners.length === 1) this.waitingList.refuse(joiner.ref)
+        if (joiners.length === 1) this.waitingList.refuse(joiner.ref, error)
         joiners = joiners.slice(0, joiners.length >> 1)
       }
     }

@@ -155,6 +155,12 @@ export class Participation {
     this.#membership.waitingList.update(joiners)
   }
 
+  /** The meeting that this room branches off has gone on. */
+  parentChanged(): void {
+    this.#membership.waitingList.parentChanged()
+    this.reconsider()
+  }
+
   presentChanged(leaves: readonly number[]): void {
     this.#committing.presentChanged(leaves)
   }

@@ -1,7 +1,7 @@
 import { ConclaveError } from '@conclave/core'
 import { type Bytes, decode, toHex } from '@conclave/core/codec'
 import { maxKeyPackageBytes, type WaitingJoiner } from '@conclave/core/delivery'
-import { maxAddsPerCommit, mediaParameters } from '@conclave/core/meeting'
+import { MeetingError, maxAddsPerCommit, mediaParameters } from '@conclave/core/meeting'
 import { checkLifetime, checkProposal, type PublicGroup } from '@conclave/core/mls/public'
 import {
   type KeyPackage,
@@ -43,10 +43,12 @@ export interface Joiner {
 
 /**
  * Who waits to be added, as the keyserver says. Nobody on it can hold up a commit: whoever cannot
- * be added is left out, and not tried again.
+ * be added is left out, and not tried again, in a breakout room until its parent goes on.
  */
 export class WaitingList {
   readonly #unfit = new Set<string>()
+  /** Who is not in the room's parent, or is in an epoch of it that we have not seen. */
+  readonly #early = new Set<string>()
   readonly #invited = new Map<string, Invitee>()
   #listed: readonly Listed[] = []
 
@@ -55,7 +57,14 @@ export class WaitingList {
       .slice(0, maxListed)
       .map(({ ref, keyPackage }) => ({ ref: toHex(ref), encoded: keyPackage }))
     const refs = new Set(this.#listed.map(({ ref }) => ref))
-    for (const ref of this.#unfit) if (!refs.has(ref)) this.#unfit.delete(ref)
+    for (const refused of [this.#unfit, this.#early]) {
+      for (const ref of refused) if (!refs.has(ref)) refused.delete(ref)
+    }
+  }
+
+  /** The parent of the room that this is the list of has gone on: others are in it now. */
+  parentChanged(): void {
+    this.#early.clear()
   }
 
   /** Whether somebody is to be added of whom no other member knows. */
@@ -87,7 +96,7 @@ export class WaitingList {
 
   /** Gives up those who are invited: one of them keeps a commit from being taken. */
   refuseInvitees(): void {
-    for (const ref of [...this.#invited.keys()]) this.refuse(ref)
+    for (const ref of [...this.#invited.keys()]) this.refuse(ref, undefined)
   }
 
   /** Nobody will be added any more. */
@@ -111,13 +120,13 @@ export class WaitingList {
     const chosen: Joiner[] = []
     candidates.forEach(({ ref }, i) => {
       const keyPackage = read[i]
-      if (keyPackage === undefined || isIn(group, keyPackage)) {
-        this.refuse(ref)
+      if (keyPackage === undefined || keyPackage instanceof ConclaveError) {
+        this.refuse(ref, keyPackage)
         return
       }
       const keys = keysOf(keyPackage)
-      if (keys.some((key) => taken.has(key))) {
-        this.refuse(ref)
+      if (isIn(group, keyPackage) || keys.some((key) => taken.has(key))) {
+        this.refuse(ref, undefined)
         return
       }
       for (const key of keys) taken.add(key)
@@ -126,18 +135,26 @@ export class WaitingList {
     return chosen
   }
 
-  /** Tries nobody again with this KeyPackageRef. */
-  refuse(ref: string): void {
+  /**
+   * Tries nobody again with this KeyPackageRef, or not before the room's parent goes on.
+   * @param why what adding them has failed with, where there is a word for it
+   */
+  refuse(ref: string, why: ConclaveError | undefined): void {
     const invitee = this.#invited.get(ref)
     this.#invited.delete(ref)
-    if (invitee === undefined) this.#unfit.add(ref)
-    else invitee.settled.resolve(false)
+    if (invitee !== undefined) invitee.settled.resolve(false)
+    else if (isEarly(why)) this.#early.add(ref)
+    else this.#unfit.add(ref)
+  }
+
+  #isRefused(ref: string): boolean {
+    return this.#unfit.has(ref) || this.#early.has(ref)
   }
 
   #candidates({ tree, pendingRemovals }: Occupancy): readonly Listed[] {
     const room = 2 ** mediaParameters.leafBits - tree.memberCount + pendingRemovals.size
     const fit = [...this.#invited.values(), ...this.#listed]
-      .filter(({ ref, encoded }) => !this.#unfit.has(ref) && encoded.length <= maxKeyPackageBytes)
+      .filter(({ ref, encoded }) => !this.#isRefused(ref) && encoded.length <= maxKeyPackageBytes)
       .slice(0, Math.max(0, Math.min(room, maxAddsPerCommit)))
     let bytes = 0
     const end = fit.findIndex(({ encoded }) => {
@@ -148,12 +165,12 @@ export class WaitingList {
   }
 }
 
-/** The KeyPackage, if its owner could be added by itself. */
+/** The KeyPackage, if its owner could be added by itself; else why not, as far as it can be told. */
 async function readJoiner(
   { environment, crypto, groupContext, tree }: PublicGroup,
   committer: LeafIndex,
   encoded: Bytes,
-): Promise<KeyPackage | undefined> {
+): Promise<KeyPackage | ConclaveError | undefined> {
   const sender = { senderType: SenderType.member, leafIndex: committer }
   try {
     const message = decode(MlsMessage, encoded)
@@ -164,9 +181,14 @@ async function readJoiner(
     await checkProposal(environment, crypto, { proposal, sender }, groupContext, tree)
     return keyPackage
   } catch (error) {
-    if (error instanceof ConclaveError) return undefined
+    if (error instanceof ConclaveError) return error
     throw error
   }
+}
+
+/** Whether it is because of the room's parent, which others may have seen go on before us. */
+function isEarly(why: ConclaveError | undefined): boolean {
+  return why instanceof MeetingError && why.code === 'room-member-unknown'
 }
 
 /** Whether a key of this KeyPackage is in the group already. */

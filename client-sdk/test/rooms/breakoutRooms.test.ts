@@ -1,5 +1,6 @@
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { type MeetingEvents, memorySessionStore, type SecureMeeting } from '../../src/index.ts'
+import { WaitingList } from '../../src/session/waitingList.ts'
 import { startKeyserver } from '../session/keyserver.ts'
 import { identities } from '../session/support/witness.ts'
 import { agreed, Guest, guests, patience } from './guests.ts'
@@ -170,6 +171,30 @@ describe('breakout rooms', () => {
     bob.lines[0]?.release()
     await agreed([red, await entering], ['bob', 'carol'])
     expect(bob.losses).toEqual([])
+  })
+
+  it('let in who waits once somebody in there hears that they are in the meeting', async () => {
+    const choosing = vi.spyOn(WaitingList.prototype, 'choose')
+    onTestFinished(() => choosing.mockRestore())
+    const server = await startKeyserver()
+    const [alice, bob] = (await guests(server, 'alice', 'bob')) as Four
+    const red = await alice.open('red', 'bob', 'carol')
+    const bobs = await bob.enter('red')
+    await agreed([red, bobs], ['alice', 'bob'])
+    bob.lines[0]?.hold()
+    const carol = await Guest.of(server, 'carol')
+    await carol.called('red')
+    await red.leave()
+    await agreed([bobs], ['bob'])
+    const committers: (string | undefined)[] = []
+    bobs.on('epochChanged', ({ committer }) => committers.push(committer?.identity))
+    choosing.mockClear()
+    const entering = carol.enter('red')
+    // To bob she is nobody yet.
+    await expect.poll(() => choosing.mock.settledResults, patience).toMatchObject([{ value: [] }])
+    bob.lines[0]?.release()
+    await agreed([bobs, await entering], ['bob', 'carol'])
+    expect(committers).toEqual(['bob'])
   })
 
   it('are open to nobody who was not called', async () => {

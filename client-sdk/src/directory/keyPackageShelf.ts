@@ -201,7 +201,7 @@ export class KeyPackageShelf {
     const lifetime = lifetimeFrom(clock, lifetimeSeconds)
     const bundle = await createKeyPackage(suite, own, lifetime, { lastResort })
     const stored = storeKeyPackage(bundle)
-    const madeAt = clock.now()
+    const madeAt = Math.floor(clock.now())
     const mark = encode(ShelfMark, { version: 1, madeAt: BigInt(madeAt) })
     const entry = concatBytes(mark, signatureKey.expose(), stored.expose())
     for (const secret of [signatureKey, stored]) secret.wipe()

@@ -2,6 +2,7 @@ import { toHex } from '@conclave/core/codec'
 import { anyMeeting, verifyMember } from '@conclave/core/meeting'
 import { isLastResort, readKeyPackage, verifyKeyPackage } from '@conclave/core/mls/public'
 import { expect, it } from 'vitest'
+import { VirtualClock } from '../../../core/test/virtualClock.ts'
 import { targetStock } from '../../src/directory/stockPlan.ts'
 import { memorySessionStore } from '../../src/index.ts'
 import { startKeyserver } from '../session/keyserver.ts'
@@ -24,6 +25,12 @@ it('a device publishes KeyPackages for any meeting, and a last resort', async ()
     certifiedFor: 'any-meeting',
   })
   expect(bob.problems).toEqual([])
+})
+
+it('a device publishes by a clock that counts parts of milliseconds', async () => {
+  const server = await startKeyserver()
+  const bob = await openDevice(server, 'bob', { clock: new VirtualClock(Date.now() + 0.5) })
+  await expect.poll(() => [...bob.published, ...bob.ended], patience).toEqual([full])
 })
 
 it('no two KeyPackages of a device have a key in common but the device’s', async () => {

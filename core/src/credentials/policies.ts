@@ -73,7 +73,7 @@ export function lifetimesAtMost(seconds: number): GroupPolicy {
     checkLeaf: async (_crypto, leafNode) => {
       if (leafNode.leafNodeSource !== LeafNodeSource.keyPackage) return
       const { notBefore, notAfter } = leafNode.lifetime
-      if (notAfter - notBefore > BigInt(seconds)) {
+      if (notAfter - notBefore > BigInt(Math.floor(seconds))) {
         throw new PolicyError('policy-lifetime-too-long', `valid for over ${seconds} seconds`)
       }
     },

@@ -311,7 +311,7 @@ describe('the longest lifetime', () => {
     const judge = async (seconds: bigint) => {
       const lifetime = { notBefore: 1000n, notAfter: 1000n + seconds }
       const { keyPackage } = await createKeyPackage(party.suite, own, lifetime)
-      return lifetimesAtMost(600).checkLeaf(party.suite, keyPackage.leafNode, groupContext)
+      return lifetimesAtMost(600.5).checkLeaf(party.suite, keyPackage.leafNode, groupContext)
     }
     await judge(600n)
     await expect(judge(601n)).rejects.toEqual(refusal('policy-lifetime-too-long'))

@@ -43,7 +43,7 @@ describe('a KeyPackage of ours', () => {
 
   it('is valid for clocks an hour behind and as long as was asked for', () => {
     const clock = new VirtualClock(1_700_000_000_999)
-    expect(lifetimeFrom(clock, 300)).toEqual({
+    expect(lifetimeFrom(clock, 300.9)).toEqual({
       notBefore: 1_700_000_000n - 3600n,
       notAfter: 1_700_000_300n,
     })

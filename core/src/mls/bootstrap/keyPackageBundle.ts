@@ -52,7 +52,7 @@ const slackBefore = 3600n
 /** From an hour ago, for clocks that are behind, until `seconds` from now (RFC 9420 §7.2). */
 export function lifetimeFrom(clock: Pick<Clock, 'now'>, seconds: number): Lifetime {
   const now = BigInt(Math.floor(clock.now() / 1000))
-  return { notBefore: now - slackBefore, notAfter: now + BigInt(seconds) }
+  return { notBefore: now - slackBefore, notAfter: now + BigInt(Math.floor(seconds)) }
 }
 
 /**

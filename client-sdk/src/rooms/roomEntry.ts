@@ -1,5 +1,5 @@
 import type { ConclaveError } from '@conclave/core'
-import { type Bytes, encode } from '@conclave/core/codec'
+import { encode } from '@conclave/core/codec'
 import { CommitEnvelope } from '@conclave/core/delivery'
 import { MeetingError } from '@conclave/core/meeting'
 import {
@@ -9,8 +9,7 @@ import {
   type PendingCommit,
 } from '@conclave/core/mls/group'
 import { MlsError } from '@conclave/core/mls/public'
-import { ProposalOrRefType, ProposalType } from '@conclave/core/wire'
-import { commitIn } from '../session/commitClaims.ts'
+import { type CommitContent, ProposalOrRefType, ProposalType } from '@conclave/core/wire'
 import { SessionError } from '../session/sessionError.ts'
 import type { RoomBond, RoomEnvironment } from './roomBond.ts'
 
@@ -76,8 +75,8 @@ export async function branchOff(
 }
 
 /** Waits until the parent is where whoever made this commit of the room was. */
-export async function awaitParent(room: RoomBond, entry: Bytes): Promise<void> {
-  for (const each of commitIn(entry)?.commit.proposals ?? []) {
+export async function awaitParent(room: RoomBond, { commit }: CommitContent): Promise<void> {
+  for (const each of commit.proposals) {
     if (each.type !== ProposalOrRefType.proposal) continue
     const { proposal } = each
     if (proposal.proposalType !== ProposalType.psk) continue

@@ -12,13 +12,12 @@ import {
 } from '@conclave/core/wire'
 
 /**
- * What a log entry claims as a commit, for the rule that nobody stalls a removal; undefined for
- * anything that is no commit by a member. Nothing of it is verified.
+ * What a commit claims, for the rule that nobody stalls a removal; undefined for one that is not by
+ * a member. Nothing of it is verified.
  * @throws CodecError for a commit without a CommitEnvelope
  */
-export function commitClaims(message: Bytes, group: PublicGroup): CommitClaims | undefined {
-  const content = commitIn(message)
-  if (content?.sender.senderType !== SenderType.member) return undefined
+export function commitClaims(content: CommitContent, group: PublicGroup): CommitClaims | undefined {
+  if (content.sender.senderType !== SenderType.member) return undefined
   const removed = new Set<number>()
   for (const entry of content.commit.proposals) {
     const sourced =
@@ -46,11 +45,6 @@ export function committerKey(message: Bytes, { tree }: PublicGroup): Bytes | und
     return tree.leafNode(content.sender.leafIndex)?.signatureKey
   }
   return content?.commit.path?.leafNode.signatureKey
-}
-
-/** Whether a log entry is a commit; false for what cannot be read. */
-export function isCommit(message: Bytes): boolean {
-  return commitIn(message) !== undefined
 }
 
 /** A log entry's content, where that is a commit that can be read. */

@@ -8,10 +8,10 @@ import {
   type VoidEntry,
 } from '@conclave/core/delivery'
 import type { CommitEffect, Group, PendingCommit, Received } from '@conclave/core/mls/group'
-import { ProposalType } from '@conclave/core/wire'
+import { type CommitContent, ProposalType } from '@conclave/core/wire'
 import type { RoomBond } from '../rooms/roomBond.ts'
 import { awaitParent } from '../rooms/roomEntry.ts'
-import { isCommit } from './commitClaims.ts'
+import { commitIn } from './commitClaims.ts'
 import { uploadedGroupInfo } from './enterMeeting.ts'
 import type { EntryOutcome } from './entryOutcome.ts'
 import { type FailedCommit, type HeadCommit, undone, wordOn } from './headCommit.ts'
@@ -109,7 +109,8 @@ export class Membership {
 
   /** @throws SessionError `session-ended` where `close` was called meanwhile */
   async apply({ seq, message }: LogEntry): Promise<EntryOutcome> {
-    if (this.room !== undefined) await awaitParent(this.room, message)
+    const commit = commitIn(message)
+    if (this.room !== undefined && commit !== undefined) await awaitParent(this.room, commit)
     if (this.#closed) throw over()
     const undoing = readVoid(message)
     if (undoing !== undefined) return await this.#undo(seq, undoing)
@@ -118,7 +119,7 @@ export class Membership {
     this.#lastSeq = seq
     this.#head = undefined
     const before = this.#group.public
-    const outcome = await this.#take({ seq, message })
+    const outcome = await this.#take({ seq, message }, commit)
     switch (outcome.kind) {
       case 'failed':
         this.#head = { seq, message, status: 'failed', error: outcome.error }
@@ -141,7 +142,10 @@ export class Membership {
     return await wordOn(head, this.#group)
   }
 
-  async #take({ seq, message }: LogEntry): Promise<EntryOutcome> {
+  async #take(
+    { seq, message }: LogEntry,
+    commit: CommitContent | undefined,
+  ): Promise<EntryOutcome> {
     this.#entriesInEpoch += 1
     const kept = this.#kept
     if (kept !== undefined && equalBytes(kept.commitHash, this.#hash(message))) {
@@ -159,14 +163,14 @@ export class Membership {
     }
     const excess = this.#excess()
     if (excess !== undefined) return { kind: 'inapplicable', error: excess }
-    const fault = this.#removals.faultOf(message, this.#group.public)
+    const fault = commit && this.#removals.faultOf(commit, this.#group.public)
     if (fault !== undefined) return { kind: 'failed', error: fault }
     const received = await this.#group.receive(message)
     if (this.#closed) {
       if (received.kind === 'commit') received.group.close()
       throw over()
     }
-    return this.#outcomeOf(received, { seq, message })
+    return this.#outcomeOf(received, { seq, message }, commit !== undefined)
   }
 
   async #restored(kept: KeptCommit): Promise<PendingCommit> {
@@ -258,7 +262,7 @@ export class Membership {
     return pending
   }
 
-  #outcomeOf(received: Received, { seq, message }: LogEntry): EntryOutcome {
+  #outcomeOf(received: Received, { seq, message }: LogEntry, isCommit: boolean): EntryOutcome {
     switch (received.kind) {
       case 'proposal':
         this.#removals.proposed(seq, received.ref, this.#group.public)
@@ -273,7 +277,7 @@ export class Membership {
       case 'application':
         return { kind: 'ignored', error: notInTheLog() }
       default:
-        return isCommit(message)
+        return isCommit
           ? { kind: 'failed', error: received.error }
           : { kind: 'ignored', error: received.error }
     }

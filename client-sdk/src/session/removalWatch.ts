@@ -2,7 +2,7 @@ import { ConclaveError } from '@conclave/core'
 import { type Bytes, toHex } from '@conclave/core/codec'
 import { RemovalLedger } from '@conclave/core/delivery'
 import type { PublicGroup } from '@conclave/core/mls/public'
-import { ProposalType, SenderType } from '@conclave/core/wire'
+import { type CommitContent, ProposalType, SenderType } from '@conclave/core/wire'
 import { commitClaims } from './commitClaims.ts'
 import type { KeptMembership } from './keptPlace.ts'
 import { SessionError } from './sessionError.ts'
@@ -43,10 +43,10 @@ export class RemovalWatch {
     this.#ledger = this.#ledger.withCommit(new Set(removed))
   }
 
-  /** Why a log entry must not apply, where it is a commit that stalls a removal. */
-  faultOf(message: Bytes, group: PublicGroup): ConclaveError | undefined {
+  /** Why a commit must not apply, where it stalls a removal. */
+  faultOf(commit: CommitContent, group: PublicGroup): ConclaveError | undefined {
     try {
-      const claims = commitClaims(message, group)
+      const claims = commitClaims(commit, group)
       const fault = claims && this.#ledger.faultOf(claims)
       return (
         fault &&

@@ -7,6 +7,7 @@ import { describe, expect, it } from 'vitest'
 import { seed } from '../../../core/test/campaign.ts'
 import type { RoomEnvironment } from '../../src/rooms/roomBond.ts'
 import { awaitParent, joinGroup } from '../../src/rooms/roomEntry.ts'
+import { commitIn } from '../../src/session/commitClaims.ts'
 import { errorOf, joining, Party } from './party.ts'
 
 const code = (expected: string) => expect.objectContaining({ code: expected })
@@ -98,8 +99,10 @@ describe('a member whose parent is behind', () => {
     const party = await roomOfTwo()
     const healing = await party.healParent('carol', ['bob'])
     const pending = await party.prepare('alice')
+    const commit = commitIn(pending.message)
+    if (commit === undefined) throw new Error('no commit')
     let waited = false
-    const waiting = awaitParent(party.tie('bob'), pending.message).then(() => {
+    const waiting = awaitParent(party.tie('bob'), commit).then(() => {
       waited = true
     })
     await party.clock.advanceAsync(9_999)

@@ -1,4 +1,4 @@
-import { type ParseArgsConfig, parseArgs } from 'node:util'
+import { optionReader } from '../optionReader.ts'
 import { BenchError } from './benchError.ts'
 import { type ProviderName, providerNames } from './contestants.ts'
 import { type Operation, operations } from './operations.ts'
@@ -96,17 +96,8 @@ export const commonOptions = {
   help: { type: 'boolean', default: false },
 } as const
 
-/**
- * As parseArgs has it.
- * @throws BenchError `bench-arguments-wrong`
- */
-export function parsed<T extends ParseArgsConfig>(config: T): ReturnType<typeof parseArgs<T>> {
-  try {
-    return parseArgs(config)
-  } catch (error) {
-    throw wrong(error instanceof Error ? error.message : String(error))
-  }
-}
+/** They throw BenchError `bench-arguments-wrong`. */
+export const { parsed, wholeNumber } = optionReader(wrong)
 
 function parse(args: readonly string[]) {
   return parsed({
@@ -122,12 +113,6 @@ function parse(args: readonly string[]) {
       in: { type: 'string' },
     },
   })
-}
-
-export function wholeNumber(option: string, text: string, least: number, most: number): number {
-  const number = /^[0-9]+$/.test(text) ? Number(text) : Number.NaN
-  if (number >= least && number <= most) return number
-  throw wrong(`${option} takes numbers from ${least} to ${most}, not '${text}'`)
 }
 
 function operation(name: string): Operation {

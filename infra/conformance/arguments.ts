@@ -1,5 +1,5 @@
-import { parseArgs } from 'node:util'
 import { parseServerUrl } from '@conclave/core/access'
+import { optionReader } from '../optionReader.ts'
 import type { Check } from './check.ts'
 import { ConformanceError } from './conformanceError.ts'
 
@@ -23,6 +23,10 @@ groups see of it. It founds meetings of its own and leaves them to be closed by 
   --help                  this text
 
 Exit code: 0 all passed or skipped, 1 a check failed, 2 wrong arguments or no token to be had.`
+
+const { parsed, wholeNumber } = optionReader(wrong)
+/** What counts and milliseconds may be. */
+const most = 3_600_000
 
 export interface Arguments {
   readonly urls: readonly string[]
@@ -57,12 +61,14 @@ export function readArguments(
   return {
     urls,
     access: accessOf(values['token-secret-env'], values.token, environment),
-    graceMs: wholeNumber('--grace-ms', values['grace-ms'] ?? '10000'),
+    graceMs: wholeNumber('--grace-ms', values['grace-ms'] ?? '10000', 1, most),
     idleMs:
-      values['idle-ms'] === undefined ? undefined : wholeNumber('--idle-ms', values['idle-ms']),
-    waitingJoiners: wholeNumber('--waiting-limit', values['waiting-limit'] ?? '256'),
+      values['idle-ms'] === undefined
+        ? undefined
+        : wholeNumber('--idle-ms', values['idle-ms'], 1, most),
+    waitingJoiners: wholeNumber('--waiting-limit', values['waiting-limit'] ?? '256', 1, most),
     durable: yesOrNo('--durable', values.durable),
-    patienceMs: wholeNumber('--patience-ms', values['patience-ms'] ?? '10000'),
+    patienceMs: wholeNumber('--patience-ms', values['patience-ms'] ?? '10000', 1, most),
     only: values.only?.split(',') ?? [],
     list: values.list,
     json: values.json,
@@ -80,27 +86,23 @@ export function chosen(checks: readonly Check[], only: readonly string[]): reado
 }
 
 function parse(args: readonly string[]) {
-  try {
-    return parseArgs({
-      args: [...args],
-      options: {
-        url: { type: 'string' },
-        'token-secret-env': { type: 'string' },
-        token: { type: 'string' },
-        'grace-ms': { type: 'string' },
-        'idle-ms': { type: 'string' },
-        'waiting-limit': { type: 'string' },
-        durable: { type: 'string' },
-        'patience-ms': { type: 'string' },
-        only: { type: 'string' },
-        list: { type: 'boolean', default: false },
-        json: { type: 'boolean', default: false },
-        help: { type: 'boolean', default: false },
-      },
-    })
-  } catch (error) {
-    throw wrong(error instanceof Error ? error.message : String(error))
-  }
+  return parsed({
+    args: [...args],
+    options: {
+      url: { type: 'string' },
+      'token-secret-env': { type: 'string' },
+      token: { type: 'string' },
+      'grace-ms': { type: 'string' },
+      'idle-ms': { type: 'string' },
+      'waiting-limit': { type: 'string' },
+      durable: { type: 'string' },
+      'patience-ms': { type: 'string' },
+      only: { type: 'string' },
+      list: { type: 'boolean', default: false },
+      json: { type: 'boolean', default: false },
+      help: { type: 'boolean', default: false },
+    },
+  })
 }
 
 function accessOf(
@@ -116,12 +118,6 @@ function accessOf(
   const secret = environment[secretVariable]
   if (secret === undefined || secret === '') throw wrong(`${secretVariable} is not set`)
   return { kind: 'secret', secret }
-}
-
-function wholeNumber(option: string, text: string): number {
-  const number = /^[0-9]+$/.test(text) ? Number(text) : Number.NaN
-  if (number >= 1 && number <= 3_600_000) return number
-  throw wrong(`${option} takes a whole number, not '${text}'`)
 }
 
 function yesOrNo(option: string, text: string | undefined): boolean | undefined {

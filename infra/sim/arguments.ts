@@ -1,4 +1,4 @@
-import { parseArgs } from 'node:util'
+import { optionReader } from '../optionReader.ts'
 import { SimError } from './simError.ts'
 
 export const usage = `npm run sim -- [options]
@@ -15,6 +15,8 @@ step. A run that breaks one is shrunk, and printed with what replays it.
   --trace        everything that happens
   --json         one JSON object a line: each run that fails, then what all have been through
   --help         this text`
+
+const { parsed, wholeNumber } = optionReader(wrong)
 
 export interface Arguments {
   readonly seed: number
@@ -58,29 +60,19 @@ function stepsOf(text: string): ReadonlyMap<number, number> {
 }
 
 function parse(args: readonly string[]) {
-  try {
-    return parseArgs({
-      args: [...args],
-      options: {
-        seed: { type: 'string', default: '1' },
-        runs: { type: 'string', default: '1' },
-        members: { type: 'string', default: '5' },
-        steps: { type: 'string', default: '20' },
-        only: { type: 'string' },
-        trace: { type: 'boolean', default: false },
-        json: { type: 'boolean', default: false },
-        help: { type: 'boolean', default: false },
-      },
-    }).values
-  } catch (error) {
-    throw wrong(error instanceof Error ? error.message : String(error))
-  }
-}
-
-function wholeNumber(option: string, text: string, least: number, most: number): number {
-  const number = /^[0-9]+$/.test(text) ? Number(text) : Number.NaN
-  if (number >= least && number <= most) return number
-  throw wrong(`${option} takes numbers from ${least} to ${most}, not '${text}'`)
+  return parsed({
+    args: [...args],
+    options: {
+      seed: { type: 'string', default: '1' },
+      runs: { type: 'string', default: '1' },
+      members: { type: 'string', default: '5' },
+      steps: { type: 'string', default: '20' },
+      only: { type: 'string' },
+      trace: { type: 'boolean', default: false },
+      json: { type: 'boolean', default: false },
+      help: { type: 'boolean', default: false },
+    },
+  }).values
 }
 
 function wrong(message: string): SimError {

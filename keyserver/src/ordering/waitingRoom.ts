@@ -113,9 +113,7 @@ export class WaitingRoom {
     await this.#tell({ here: true })
   }
 
-  /**
-   * The connection is gone, and its KeyPackage waits no longer.
-   */
+  /** The connection is gone, and its KeyPackage waits no longer. */
   async leave(participant: Participant): Promise<void> {
     const { id } = participant
     const ref = this.#refs.get(id) ?? this.#welcomed.get(id)
@@ -141,8 +139,10 @@ export class WaitingRoom {
     this.#cancelExpiry?.()
   }
 
-  /** A connection waits with one KeyPackage, the newest. */
-  /** Whoever waits anew has given up what it waited for before, or was welcomed to. */
+  /**
+   * A connection waits with one KeyPackage, the newest: whoever waits anew has given up what it
+   * waited for before, or was welcomed to.
+   */
   async #waitWith(participant: Participant, ref: Bytes): Promise<void> {
     const { id } = participant
     const before = this.#refs.get(id)

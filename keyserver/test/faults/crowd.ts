@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { ConclaveError } from '@conclave/core'
-import { checkMs, leaseMs } from '../../src/limits.ts'
+import { checkMs, joiningMs } from '../../src/limits.ts'
 import type { LogRecord, Store } from '../../src/store/store.ts'
 import { StoreError } from '../../src/store/storeError.ts'
 import { eventually } from '../support/eventually.ts'
@@ -12,6 +12,11 @@ import type { Wire } from './wire.ts'
 
 /** What a join, or agreeing after a fault, takes here at most when all is well. */
 const expectedMs = 3_000
+/**
+ * The longest that a member is kept whom nobody speaks for: it was added, and then the instance died
+ * that would have told whether its connection stands.
+ */
+const longestUnspokenForMs = joiningMs + checkMs
 /** Visitors who come and go at the same time. */
 const lanes = 2
 
@@ -101,7 +106,7 @@ export class Crowd {
           missing = await this.#missing(options.alone === true)
           return missing.length === 0
         },
-        options.alone === true ? this.#ceilingMs + leaseMs + checkMs : this.#ceilingMs,
+        options.alone === true ? this.#ceilingMs + longestUnspokenForMs : this.#ceilingMs,
       )
     } catch (error) {
       throw new Error(`${this.meetingId}: nobody can wait longer\n${missing.join('\n')}`, {

@@ -13,6 +13,8 @@ import { drainInstance, type Strike, strikes } from './strikes.ts'
 const rounds = runsOr(5)
 const regulars = 3
 const graceMs = 5_000
+/** Longer than a crowd waits to be alone: what it says then tells who was missing. */
+const aloneTimeoutMs = 240_000
 
 describe.skipIf(redisMissing)(`a meeting over three instances (seed ${seed})`, () => {
   let site: Site
@@ -90,7 +92,9 @@ describe.skipIf(redisMissing)(`a meeting over three instances (seed ${seed})`, (
     report(context, { rounds, races, ...crowd.figures })
   })
 
-  it('has lost in the end everybody who could not say goodbye', async () => {
+  it('has lost in the end everybody who could not say goodbye', {
+    timeout: aloneTimeoutMs,
+  }, async () => {
     await Promise.all(crowds.map((crowd) => crowd.settled({ alone: true })))
     for (const crowd of crowds) expect(await crowd.findings(), crowd.meetingId).toEqual([])
     await Promise.all(crowds.map((crowd) => crowd.disperse()))

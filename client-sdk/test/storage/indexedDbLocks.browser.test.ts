@@ -1,42 +1,16 @@
-import type { Server } from 'node:http'
-import type { Browser, BrowserContext, Page } from 'playwright-core'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import type { Page } from 'playwright-core'
+import { describe, expect, it } from 'vitest'
 import { takeSlot } from '../../src/session/slots.ts'
-import { launchChromium } from '../chromium.ts'
-import { buildPage, originOf, serveFiles } from '../media/servedPage.ts'
 import { suite } from '../session/support/people.ts'
 import { bytes, changes } from './contract.ts'
 import { storeInPage } from './pageStore.ts'
+import { storePages } from './storePages.ts'
 
-let browser: Browser
-let server: Server
-let context: BrowserContext
-
-beforeAll(async () => {
-  server = await serveFiles(await buildPage(new URL('./page/', import.meta.url)))
-  browser = await launchChromium({ fps: 20 })
-}, 120_000)
-
-afterAll(async () => {
-  await browser?.close()
-  server?.close()
-})
-
-beforeEach(async () => {
-  context = await browser.newContext()
-})
-
-afterEach(() => context.close())
-
-async function newTab(): Promise<Page> {
-  const tab = await context.newPage()
-  await tab.goto(originOf(server))
-  return tab
-}
+const pages = storePages()
 
 async function crash(tab: Page): Promise<void> {
   const crashed = new Promise((resolve) => tab.on('crash', resolve))
-  const session = await context.newCDPSession(tab)
+  const session = await pages.context.newCDPSession(tab)
   void session.send('Page.crash').catch(() => {})
   await crashed
 }
@@ -50,7 +24,11 @@ const unsupported = { code: 'platform-unsupported', remedy: expect.any(String) }
 
 describe('the locks of a store in IndexedDB', () => {
   it('are held against other tabs, until the tab is closed or crashes', async () => {
-    const [closing, crashing, staying] = [await newTab(), await newTab(), await newTab()]
+    const [closing, crashing, staying] = [
+      await pages.newTab(),
+      await pages.newTab(),
+      await pages.newTab(),
+    ]
     expect(await storeInPage(closing, 'store').hold('a')).toBeTypeOf('function')
     expect(await storeInPage(crashing, 'store').hold('b')).toBeTypeOf('function')
     const store = storeInPage(staying, 'store')
@@ -63,14 +41,14 @@ describe('the locks of a store in IndexedDB', () => {
   })
 
   it('go to one of the tabs that take one at once', async () => {
-    const tabs = [await newTab(), await newTab(), await newTab()]
+    const tabs = [await pages.newTab(), await pages.newTab(), await pages.newTab()]
     const stores = tabs.flatMap((tab) => [storeInPage(tab, 'store'), storeInPage(tab, 'store')])
     const taken = await Promise.all(stores.map((store) => store.hold('a')))
     expect(taken.filter((release) => release !== undefined)).toHaveLength(1)
   })
 
   it('can be taken again as soon as they are released', async () => {
-    const again = await (await newTab()).evaluate(async () => {
+    const again = await (await pages.newTab()).evaluate(async () => {
       const { stores } = window
       const store = stores.open('store')
       const outcomes: unknown[] = []
@@ -86,7 +64,7 @@ describe('the locks of a store in IndexedDB', () => {
   })
 
   it('are those of one database, however names run into each other', async () => {
-    const tab = await newTab()
+    const tab = await pages.newTab()
     const places = [
       ['a', 'b/c'],
       ['a/b', 'c'],
@@ -100,11 +78,11 @@ describe('the locks of a store in IndexedDB', () => {
   })
 
   it('are missed where the page did not come over https', async () => {
-    const tab = await context.newPage()
+    const tab = await pages.context.newPage()
     await tab.addInitScript(() => {
       Object.defineProperty(Navigator.prototype, 'locks', { value: undefined })
     })
-    await tab.goto(originOf(server))
+    await tab.goto(pages.origin)
     const store = storeInPage(tab, 'store')
     await expect(store.hold('a')).rejects.toMatchObject(unsupported)
     await store.write(changes({ a: bytes(1) }))
@@ -112,7 +90,7 @@ describe('the locks of a store in IndexedDB', () => {
   })
 
   it('are missed where the page has no origin of its own', async () => {
-    const tab = await context.newPage()
+    const tab = await pages.context.newPage()
     await tab.route('**/*', async (route) => {
       const response = await route.fetch()
       const headers = {
@@ -122,7 +100,7 @@ describe('the locks of a store in IndexedDB', () => {
       }
       await route.fulfill({ response, headers })
     })
-    await tab.goto(originOf(server))
+    await tab.goto(pages.origin)
     await expect(storeInPage(tab, 'store').hold('a')).rejects.toMatchObject(unsupported)
   })
 })
@@ -132,7 +110,7 @@ describe('the tabs of a browser in a meeting', () => {
     takeSlot(suite, storeInPage(tab, 'store'), { meetingId, identity: { id: 'alice' } })
 
   it('have a slot each, which whoever comes after a crash finds as it was left', async () => {
-    const [first, second] = [await newTab(), await newTab()]
+    const [first, second] = [await pages.newTab(), await pages.newTab()]
     const slots = await Promise.all([take(first), take(second)])
     expect(slots.map(({ number }) => number).toSorted()).toEqual([0, 1])
     expect((await take(second, 'retro')).number).toBe(0)
@@ -150,7 +128,7 @@ describe('the tabs of a browser in a meeting', () => {
   })
 
   it('give a slot back while they stay', async () => {
-    const [first, second] = [await newTab(), await newTab()]
+    const [first, second] = [await pages.newTab(), await pages.newTab()]
     const slot = await take(first)
     expect((await take(second)).number).toBe(1)
     slot.release()

@@ -1,41 +1,18 @@
-import type { Server } from 'node:http'
-import type { Browser, BrowserContext, Page } from 'playwright-core'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { launchChromium } from '../chromium.ts'
-import { buildPage, originOf, serveFiles } from '../media/servedPage.ts'
+import type { Page } from 'playwright-core'
+import { beforeEach, describe, expect, it } from 'vitest'
 import { bytes, changes, holdsTheContract } from './contract.ts'
 import type { Tampering } from './page/rawDatabase.ts'
 import { storeInPage } from './pageStore.ts'
 import { roundsIn } from './rounds.ts'
+import { storePages } from './storePages.ts'
 
-let browser: Browser
-let server: Server
-let context: BrowserContext
+const pages = storePages()
 let page: Page
 let databases = 0
 
-beforeAll(async () => {
-  server = await serveFiles(await buildPage(new URL('./page/', import.meta.url)))
-  browser = await launchChromium({ fps: 20 })
-}, 120_000)
-
-afterAll(async () => {
-  await browser?.close()
-  server?.close()
-})
-
 beforeEach(async () => {
-  context = await browser.newContext()
-  page = await newTab()
+  page = await pages.newTab()
 })
-
-afterEach(() => context.close())
-
-async function newTab(): Promise<Page> {
-  const tab = await context.newPage()
-  await tab.goto(originOf(server))
-  return tab
-}
 
 function newName(): string {
   databases += 1
@@ -55,7 +32,7 @@ describe('the store in IndexedDB', () => {
   })
 
   it('is one for all tabs that open it for the first time at once', async () => {
-    const tabs = [page, await newTab(), await newTab()]
+    const tabs = [page, await pages.newTab(), await pages.newTab()]
     const stores = tabs.flatMap((tab) => [storeInPage(tab, 'shared'), storeInPage(tab, 'shared')])
     await Promise.all(stores.map((store, i) => store.write(changes({ [`of/${i}`]: bytes(i) }))))
     for (const store of stores) {
@@ -120,7 +97,7 @@ describe('the store in IndexedDB', () => {
     const name = newName()
     const store = storeInPage(page, name)
     await store.write(changes({ a: bytes(1) }))
-    const other = await newTab()
+    const other = await pages.newTab()
     await other.evaluate(
       (name) =>
         new Promise<void>((resolve, reject) => {
@@ -152,8 +129,8 @@ describe('the store in IndexedDB', () => {
   })
 
   it('says that it is unavailable where there is no room, and keeps what it had', async () => {
-    const session = await context.newCDPSession(page)
-    const origin = originOf(server)
+    const session = await pages.context.newCDPSession(page)
+    const origin = pages.origin
     await session.send('Storage.overrideQuotaForOrigin', { origin, quotaSize: 100_000 })
     const store = storeInPage(page, 'full')
     await store.write(changes({ a: bytes(1), b: bytes(1) }))
@@ -180,7 +157,7 @@ describe('a store in IndexedDB whose tab crashes', () => {
   /** Crashes a tab after it has written some rounds; returns the rounds that another tab then finds. */
   async function roundsAfterCrash(mode: 'whole' | 'torn', rounds: number): Promise<number[]> {
     const name = newName()
-    const tab = await newTab()
+    const tab = await pages.newTab()
     const crashed = new Promise((resolve) => tab.on('crash', resolve))
     await tab.evaluate(
       ({ name, mode }) => {
@@ -189,7 +166,7 @@ describe('a store in IndexedDB whose tab crashes', () => {
       { name, mode },
     )
     await tab.waitForFunction((rounds) => Number(document.title) >= rounds, rounds)
-    const session = await context.newCDPSession(tab)
+    const session = await pages.context.newCDPSession(tab)
     void session.send('Page.crash').catch(() => {})
     await crashed
     return await roundsIn(storeInPage(page, name))

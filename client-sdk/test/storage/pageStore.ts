@@ -5,6 +5,8 @@ import type { Outcome } from './page/stores.ts'
 /** A store in IndexedDB in a page, as if it were here; opened anew by each call of this. */
 export function storeInPage(page: Page, name: string): SessionStore {
   const opened = page.evaluate((name) => window.stores.open(name), name)
+  // A page may be gone before anybody has used the store.
+  opened.catch(() => {})
   return {
     read: async (key) => {
       const args = { store: await opened, key }

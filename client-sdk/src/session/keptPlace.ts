@@ -85,7 +85,7 @@ const pageKey = (index: number) => `tree/${index}`
 export class PlaceStore {
   readonly #store: SessionStore
   readonly #clock: Pick<Clock, 'now'>
-  /** The tree's pages as they were written last. */
+  /** The tree's pages as the newest write that has come through has them. */
   #pages: readonly object[] = []
 
   constructor(store: SessionStore, clock: Pick<Clock, 'now'>) {
@@ -134,7 +134,6 @@ export class PlaceStore {
     before.slice(pages.length).forEach((_, i) => {
       entries.set(pageKey(pages.length + i), undefined)
     })
-    this.#pages = pages.map(({ nodes }) => nodes)
     entries.set(placeKey, encode(Place, { ...place, version: 1, keptAt }))
     const tree = { treePages: pages.length, treeSpine: spine() }
     entries.set(
@@ -145,6 +144,7 @@ export class PlaceStore {
     for (const entry of entries.values()) entry?.fill(0)
     try {
       await written
+      this.#pages = pages.map(({ nodes }) => nodes)
     } catch (error) {
       // Next time all of it.
       this.#pages = []

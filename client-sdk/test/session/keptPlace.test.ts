@@ -173,4 +173,32 @@ describe('of a tree', () => {
     await places.keep(place, membership)
     expect((await places.membership())?.tree.encoded()).toEqual(tree.encoded())
   })
+
+  it('nothing is missing where a write fails while the next one is under way', async () => {
+    const gathering = await Gathering.of(20)
+    const before = gathering.group(0).public.tree
+    const pending = await gathering.group(0).commit()
+    const after = gathering.group(0).confirm(pending).public.tree
+    const store = memorySessionStore()
+    const failing = Promise.withResolvers<void>()
+    let writes = 0
+    const places = new PlaceStore(
+      {
+        ...store,
+        write: (changes) => {
+          writes += 1
+          return writes === 2 ? failing.promise : store.write(changes)
+        },
+      },
+      clock,
+    )
+    const { place, membership } = secretly(...sample())
+    await places.keep(place, { ...membership, tree: before })
+    const lost = places.keep(place, { ...membership, tree: after })
+    const written = places.keep(place, { ...membership, tree: after })
+    failing.reject(new SessionError('store-unavailable', 'the disk is full'))
+    await expect(lost).rejects.toMatchObject({ code: 'store-unavailable' })
+    await written
+    expect((await places.membership())?.tree.encoded()).toEqual(after.encoded())
+  })
 })

@@ -129,7 +129,7 @@ export class Entrance {
     if (this.#lost !== undefined && !equalBytes(this.#lost.groupId, groupId)) {
       // A signature key serves one group.
       this.#lost = undefined
-      this.#own = undefined
+      this.#dropLeaf()
     }
     this.#waited = { head, extensions: 0 }
     if (this.#commit !== undefined && equalBytes(this.#commit.groupId, groupId)) {
@@ -177,6 +177,7 @@ export class Entrance {
   close(): void {
     this.#closed = true
     this.#forget()
+    this.#dropLeaf()
   }
 
   async #found(entered: Entered): Promise<void> {
@@ -212,7 +213,7 @@ export class Entrance {
   /** If somebody has used the KeyPackage all the same, there is a leaf with its signature key. */
   #giveUpPlace(): void {
     this.#place.forget()
-    this.#own = undefined
+    this.#dropLeaf()
   }
 
   async #renewPlace(): Promise<void> {
@@ -306,9 +307,10 @@ export class Entrance {
     this.#discardCommit()
     if (reply.code !== 'epoch-mismatch') {
       this.#host.problem(error)
-      // The place cannot be taken again; whoever has it without a connection is removed.
+      // A place cannot be taken again; whoever has it without a connection is removed. But what we
+      // wait with goes on waiting, and has this leaf.
+      if (this.#lost !== undefined || this.#place.bundle === undefined) this.#giveUpPlace()
       this.#lost = undefined
-      this.#own = undefined
       this.#attempts = attempts
     }
     this.#commitLater(groupId, this.#pause)
@@ -330,8 +332,11 @@ export class Entrance {
   }
 
   async #enter(group: Group, seq: number, entry?: LogEntry): Promise<void> {
-    const own = await this.#leaf()
-    if (this.#closed) return group.close()
+    const own = this.#closed ? undefined : await this.#leaf()
+    if (this.#closed || own === undefined) {
+      this.#dropLeaf()
+      return group.close()
+    }
     this.#lost = undefined
     this.#own = undefined
     this.#forget()
@@ -341,6 +346,11 @@ export class Entrance {
   async #leaf(): Promise<MeetingLeaf> {
     this.#own ??= await this.#options.newLeaf()
     return this.#own
+  }
+
+  #dropLeaf(): void {
+    this.#own?.signatureKey.wipe()
+    this.#own = undefined
   }
 
   #discardCommit(): void {

@@ -39,6 +39,7 @@ export class OwnPlace {
   readonly #options: OwnPlaceOptions
   readonly #storage: SessionStorage
   #isOpen = false
+  #ended = false
   #found: Found | undefined
   #device: Signer | undefined
   #own: MeetingLeaf | undefined
@@ -79,7 +80,7 @@ export class OwnPlace {
 
   /**
    * Our place in this group, where an earlier process had one; the second time nothing.
-   * @throws SessionError `store-…`
+   * @throws SessionError `store-…`, `session-ended`
    */
   async resume(groupId: Bytes | undefined): Promise<ResumedPlace | undefined> {
     const found = this.#found
@@ -91,16 +92,20 @@ export class OwnPlace {
       await this.#storage.forget()
       return undefined
     }
-    const { epoch, signatureKey } = place
-    const own = await this.#leafOf(signatureKey)
-    return {
-      own,
-      minEpoch: epoch ?? 0n,
-      membership: membership && this.#restored(groupId, own, membership),
+    try {
+      const own = await this.#leafOf(place.signatureKey)
+      return {
+        own,
+        minEpoch: place.epoch ?? 0n,
+        membership: membership && this.#restored(groupId, own, membership),
+      }
+    } catch (error) {
+      wipeFound(found)
+      throw error
     }
   }
 
-  /** @throws SessionError `store-…` */
+  /** @throws SessionError `store-…`, `session-ended` */
   async newLeaf(): Promise<MeetingLeaf> {
     return await this.#leafOf(freshSignatureKey(this.#options.environment.random))
   }
@@ -151,6 +156,7 @@ export class OwnPlace {
 
   /** Wipes everything, in the store too. */
   async end(): Promise<void> {
+    this.#ended = true
     if (this.#found !== undefined) wipeFound(this.#found)
     this.#found = undefined
     this.#own?.signatureKey.wipe()
@@ -158,10 +164,18 @@ export class OwnPlace {
     await this.#storage.end()
   }
 
+  /** @param signatureKey taken over, and wiped where that fails */
   async #leafOf(signatureKey: MeetingLeaf['signatureKey']): Promise<MeetingLeaf> {
     const { meetingId, identity, environment, suite } = this.#options
-    this.#device ??= await deviceSigner(suite, environment.store, environment.random)
-    return await meetingLeaf(suite, this.#device, meetingId, identity, signatureKey)
+    try {
+      this.#device ??= await deviceSigner(suite, environment.store, environment.random)
+      const own = await meetingLeaf(suite, this.#device, meetingId, identity, signatureKey)
+      if (!this.#ended) return own
+      throw new SessionError('session-ended', 'the session is over')
+    } catch (error) {
+      signatureKey.wipe()
+      throw error
+    }
   }
 
   /** A state that cannot be used is a place to be taken again. */

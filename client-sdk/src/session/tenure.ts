@@ -195,7 +195,10 @@ export class Tenure {
 
   async #begin(membership: Membership, own: MeetingLeaf, beginning: Beginning): Promise<void> {
     const { group } = membership
-    if (this.#closed) return membership.close()
+    if (this.#closed) {
+      own.signatureKey.wipe()
+      return membership.close()
+    }
     this.#own.taken(own)
     this.#returningTo = undefined
     this.#begunAt = this.#clock.now()

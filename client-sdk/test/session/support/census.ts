@@ -25,8 +25,8 @@ export async function counted<T>(work: Promise<T>): Promise<T> {
 }
 
 /**
- * A crypto provider that remembers every secret that came out of it, so that a test can ask what is
- * left of them, and that shows when it is at work.
+ * A crypto provider that remembers every secret that came out of it, and every private signature key
+ * that it was given, so that a test can ask what is left of them, and that shows when it is at work.
  */
 export class Census {
   readonly crypto: SecretCrypto
@@ -92,7 +92,10 @@ export class Census {
         return pair
       },
       generateSigner: async () => watchedSigner(await counted(suite.generateSigner())),
-      importSigner: async (key) => watchedSigner(await counted(suite.importSigner(key))),
+      importSigner: async (key) => {
+        noted(key.expose())
+        return watchedSigner(await counted(suite.importSigner(key)))
+      },
     }
   }
 }

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { Device, type Process } from './support/device.ts'
+import { type Port, refuse } from './support/port.ts'
 import { type Client, Room } from './support/room.ts'
 
 /** Bob’s process, in a meeting with alice and, as soon as bob is in, with carol and dan. */
@@ -58,6 +59,30 @@ describe('a process that dies', () => {
     expect(bob.witness.epochs.every((view) => view.epoch >= epoch)).toBe(true)
     expect(bob.meeting.view.epoch).toBeGreaterThanOrEqual(epoch)
     await room.agreed([alice, bob, carol], ['alice', 'bob', 'carol'])
+  })
+
+  it('comes back to the leaf that it waited with while a commit of its own was refused', async () => {
+    const room = Room.open()
+    room.delivery.describes = true
+    const [alice] = (await room.meetingOf('alice')) as [Client]
+    alice.port.notices = (notice) => (notice.name === 'waiting' ? [] : [notice])
+    const device = new Device()
+    const process = device.start()
+    const refused = (port: Port) => {
+      process.useOf(port)
+      port.tamper.commit = async () => {
+        alice.port.notices = (notice) => [notice]
+        return refuse('message-invalid')
+      }
+    }
+    const before = await room.join('bob', refused, { store: process.store })
+    await room.agreed([alice, before], ['alice', 'bob'])
+    process.die()
+    const { bob } = await backAgain(room, device)
+    await room.agreed([alice, bob], ['alice', 'bob'])
+    expect(bob.meeting.self.leaf).toBe(before.meeting.self.leaf)
+    expect(bob.port.count('wait')).toBe(0)
+    expect(alice.witness.left).toEqual([])
   })
 })
 

@@ -4,8 +4,7 @@ import { EventEmitter } from 'eventemitter3'
 type Listener = { call(...args: unknown[]): void }['call']
 
 /**
- * An object's listeners. One that throws is the application's bug: it is reported as an uncaught
- * error, and stops neither the object nor the other listeners.
+ * An object's listeners. One that throws stops neither the object nor the other listeners.
  */
 export class IsolatedEmitter<Events extends { readonly [Name in keyof Events]: Listener }> {
   readonly #emitter = new EventEmitter()
@@ -19,14 +18,17 @@ export class IsolatedEmitter<Events extends { readonly [Name in keyof Events]: L
   }
 
   emit<Name extends keyof Events & string>(name: Name, ...args: Parameters<Events[Name]>): void {
-    for (const listener of this.#emitter.listeners(name)) {
-      try {
-        listener(...args)
-      } catch (error) {
-        queueMicrotask(() => {
-          throw error
-        })
-      }
-    }
+    for (const listener of this.#emitter.listeners(name)) isolated(() => listener(...args))
+  }
+}
+
+/** Calls the application. If it throws, that is its bug: it is reported as an uncaught error. */
+export function isolated(call: () => void): void {
+  try {
+    call()
+  } catch (error) {
+    queueMicrotask(() => {
+      throw error
+    })
   }
 }

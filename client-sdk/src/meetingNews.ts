@@ -1,6 +1,6 @@
 import type { ConclaveError } from '@conclave/core'
 import type { Group } from '@conclave/core/mls/group'
-import type { IsolatedEmitter } from './isolatedEmitter.ts'
+import { type IsolatedEmitter, isolated } from './isolatedEmitter.ts'
 import type { MeetingCalls } from './meetingCalls.ts'
 import type { EpochView, MeetingEvents } from './meetingEvents.ts'
 import type { Rooms } from './rooms/rooms.ts'
@@ -106,7 +106,7 @@ export class MeetingNews implements SessionEvents {
   }
 
   progress(progress: JoinProgress): void {
-    this.#options.onProgress?.(progress)
+    isolated(() => this.#options.onProgress?.(progress))
   }
 
   lost(error: ConclaveError): void {

@@ -89,7 +89,7 @@ export class SecureMeeting {
       ),
     )
     try {
-      meeting.#start()
+      void meeting.#start()
       await meeting.#news.entered
     } finally {
       cancel()
@@ -318,16 +318,20 @@ export class SecureMeeting {
   }
 
   /** Who is verified must be known before anybody is shown. */
-  #start(): void {
-    this.#roster.load().then(
-      () => {
-        if (this.#news.over === undefined) this.#session.start()
-      },
-      (cause: unknown) => {
-        const failed = () => new SessionError('store-unavailable', 'the store failed', { cause })
-        this.#session.abandon(cause instanceof ConclaveError ? cause : failed())
-      },
-    )
+  async #start(): Promise<void> {
+    try {
+      await this.#roster.load()
+    } catch (cause) {
+      const failed = () => new SessionError('store-unavailable', 'the store failed', { cause })
+      return this.#session.abandon(cause instanceof ConclaveError ? cause : failed())
+    }
+    if (this.#news.over !== undefined) return
+    try {
+      this.#session.start()
+    } catch (cause) {
+      const why = 'the way to the keyserver failed'
+      this.#session.abandon(new SessionError('session-ended', why, { cause }))
+    }
   }
 
   async #judge(participant: Participant, verified: boolean): Promise<void> {

@@ -1,6 +1,7 @@
-import { describe, expect, it, onTestFinished } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { memorySessionStore, type SessionStore } from '../../src/index.ts'
 import { type Client, Room } from './support/room.ts'
+import { unhandledRejections } from './support/uncaught.ts'
 
 type Call = 'keys' | 'write' | 'release'
 
@@ -42,17 +43,6 @@ class BrokenStore {
   #check(call: Call, key: string): void {
     if (this.breaks?.call === call && this.breaks.prefix.test(key)) throw this.thrown
   }
-}
-
-/** What was rejected during the test and nobody has handled. */
-function unhandledRejections(): readonly unknown[] {
-  const unhandled: unknown[] = []
-  const listener = (reason: unknown) => unhandled.push(reason)
-  process.on('unhandledRejection', listener)
-  onTestFinished(() => {
-    process.off('unhandledRejection', listener)
-  })
-  return unhandled
 }
 
 describe('a store that throws what no store should', () => {

@@ -1,18 +1,6 @@
-import { describe, expect, it, onTestFinished, vi } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { type Client, Room } from './support/room.ts'
-
-/** Runs with uncaught exceptions going to `seen` instead of failing the run. */
-function catchUncaught(): Error[] {
-  const seen: Error[] = []
-  const before = process.listeners('uncaughtException')
-  process.removeAllListeners('uncaughtException')
-  process.on('uncaughtException', (error) => seen.push(error))
-  onTestFinished(() => {
-    process.removeAllListeners('uncaughtException')
-    for (const listener of before) process.on('uncaughtException', listener)
-  })
-  return seen
-}
+import { catchUncaught } from './support/uncaught.ts'
 
 describe('leaving', () => {
   it('says goodbye, so that the others go on without waiting for an absence', async () => {

@@ -53,14 +53,19 @@ export class KnownRooms {
   /** Where the store cannot take it, it is forgotten with the process. */
   remember(id: string, description: RoomDescription): void {
     this.#rooms.set(id, description)
-    const [oldest] = this.#rooms.keys()
-    const changes = new Map<string, Bytes | undefined>()
+    const changes = this.#excess()
     changes.set(keyOf(id), encode(RoomDescription, description))
-    if (oldest !== undefined && this.#rooms.size > maxKnown) {
-      this.#rooms.delete(oldest)
-      changes.set(keyOf(oldest), undefined)
-    }
     void this.#store(changes)
+  }
+
+  /** Forgets the oldest of too many; what that changes in the store. */
+  #excess(): Map<string, Bytes | undefined> {
+    const changes = new Map<string, Bytes | undefined>()
+    for (const id of [...this.#rooms.keys()].slice(0, -maxKnown)) {
+      this.#rooms.delete(id)
+      changes.set(keyOf(id), undefined)
+    }
+    return changes
   }
 
   async #store(changes: ReadonlyMap<string, Bytes | undefined>): Promise<void> {
@@ -83,13 +88,19 @@ export class KnownRooms {
   /** What an earlier process had been told. What cannot be read is forgotten. */
   async #read(): Promise<void> {
     const store = this.#options.store()
+    const earlier = new Map<string, RoomDescription>()
     for (const key of await store.keys(prefix)) {
       const stored = await store.read(key)
       const description = stored && readable(stored)
       const id = description && this.#options.idOf(description)
-      if (description !== undefined && id !== undefined) this.#rooms.set(id, description)
+      if (description !== undefined && id !== undefined) earlier.set(id, description)
       else await store.write(new Map([[key, undefined]]))
     }
+    const told = [...this.#rooms].filter(([id]) => !earlier.has(id))
+    this.#rooms.clear()
+    for (const [id, description] of [...earlier, ...told]) this.#rooms.set(id, description)
+    const changes = this.#excess()
+    if (changes.size > 0) await store.write(changes)
   }
 }
 

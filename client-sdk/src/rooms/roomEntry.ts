@@ -76,13 +76,15 @@ export async function branchOff(
 
 /** Waits until the parent is where whoever made this commit of the room was. */
 export async function awaitParent(room: RoomBond, { commit }: CommitContent): Promise<void> {
-  for (const each of commit.proposals) {
-    if (each.type !== ProposalOrRefType.proposal) continue
-    const { proposal } = each
-    if (proposal.proposalType !== ProposalType.psk) continue
-    const named = room.epochNamedBy(proposal.psk)
-    if (named !== undefined) await room.reached(named)
-  }
+  const keys = commit.proposals.flatMap((each) =>
+    each.type === ProposalOrRefType.proposal && each.proposal.proposalType === ProposalType.psk
+      ? [each.proposal.psk]
+      : [],
+  )
+  const [key] = keys
+  // With more than one key it counts for nothing, and nobody waits for all of them.
+  const named = key && keys.length === 1 ? room.epochNamedBy(key) : undefined
+  if (named !== undefined) await room.reached(named)
 }
 
 function parentBehind(cause: ConclaveError): SessionError {

@@ -1,10 +1,11 @@
 import { toHex } from '@conclave/core/codec'
-import { parentEpochOf } from '@conclave/core/meeting'
+import { parentEpochOf, roomPskId } from '@conclave/core/meeting'
 import { Group } from '@conclave/core/mls/group'
-import { type PreSharedKeyId, ProposalType } from '@conclave/core/wire'
+import { type PreSharedKeyId, ProposalOrRefType, ProposalType } from '@conclave/core/wire'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { seed } from '../../../core/test/campaign.ts'
+import { systemRandom } from '../../src/index.ts'
 import type { RoomEnvironment } from '../../src/rooms/roomBond.ts'
 import { awaitParent, joinGroup } from '../../src/rooms/roomEntry.ts'
 import { commitIn } from '../../src/session/commitClaims.ts'
@@ -114,6 +115,23 @@ describe('a member whose parent is behind', () => {
     expect(party.at('bob').inRoom.epochAuthenticator).toEqual(
       party.at('alice').inRoom.epochAuthenticator,
     )
+  })
+
+  it('does not wait for a commit that names several epochs', async () => {
+    const party = await roomOfTwo()
+    const { groupId: parentGroupId, epoch } = party.at('bob').parent
+    const next = { parentGroupId, parentEpoch: epoch + 1n }
+    const ahead = () =>
+      ({
+        type: ProposalOrRefType.proposal,
+        proposal: { proposalType: ProposalType.psk, psk: roomPskId(next, systemRandom(32)) },
+      }) as const
+    const commit = commitIn((await party.prepare('alice')).message)
+    if (commit === undefined) throw new Error('no commit')
+    const greedy = { ...commit, commit: { ...commit.commit, proposals: [ahead(), ahead()] } }
+    const before = party.clock.pendingTimers
+    await awaitParent(party.tie('bob'), greedy)
+    expect(party.clock.pendingTimers).toBe(before)
   })
 
   it('waits for ten seconds and no longer, nor for what cannot come', async () => {

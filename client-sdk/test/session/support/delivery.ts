@@ -125,7 +125,8 @@ export class TestDelivery {
     const group = this.#current()
     const signer = await this.#signer
     const said = envelope && encodeRemovalEnvelope(envelope)
-    const publicMessage = await signer.signRemoval(group.public.groupContext, leaf, said)
+    const signing = signer.signRemoval(group.public.groupContext, leaf, said)
+    const publicMessage = await counted(signing)
     group.public = (await group.public.withProposal(publicMessage)).group
     const wireFormat = WireFormat.publicMessage
     return this.append(

@@ -15,6 +15,9 @@ export const replyFields: { readonly [N in RequestName]: readonly string[] } = {
   giveBack: ['head'],
   send: [],
   remove: ['leaves'],
+  offer: ['missing'],
+  offers: ['keyPackages'],
+  continue: ['durable'],
   publish: ['remaining', 'lastResort'],
   stock: ['remaining', 'lastResort'],
   claim: ['keyPackages'],
@@ -22,7 +25,7 @@ export const replyFields: { readonly [N in RequestName]: readonly string[] } = {
   collect: [],
 }
 
-export const refusalFields = ['code', 'message', 'detail', 'group', 'missed'] as const
+export const refusalFields = ['code', 'message', 'detail', 'group', 'leaves', 'missed'] as const
 
 export const groupFields = ['groupId', 'epoch', 'head'] as const
 
@@ -35,5 +38,7 @@ export const noticeFields: { readonly [N in keyof ServerNotices]: readonly strin
   message: ['groupId', 'message'],
   stockLow: ['deviceKey', 'remaining', 'lastResort'],
   mail: ['deviceKey'],
+  offered: ['groupId', 'missing'],
+  continued: ['groupId', 'next'],
   closed: ['groupId', 'reason'],
 }

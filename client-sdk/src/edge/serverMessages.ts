@@ -69,6 +69,7 @@ const refusal = z.object({
   message: text,
   detail: z.optional(text),
   group: z.optional(group),
+  leaves: z.optional(leaves),
   missed: z.optional(entries),
 })
 
@@ -100,6 +101,9 @@ export const replySchemas = {
   giveBack: replyWith({ head: seq }),
   send: replyWith({}),
   remove: replyWith({ leaves }),
+  offer: replyWith({ missing: leaves }),
+  offers: replyWith({ keyPackages }),
+  continue: replyWith({ durable: z.boolean() }),
   publish: replyWith(stock),
   stock: replyWith(stock),
   claim: replyWith({ keyPackages }),
@@ -116,6 +120,8 @@ export const noticeSchemas = {
   message: z.object({ groupId: id, message: bytes(maxApplicationMessageBytes) }),
   stockLow: z.object({ deviceKey: id, ...stock }),
   mail: z.object({ deviceKey: id }),
+  offered: z.object({ groupId: id, missing: leaves }),
+  continued: z.object({ groupId: id, next: id }),
   closed: z.object({ groupId: id, reason: z.enum(['empty', 'ended', 'shutdown']) }),
 } satisfies Record<keyof ServerNotices, z.core.$ZodType>
 

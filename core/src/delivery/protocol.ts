@@ -13,15 +13,18 @@ export const protocolVersion = 1
 /**
  * What a client may rely on beyond the first minor version: 1 brought external commits, statuses
  * and `void`, giving entries back, and the KeyPackage directory; 2 application messages; 3 the head
- * with `attach`, and removal by a host. Whoever names none is of minor version 0 and is served as before.
+ * with `attach`, and removal by a host; 4 groups that are continued by another (RFC 9420 §11.2).
+ * Whoever names none is of minor version 0 and is served as before.
  */
-export const protocolMinor = 3
+export const protocolMinor = 4
 export const deliveryNamespace = '/delivery'
 
 /** What a single request may be at most, in bytes of its largest field. */
 export const maxMessageBytes = 1 << 20
 /** What a KeyPackage may be at most, in bytes. */
 export const maxKeyPackageBytes = 1 << 14
+/** What a KeyPackage that is offered for the next group may be at most, in bytes. */
+export const maxOfferBytes = 6 << 10
 /** Entries that are given back at once, of `maxMessageBytes` together at most. */
 export const maxEntriesGivenBack = 64
 /** What a proposal may be at most, in bytes: an Add holds a KeyPackage, an Update a leaf. */
@@ -60,6 +63,12 @@ export type RefusalCode =
   | 'status-invalid'
   /** What is given back does not go on from the log's end. */
   | 'entries-inapplicable'
+  /** Nobody has proposed a ReInit in this epoch, or it has not been committed yet. */
+  | 'reinit-unknown'
+  /** The next group cannot be founded yet: these `leaves` have offered no KeyPackage for it. */
+  | 'reinit-unready'
+  /** The group has been continued; the refusal names the meeting's `group`. */
+  | 'group-continued'
   /** The directory holds as many KeyPackages of this device, or devices of this identity, as it may. */
   | 'directory-full'
   /** The keyserver cannot reach its store; the request may be repeated. */
@@ -73,11 +82,14 @@ export interface Refusal {
   readonly message: string
   /** The code of the rule that a message broke, for `message-invalid` and `key-package-invalid`. */
   readonly detail?: string
-  /** With `meeting-exists`: the group that won. */
+  /** With `meeting-exists` and `group-continued`: the group that the meeting has. */
   readonly group?: GroupSummary
+  /** With `reinit-unready`, in ascending order. */
+  readonly leaves?: readonly number[]
   /**
    * To a commit that lost, or that left out a removal: entries from the sender's last known
-   * sequence number on, at most one page.
+   * sequence number on, at most one page. To `resume` in a group that has been continued: all that
+   * its log still had, where it is known yet and one page holds it.
    */
   readonly missed?: readonly LogEntry[]
 }
@@ -245,6 +257,47 @@ export interface ClientRequests {
       readonly leaves: readonly number[]
     }
   }
+  /**
+   * A KeyPackage for the group that a ReInit of this epoch proposes, in place of the leaf's offer
+   * before. For a connection that speaks for a leaf, with the identity and device key of that leaf.
+   * Once the ReInit has been committed, only where the leaf has none.
+   */
+  offer: {
+    request: {
+      readonly groupId: Bytes
+      /** MLSMessage with a KeyPackage of the suite that is proposed. */
+      readonly keyPackage: Bytes
+    }
+    reply: {
+      /** Leaves without an offer, in ascending order. */
+      readonly missing: readonly number[]
+    }
+  }
+  /**
+   * What the next group is founded with, once the ReInit has been committed: an offer of every
+   * leaf, the own one too, by leaf index. For a connection that speaks for a leaf.
+   */
+  offers: {
+    request: { readonly groupId: Bytes }
+    reply: { readonly keyPackages: readonly Bytes[] }
+  }
+  /**
+   * Compare-and-set: the group has been reinitialised, and the meeting's group is the next one from
+   * now on. For a connection that speaks for a leaf. A group that already won is acknowledged again.
+   */
+  continue: {
+    request: {
+      /** The group that is continued. */
+      readonly groupId: Bytes
+      /** MLSMessage with the next group's GroupInfo of epoch 1, with `external_pub`, without the tree. */
+      readonly groupInfo: Bytes
+      /** `optional<Node> ratchet_tree<V>` (RFC 9420 §12.4.3.3). */
+      readonly ratchetTree: Bytes
+      /** MLSMessage with a Welcome for everybody else; null where there is nobody else. */
+      readonly welcome: Bytes | null
+    }
+    reply: { readonly durable: boolean }
+  }
   /** Adds KeyPackages of one device to the directory; needs no meeting. */
   publish: {
     request: {
@@ -289,7 +342,10 @@ export interface ServerNotices {
   /** All who wait, whenever that changes. */
   waiting: { readonly groupId: Bytes; readonly joiners: readonly WaitingJoiner[] }
   present: { readonly groupId: Bytes; readonly leaves: readonly number[] }
-  /** To a joiner: its own part of the Welcome, and the entry of the commit that added it. */
+  /**
+   * To a joiner: its own part of the Welcome, and the entry of the commit that added it, which is 0
+   * in a group that continues another.
+   */
   welcome: {
     readonly groupId: Bytes
     readonly ref: Bytes
@@ -304,6 +360,13 @@ export interface ServerNotices {
   stockLow: { readonly deviceKey: Bytes } & KeyPackageStock
   /** A Welcome has come into a device's mailbox; to every connection of its identity. */
   mail: { readonly deviceKey: Bytes }
+  /** Who has yet to offer a KeyPackage for the next group, whenever that changes; paced. */
+  offered: { readonly groupId: Bytes; readonly missing: readonly number[] }
+  /**
+   * The group `groupId` is over and `next` is the meeting's, from the log's beginning on. Whoever is
+   * in it gets its Welcome; the others ask to enter `next` by the ways there are.
+   */
+  continued: { readonly groupId: Bytes; readonly next: Bytes }
   /** The meeting's group has ended; whoever is still there enters again. */
   closed: { readonly groupId: Bytes; readonly reason: 'empty' | 'ended' | 'shutdown' }
 }

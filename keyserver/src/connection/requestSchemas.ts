@@ -4,6 +4,7 @@ import {
   maxApplicationMessageBytes,
   maxKeyPackageBytes,
   maxMessageBytes,
+  maxOfferBytes,
   maxProposalBytes,
   type RequestName,
   type RequestOf,
@@ -80,6 +81,14 @@ export const requestSchemas: Schemas = {
     identity: z.string().min(1).max(MAX_NAME_LENGTH),
     leafIndex,
     words: packedWords,
+  }),
+  offer: z.object({ groupId: shortBytes, keyPackage: bytes(maxOfferBytes) }),
+  offers: z.object({ groupId: shortBytes }),
+  continue: z.object({
+    groupId: shortBytes,
+    groupInfo: mlsMessage,
+    ratchetTree: mlsMessage,
+    welcome: mlsMessage.nullable(),
   }),
   publish: z.object({
     keyPackages: packed,

@@ -195,6 +195,18 @@ export class Meeting implements MeetingHandlers {
     return this.#inGroup(request.groupId, (group) => group.remove(participant, request))
   }
 
+  offer(_: Participant, __: RequestOf<'offer'>): Promise<PackedReplyTo<'offer'>> {
+    return Promise.resolve(refuse('reinit-unknown', 'not yet'))
+  }
+
+  offers(_: Participant, __: RequestOf<'offers'>): Promise<PackedReplyTo<'offers'>> {
+    return Promise.resolve(refuse('reinit-unknown', 'not yet'))
+  }
+
+  continue(_: Participant, __: RequestOf<'continue'>): Promise<PackedReplyTo<'continue'>> {
+    return Promise.resolve(refuse('reinit-unknown', 'not yet'))
+  }
+
   giveBack(_: Participant, request: RequestOf<'giveBack'>): Promise<PackedReplyTo<'giveBack'>> {
     return this.#inGroup(request.groupId, (group) => group.giveBack(request))
   }

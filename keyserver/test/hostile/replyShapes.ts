@@ -39,6 +39,9 @@ const replies: { readonly [N in RequestName]: z.ZodType } = {
   giveBack: z.strictObject({ ok, head: count }),
   send: z.strictObject({ ok }),
   remove: z.strictObject({ ok, leaves: z.array(count) }),
+  offer: z.strictObject({ ok, missing: z.array(count) }),
+  offers: z.strictObject({ ok, keyPackages: bytes }),
+  continue: z.strictObject({ ok, durable: z.boolean() }),
   publish: z.strictObject({ ok, ...stock }),
   stock: z.strictObject({ ok, ...stock }),
   claim: z.strictObject({ ok, keyPackages: bytes }),
@@ -68,11 +71,15 @@ const refusal = z.strictObject({
     'presence-invalid',
     'status-invalid',
     'entries-inapplicable',
+    'reinit-unknown',
+    'reinit-unready',
+    'group-continued',
     'directory-full',
   ]),
   message: z.string().max(2_000),
   detail: z.string().max(100).optional(),
   group: group.optional(),
+  leaves: z.array(count).optional(),
   missed: bytes.optional(),
 })
 
@@ -88,6 +95,8 @@ const notices: Readonly<Record<string, z.ZodType>> = {
   message: z.strictObject({ groupId: bytes, message: bytes }),
   stockLow: z.strictObject({ deviceKey: bytes, ...stock }),
   mail: z.strictObject({ deviceKey: bytes }),
+  offered: z.strictObject({ groupId: bytes, missing: z.array(count) }),
+  continued: z.strictObject({ groupId: bytes, next: bytes }),
   closed: z.strictObject({ groupId: bytes, reason: z.enum(['empty', 'ended', 'shutdown']) }),
 }
 

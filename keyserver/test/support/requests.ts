@@ -24,6 +24,9 @@ export const wellFormed: { readonly [N in RequestName]: Readonly<Record<string, 
   claim: { identity: 'nobody' },
   mailbox: { deviceKey: short },
   collect: { deviceKey: short, groupId, ref: short },
+  offer: { groupId, keyPackage: short },
+  offers: { groupId },
+  continue: { groupId, groupInfo: short, ratchetTree: short, welcome: null },
 }
 
 /** Requests that are about the group of a meeting that has been entered. */
@@ -40,6 +43,9 @@ export const meetingRequests = [
   'giveBack',
   'send',
   'remove',
+  'offer',
+  'offers',
+  'continue',
 ] as const satisfies readonly RequestName[]
 
 /** In an order that seeds of hostile clients rest on. */

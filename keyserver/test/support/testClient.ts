@@ -31,6 +31,8 @@ export class TestClient {
     message: [],
     stockLow: [],
     mail: [],
+    offered: [],
+    continued: [],
     closed: [],
   }
   /** How long replies and notices may take. */
@@ -57,6 +59,8 @@ export class TestClient {
     })
     this.socket.on('present', (notice) => this.notices.present.push(bytesOf(notice)))
     this.socket.on('welcome', (notice) => this.notices.welcome.push(bytesOf(notice)))
+    this.socket.on('offered', (notice) => this.notices.offered.push(bytesOf(notice)))
+    this.socket.on('continued', (notice) => this.notices.continued.push(bytesOf(notice)))
     this.socket.on('statusWanted', (notice) => this.notices.statusWanted.push(bytesOf(notice)))
     this.socket.on('message', (notice) => this.notices.message.push(bytesOf(notice)))
     this.socket.on('stockLow', (notice) => this.notices.stockLow.push(bytesOf(notice)))

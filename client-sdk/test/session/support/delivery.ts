@@ -322,7 +322,10 @@ export class TestDelivery {
       }
       return { ok: true, leaves }
     },
-    // Sessions ask for none of these.
+    // Sessions ask for none of these here.
+    offer: async () => refuse('reinit-unknown'),
+    offers: async () => refuse('reinit-unknown'),
+    continue: async () => refuse('reinit-unknown'),
     publish: async () => refuse('request-malformed'),
     stock: async () => refuse('request-malformed'),
     claim: async () => refuse('request-malformed'),

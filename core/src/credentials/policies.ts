@@ -6,12 +6,13 @@ import { PolicyError } from './credentialError.ts'
 /**
  * Refuses what any of them refuses, demands a path or public handshakes where one demands them, and
  * bounds Adds by the lowest bound.
- * Clients are named by the first that names them.
+ * Clients and parties are named by the first that names them.
  */
 export function combinePolicies(...policies: readonly GroupPolicy[]): GroupPolicy {
   const naming = policies.find(namesClients)
+  const parting = policies.find(namesParties)
   // Required, so that a question which policies are asked in future is not forgotten here.
-  const combined: Required<Omit<GroupPolicy, 'clientOf'>> = {
+  const combined: Required<Omit<GroupPolicy, 'clientOf' | 'partyOf'>> = {
     pathAlwaysRequired: policies.some(({ pathAlwaysRequired }) => pathAlwaysRequired),
     handshakes: policies.some(({ handshakes }) => handshakes === 'public') ? 'public' : 'any',
     addsByValue: Math.min(...policies.map((policy) => policy.addsByValue ?? Infinity)),
@@ -34,13 +35,19 @@ export function combinePolicies(...policies: readonly GroupPolicy[]): GroupPolic
       for (const policy of policies) policy.checkProposals(...proposals)
     },
   }
-  return naming === undefined
-    ? combined
-    : { ...combined, clientOf: (leafNode) => naming.clientOf(leafNode) }
+  return {
+    ...combined,
+    ...(naming && { clientOf: (leafNode) => naming.clientOf(leafNode) }),
+    ...(parting && { partyOf: (leafNode) => parting.partyOf(leafNode) }),
+  }
 }
 
 function namesClients(policy: GroupPolicy): policy is Required<GroupPolicy> {
   return policy.clientOf !== undefined
+}
+
+function namesParties(policy: GroupPolicy): policy is Required<GroupPolicy> {
+  return policy.partyOf !== undefined
 }
 
 /** External senders (RFC 9420 §12.1.8.1) may propose only these types. */

@@ -1,6 +1,7 @@
 export * from './meetingExtension.ts'
 export * from './meetingPolicy.ts'
 export * from './memberExtension.ts'
+export { groupIdBytes } from './reInitPolicy.ts'
 export * from './room.ts'
 export * from './roomId.ts'
 export { leavesOutside, type RoomParent } from './roomPolicy.ts'

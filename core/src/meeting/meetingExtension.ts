@@ -68,6 +68,8 @@ export type MeetingErrorCode =
   | 'group-conventions-violated'
   /** Someone proposed what their role does not allow. */
   | 'proposal-not-authorised'
+  /** A ReInit that changes more of the meeting than its cipher suite, or to one that not all can do. */
+  | 'reinit-not-allowed'
   /** A commit of a breakout room lacks the key of its parent, or has one that it may not have. */
   | 'room-psk-invalid'
   /** A leaf of a breakout room is of somebody who is not in its parent, or was not called. */

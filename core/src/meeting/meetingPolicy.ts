@@ -24,7 +24,8 @@ import {
   meetingExtension,
   meetingTerms,
 } from './meetingExtension.ts'
-import { type ConclaveMember, memberOf, verifyMember } from './memberExtension.ts'
+import { type ConclaveMember, deviceOf, memberOf, verifyMember } from './memberExtension.ts'
+import { checkReInit, continuesMeeting } from './reInitPolicy.ts'
 import {
   checkAgainstParent,
   checkRoomLeaf,
@@ -83,6 +84,7 @@ export function meetingPolicy(expected: MeetingExpectation): GroupPolicy {
       await checkMemberLeaf(crypto, expected.meetingId, leafNode, previous)
       if (expected.parent !== undefined) checkRoomLeaf(expected.parent, leafNode, previous, by)
     },
+    partyOf: deviceOf,
     checkProposal,
     checkReferable,
     checkProposals: (proposals, tree, context) => {
@@ -202,9 +204,11 @@ function sameCertificate(a: ConclaveMember, b: ConclaveMember): boolean {
   return equalBytes(a.deviceKey, b.deviceKey) && equalBytes(a.deviceSignature, b.deviceSignature)
 }
 
-/** @throws MeetingError `proposal-not-authorised` */
-function checkProposal(proposal: SourcedProposal, _: PublicTree, context: GroupContext): void {
-  if (!isAuthorised(proposal) && !isAuthorisedInRoom(proposal, context)) throw unauthorised()
+/** @throws MeetingError `proposal-not-authorised`, `reinit-not-allowed` */
+function checkProposal(sourced: SourcedProposal, tree: PublicTree, context: GroupContext): void {
+  const { proposal } = sourced
+  if (!isAuthorised(sourced, context) && !isAuthorisedInRoom(sourced, context)) throw unauthorised()
+  if (proposal.proposalType === ProposalType.reInit) checkReInit(proposal, tree, context)
 }
 
 /**
@@ -212,13 +216,9 @@ function checkProposal(proposal: SourcedProposal, _: PublicTree, context: GroupC
  * itself it cannot be.
  * @throws MeetingError `proposal-not-authorised`
  */
-function checkReferable(
-  sourced: SourcedProposal,
-  _: PublicTree,
-  { extensions }: GroupContext,
-): void {
+function checkReferable(sourced: SourcedProposal, _: PublicTree, context: GroupContext): void {
   const isAdd = sourced.proposal.proposalType === ProposalType.add
-  if (!isAuthorised(sourced) || (isAdd && isRoom(extensions))) throw unauthorised()
+  if (!isAuthorised(sourced, context) || (isAdd && isRoom(context.extensions))) throw unauthorised()
 }
 
 function unauthorised(): MeetingError {
@@ -243,7 +243,8 @@ function checkProposals(proposals: ProposalList, tree: PublicTree, context: Grou
  * enters by an external commit may remove its own old leaf, which `checkLeaf` compares with its
  * new one.
  */
-function isAuthorised({ proposal, sender }: SourcedProposal): boolean {
+function isAuthorised(sourced: SourcedProposal, { epoch, extensions }: GroupContext): boolean {
+  const { proposal, sender } = sourced
   switch (proposal.proposalType) {
     case ProposalType.add:
     case ProposalType.update:
@@ -254,6 +255,10 @@ function isAuthorised({ proposal, sender }: SourcedProposal): boolean {
         sender.senderType === SenderType.external ||
         sender.senderType === SenderType.newMemberCommit
       )
+    case ProposalType.reInit:
+      return sender.senderType === SenderType.member && !isRoom(extensions)
+    case ProposalType.psk:
+      return continuesMeeting(sourced, epoch) && !isRoom(extensions)
     case ProposalType.externalInit:
       return sender.senderType === SenderType.newMemberCommit
     default:

@@ -1,4 +1,4 @@
-import { type Bytes, utf8 } from '../codec/bytes.ts'
+import { type Bytes, toHex, utf8 } from '../codec/bytes.ts'
 import {
   decode,
   encode,
@@ -13,6 +13,7 @@ import type { PublicSuite } from '../crypto/public/publicSuite.ts'
 import { verifyWithLabel } from '../crypto/public/verifyWithLabel.ts'
 import type { Extension } from '../wire/extension.ts'
 import type { LeafNodeContent } from '../wire/ratchetTree.ts'
+import { CredentialType } from '../wire/registry.ts'
 import { MeetingError, MeetingExtensionType } from './meetingExtension.ts'
 
 /**
@@ -103,6 +104,18 @@ export function memberOf(leafNode: LeafNodeContent): ConclaveMember {
   } catch (cause) {
     throw new MeetingError('member-extension-invalid', 'conclave_member cannot be read', { cause })
   }
+}
+
+/** A device of a person, in whichever group its leaves are. Its tabs have a leaf each. */
+export function deviceOf(leafNode: LeafNodeContent): string {
+  const { credential } = leafNode
+  if (credential.credentialType !== CredentialType.basic) {
+    throw new MeetingError(
+      'member-credential-unsupported',
+      'only basic credentials are checked yet',
+    )
+  }
+  return `${toHex(memberOf(leafNode).deviceKey)} ${toHex(credential.identity)}`
 }
 
 /** A leaf's `conclave_member`, whose signature is good. */

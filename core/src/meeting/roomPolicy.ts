@@ -1,11 +1,11 @@
-import { type Bytes, equalBytes, toHex } from '../codec/bytes.ts'
+import { type Bytes, equalBytes } from '../codec/bytes.ts'
 import type { Judge } from '../mls/public/policy.ts'
 import type { ProposalList, SourcedProposal } from '../mls/public/proposalList.ts'
 import type { PublicTree } from '../mls/treesync/publicTree.ts'
 import type { LeafIndex, LeafNode } from '../wire/ratchetTree.ts'
 import { CredentialType, ProposalType, SenderType } from '../wire/registry.ts'
 import { MeetingError } from './meetingExtension.ts'
-import { memberOf } from './memberExtension.ts'
+import { deviceOf } from './memberExtension.ts'
 import { parentEpochOf } from './room.ts'
 
 /** What a member of a breakout room knows of the meeting that it branches off. */
@@ -118,16 +118,12 @@ function checkInParent(leafNode: LeafNode, trees: readonly PublicTree[]): void {
 }
 
 function isInTree(leafNode: LeafNode, tree: PublicTree): boolean {
-  return namesIn(tree).has(nameOf(leafNode))
+  return namesIn(tree).has(deviceOf(leafNode))
 }
 
 function identityOf({ credential }: LeafNode): Bytes {
   if (credential.credentialType === CredentialType.basic) return credential.identity
   throw new MeetingError('member-credential-unsupported', 'only basic credentials are checked yet')
-}
-
-function nameOf(leafNode: LeafNode): string {
-  return `${toHex(memberOf(leafNode).deviceKey)} ${toHex(identityOf(leafNode))}`
 }
 
 type Leaf = ReturnType<PublicTree['leaves']>[number]
@@ -149,7 +145,7 @@ function nameOfSubtree(leaf: Leaf): string {
   let name = namesByLeaf.get(leaf)
   if (name === undefined) {
     const { leafNode } = leaf
-    name = leafNode === undefined ? '' : nameOf(leafNode)
+    name = leafNode === undefined ? '' : deviceOf(leafNode)
     namesByLeaf.set(leaf, name)
   }
   return name

@@ -132,6 +132,17 @@ describe("a group's parameters", () => {
   })
 })
 
+describe('who a leaf belongs to where a group continues another', () => {
+  it('is a person with a device, whatever keys the leaf has', async () => {
+    const partyOf = async (options: LeafOptions) =>
+      meetingPolicy({ meetingId }).partyOf?.(await memberLeaf(options))
+    const alice = await partyOf({})
+    expect(await partyOf({ leafKey: 7, certifiedFor: 'retro' })).toBe(alice)
+    expect(await partyOf({ deviceKey: 7 })).not.toBe(alice)
+    expect(await partyOf({ identity: 'bob' })).not.toBe(alice)
+  })
+})
+
 describe('a leaf', () => {
   const policy = meetingPolicy({ meetingId, trust: open })
   const context = contextWith(founding)
@@ -220,13 +231,13 @@ describe('a proposal', () => {
     const tree = PublicTree.ofFounder(leafNode)
     const keyPackage = keyPackageOf(leafNode)
     const psk = { pskType: 1, pskId: fromHex(''), pskNonce: fromHex('') } as const
-    const groupId = fromHex('')
+    const groupId = new Uint8Array(16).fill(1)
     const rules: readonly [proposal: Proposal, allowed: readonly (keyof typeof senders)[]][] = [
       [{ proposalType: 1, keyPackage }, ['member']],
       [{ proposalType: 2, leafNode }, ['member']],
       [{ proposalType: 3, removed: leafIndex }, ['keyserver', 'external joiner']],
       [{ proposalType: 4, psk }, []],
-      [{ proposalType: 5, groupId, version: 1, cipherSuite: 1, extensions: [] }, []],
+      [{ proposalType: 5, groupId, version: 1, cipherSuite: 1, extensions: founding }, ['member']],
       [{ proposalType: 6, kemOutput: fromHex('') }, ['external joiner']],
       [{ proposalType: 7, extensions: founding }, []],
       [{ proposalType: 10 }, ['member']],
@@ -238,6 +249,58 @@ describe('a proposal', () => {
         else expect(judged).toThrow(failure('proposal-not-authorised'))
       }
     }
+  })
+
+  it('to go on with another suite changes nothing else, and is of a suite that all can do', async () => {
+    const leaf = await memberLeaf()
+    const both = { ...leaf.capabilities, cipherSuites: [1, 2, 3] }
+    const able = PublicTree.ofFounder({ ...leaf, capabilities: both })
+    const groupId = new Uint8Array(16).fill(1)
+    const next = {
+      proposalType: 5,
+      groupId,
+      version: 1,
+      cipherSuite: 3,
+      extensions: founding,
+    } as const
+    const judged = (change: Partial<typeof next | object>, tree = able) => {
+      const sourced = { proposal: { ...next, ...change }, sender: senders.member }
+      return () => policy.checkProposal(sourced, tree, contextWith(founding))
+    }
+    expect(judged({})).not.toThrow()
+    const notAllowed = failure('reinit-not-allowed')
+    for (const change of [
+      { groupId: new Uint8Array(16) },
+      { groupId: new Uint8Array(15) },
+      { version: 2 },
+      { cipherSuite: 2 },
+      { cipherSuite: 7 },
+      { cipherSuite: 99 },
+      { extensions: founding.toReversed() },
+      { extensions: replaced(meetingExtension({ ...terms, meetingId: utf8('retro') })) },
+    ]) {
+      expect(judged(change)).toThrow(notAllowed)
+    }
+    expect(judged({}, able.withAddedLeaf(leaf).tree)).toThrow(notAllowed)
+  })
+
+  it('carries a key of the group before in the commit that founds the next, and nowhere else', () => {
+    const pskNonce = fromHex('')
+    const ids = { pskGroupId: fromHex(''), pskEpoch: 1n, pskNonce }
+    const sourced = (usage: number, sender: Sender = senders.member): SourcedProposal => ({
+      proposal: { proposalType: 4, psk: { pskType: 2, usage, ...ids } },
+      sender,
+    })
+    const judged = (proposal: SourcedProposal, epoch = 0n) => {
+      const context = { ...contextWith(founding), epoch }
+      return () => policy.checkProposal(proposal, founders, context)
+    }
+    expect(judged(sourced(2))).not.toThrow()
+    const unauthorised = failure('proposal-not-authorised')
+    expect(judged(sourced(2), 1n)).toThrow(unauthorised)
+    expect(judged(sourced(1))).toThrow(unauthorised)
+    expect(judged(sourced(3))).toThrow(unauthorised)
+    expect(judged(sourced(2, senders['external joiner']))).toThrow(unauthorised)
   })
 
   it('that would make a member without a KID is refused', async () => {

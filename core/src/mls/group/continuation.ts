@@ -64,18 +64,18 @@ function checkReInit(old: Epoch, continued: ContinuedGroupId, context: GroupCont
  * @throws MlsError `continuation-members-differ`
  */
 export function checkMembersContinue(
-  { clientOf = credentialOf }: GroupPolicy,
+  { clientOf = credentialOf, partyOf = clientOf }: GroupPolicy,
   old: PublicTree,
   next: PublicTree,
   usage: number,
 ): void {
-  const clients = (tree: PublicTree) =>
-    new Set(tree.members().map(({ leafNode }) => clientOf(leafNode)))
-  const [before, after] = [clients(old), clients(next)]
+  const parties = (tree: PublicTree) =>
+    new Set(tree.members().map(({ leafNode }) => partyOf(leafNode)))
+  const [before, after] = [parties(old), parties(next)]
   const continues =
     usage === ResumptionPskUsage.reInit
-      ? [...before].every((client) => after.has(client))
-      : [...after].every((client) => before.has(client))
+      ? [...before].every((party) => after.has(party))
+      : [...after].every((party) => before.has(party))
   if (!continues) {
     throw new MlsError('continuation-members-differ', 'not the members of the group before')
   }

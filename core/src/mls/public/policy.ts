@@ -70,6 +70,12 @@ export interface GroupPolicy {
    * once (§12.2). A leaf's client is its signature key where this is left out.
    */
   clientOf?(leafNode: LeafNode): string
+  /**
+   * Who a leaf belongs to in groups of which one continues the other, where nobody's leaf stays the
+   * same: leaves of one party have equal names, and it may have several. `clientOf` where this is
+   * left out, and a leaf's credential where that is, too.
+   */
+  partyOf?(leafNode: LeafNode): string
 }
 
 /** Judges nothing: for groups whose application checks elsewhere. */

@@ -15,6 +15,7 @@ import { disconnectInTurn } from './connection/disconnectInTurn.ts'
 import { cutOversizedPackets } from './connection/packetSize.ts'
 import { cutSlowConsumer } from './connection/slowConsumer.ts'
 import {
+  endingRoom,
   firstMinorRoom,
   identityRoom,
   meetingRoom,
@@ -250,7 +251,9 @@ function serve(
       if (!socket.connected) return
       const versioned = minor === 0 ? firstMinorRoom : identityRoom(identity)
       const rooms = [meetingRoom(meetingId), versioned]
-      void socket.join(minor < 2 ? [...rooms, wordlessRoom] : rooms)
+      if (minor < 2) rooms.push(wordlessRoom)
+      if (minor < 4) rooms.push(endingRoom)
+      void socket.join(rooms)
     },
     directoryUsed: () => void socket.join(identityRoom(identity)),
     disconnect: () => socket.disconnect(true),

@@ -87,6 +87,14 @@ export const usedRefMs = 45 * 60_000
 /** Commits after which the public group is stored anew, so that less has to be replayed. */
 export const snapshotCommits = 32
 
+/**
+ * How long a group that has been reinitialised waits for another to continue it. Every member has
+ * the part of the founder in its turn; where none could play it, the meeting begins anew.
+ */
+export const frozenMs = 2 * 60_000
+/** What is left of a KeyPackage's validity when it is used: what a founder by an honest clock asks. */
+export const foundingMarginMs = 2 * 60_000
+
 /** Proposals of one epoch, and their bytes, beside removals, which always have room. */
 export const maxEpochProposals = 1024
 export const maxEpochProposalBytes = 2 << 20

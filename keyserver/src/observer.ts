@@ -21,6 +21,8 @@ export interface ObservedGroup {
  */
 export interface KeyserverObserver {
   meetingStarted(group: ObservedGroup, founder: ObservedMember): void
+  /** The meeting goes on in this group, in which everyone is who was in the one before. */
+  meetingContinued(group: ObservedGroup, before: Bytes): void
   meetingEnded(group: ObservedGroup, reason: string): void
   /** `ms`: from the request to the point where it was on its way to everyone. */
   committed(
@@ -43,6 +45,7 @@ export interface KeyserverObserver {
 
 export const silentObserver: KeyserverObserver = {
   meetingStarted: () => {},
+  meetingContinued: () => {},
   meetingEnded: () => {},
   committed: () => {},
   proposed: () => {},
@@ -59,6 +62,7 @@ export function observers(...all: readonly KeyserverObserver[]): KeyserverObserv
     }
   return {
     meetingStarted: tellAll('meetingStarted'),
+    meetingContinued: tellAll('meetingContinued'),
     meetingEnded: tellAll('meetingEnded'),
     committed: tellAll('committed'),
     proposed: tellAll('proposed'),

@@ -15,6 +15,7 @@ export interface SocketData {
 /** What instances of one store tell each other. */
 export interface InstanceEvents {
   closed: (meetingId: string, groupId: string, reason: ServerNotices['closed']['reason']) => void
+  continued: (meetingId: string, groupId: string, next: string) => void
 }
 
 /** The namespace of the delivery protocol. */

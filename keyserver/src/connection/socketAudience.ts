@@ -10,6 +10,8 @@ const followersRoom = (meetingId: string): string => `followers:${meetingId}`
 export const firstMinorRoom = 'minor:0'
 /** Clients of minor versions 0 and 1, who know of no application messages. */
 export const wordlessRoom = 'minor:before-2'
+/** Clients of minor versions before 4, for whom a group that is continued has ended. */
+export const endingRoom = 'minor:before-4'
 /** Connections of an identity that know of the directory. */
 export const identityRoom = (identity: string): string => `identity:${identity}`
 
@@ -33,7 +35,25 @@ export function socketAudience(
     }
     clients.local.in(room).socketsLeave([room, followersRoom(meetingId)])
   }
+  const continueHere = (meetingId: string, notice: ServerNotices['continued']): void => {
+    const room = meetingRoom(meetingId)
+    clients.local.to(room).except(endingRoom).emit('continued', notice)
+    const { rooms } = clients.adapter
+    const ending = [...(rooms.get(room) ?? [])].filter((id) => rooms.get(endingRoom)?.has(id))
+    for (const id of ending) {
+      clients.local.to(id).emit('closed', { groupId: notice.groupId, reason: 'ended' })
+      clients.sockets.get(id)?.data.connection.exit()
+      clients.local.in(id).socketsLeave(room)
+    }
+    clients.local.in(followersRoom(meetingId)).socketsLeave(followersRoom(meetingId))
+  }
   if (shared) {
+    clients.on('continued', (meetingId, hex, nextHex) => {
+      const groupId = fromHex(hex)
+      // Late news: whoever follows the next group already would follow it no more.
+      if (hasGoneOn(meetingId, groupId)) return
+      continueHere(meetingId, { groupId, next: fromHex(nextHex) })
+    })
     clients.on('closed', (meetingId, hex, reason) => {
       const groupId = fromHex(hex)
       // Late news: whoever is in the next group already would be out of it without a word.
@@ -59,8 +79,16 @@ export function socketAudience(
     message: (meetingId, notice, from) => {
       followers(meetingId).except([wordlessRoom, from]).emit('message', notice)
     },
+    offered: (meetingId, notice) => {
+      followers(meetingId).except(endingRoom).emit('offered', notice)
+    },
     welcome: (connection, notice) => {
       clients.to(connection).emit('welcome', notice)
+    },
+    continued: (meetingId, notice, { here = false } = {}) => {
+      continueHere(meetingId, notice)
+      if (!shared || here) return
+      clients.serverSideEmit('continued', meetingId, toHex(notice.groupId), toHex(notice.next))
     },
     closed: (meetingId, notice, { here = false } = {}) => {
       closeHere(meetingId, notice)

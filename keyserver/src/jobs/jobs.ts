@@ -18,6 +18,7 @@ export interface WebhookEvent {
   readonly id: string
   readonly type:
     | 'meeting.started'
+    | 'meeting.continued'
     | 'meeting.ended'
     | 'participant.joined'
     | 'participant.left'
@@ -35,6 +36,8 @@ export interface WebhookEvent {
     /** Hexadecimal. */
     readonly deviceKey: string
   }
+  /** For `meeting.continued`: the group before, hexadecimal. Everybody in it is in this one. */
+  readonly continues?: string
   /** For `meeting.ended`. */
   readonly reason?: string
 }

@@ -40,6 +40,11 @@ export function createMetrics(): KeyserverMetrics {
     labelNames: ['reason'],
     registers,
   })
+  const meetingsContinued = new Counter({
+    name: `${prefix}meetings_continued_total`,
+    help: 'Groups that were reinitialised and continued by another',
+    registers,
+  })
   const commits = new Counter({
     name: `${prefix}commits_accepted_total`,
     help: 'Commits that ended an epoch',
@@ -112,6 +117,7 @@ export function createMetrics(): KeyserverMetrics {
   const cutLabels = atMost(50)
   const observer: KeyserverObserver = {
     meetingStarted: () => meetingsStarted.inc(),
+    meetingContinued: () => meetingsContinued.inc(),
     meetingEnded: (_group, reason) => meetingsEnded.inc({ reason }),
     committed: (_group, { seq, added, removed, logBytes: size, ms }) => {
       commits.inc()

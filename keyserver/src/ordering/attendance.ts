@@ -7,7 +7,7 @@ import {
   WireFormat,
 } from '@conclave/core/wire'
 import type { Job } from '../jobs/jobs.ts'
-import { checkMs, leaseMs, presenceRepeatMs } from '../limits.ts'
+import { checkMs, frozenMs, leaseMs, presenceRepeatMs } from '../limits.ts'
 import type { GroupKey, PresenceView } from '../store/store.ts'
 import type { Participant } from './audience.ts'
 import type { GroupLog } from './groupLog.ts'
@@ -29,8 +29,8 @@ export interface GroupHost {
   later(task: () => Promise<void>): void
   /** Nobody is left who could ever commit, or the meeting has lasted as long as one may. */
   end(reason: 'empty' | 'ended'): Promise<void>
-  /** Another instance has ended the group. */
-  gone(): void
+  /** Another instance has ended the group, or continued it by another. */
+  gone(): Promise<void>
 }
 
 /**
@@ -136,6 +136,13 @@ export class Attendance {
     const now = this.#environment.clock.now()
     if (view.expiresAt <= now) return this.#host.end('ended')
     if (await this.#removeDue(view)) return
+    const { frozenSince } = this.#log.followed
+    const frozenUntil = frozenSince === undefined ? undefined : frozenSince + frozenMs
+    if (frozenUntil !== undefined) {
+      // Whoever is still there begins the meeting anew.
+      if (frozenUntil <= now) return this.#host.end('ended')
+      await this.checkAt(frozenUntil)
+    }
     this.#notice.request()
     for (const at of nextChecks(view, now)) await this.checkAt(at)
   }
@@ -197,6 +204,8 @@ export class Attendance {
     const settled = clock.now() - this.#since >= idleMs / 3
     const toRemove = removalsDue(view, { settled })
     if (await this.#endIfDeserted(toRemove)) return true
+    // No commit could remove anybody: who is to go goes from the next group.
+    if (this.#log.followed.frozenSince !== undefined) return false
     for (const [leaf, envelope] of toRemove) {
       const { publicGroup, ledger, epoch } = this.#log.followed
       if (ledger.pending.has(leaf)) continue

@@ -19,10 +19,16 @@ export interface Audience {
   waiting(meetingId: string, notice: Packed<ServerNotices['waiting']>, reach?: Reach): void
   present(meetingId: string, notice: ServerNotices['present'], reach?: Reach): void
   statusWanted(meetingId: string, notice: ServerNotices['statusWanted']): void
+  offered(meetingId: string, notice: ServerNotices['offered']): void
   /** To all who follow the log but `from`, the connection that the message came from. */
   message(meetingId: string, notice: ServerNotices['message'], from: string): void
   /** To one connection. */
   welcome(connection: string, notice: ServerNotices['welcome']): void
+  /**
+   * To everybody who has entered the meeting and who then follows no log; those of an earlier minor
+   * version have to enter again.
+   */
+  continued(meetingId: string, notice: ServerNotices['continued'], reach?: Reach): void
   /** To everybody who has entered the meeting, who then has to enter again. */
   closed(meetingId: string, notice: ServerNotices['closed'], reach?: Reach): void
 }

@@ -10,6 +10,7 @@ import {
 import type { CommitAppend } from '../store/store.ts'
 import type { CommitUpload, FollowedGroup, VerifiedCommit } from './followedGroup.ts'
 import type { GroupLogOptions } from './groupLogOptions.ts'
+import { offersWanted } from './offer.ts'
 
 /**
  * What the store has to take in with a commit.
@@ -35,6 +36,10 @@ export function commitAppend(
     rate: { commits: commitsPerLeaf, perMs: commitRateMs },
     added: verified.added,
     removed: verified.removed,
+    offers:
+      publicGroup.reInit === undefined
+        ? null
+        : offersWanted(followed.publicGroup, publicGroup.reInit, now),
     snapshot:
       upload.welcome === null && !due
         ? null

@@ -65,6 +65,8 @@ interface FollowedState {
   readonly proposals: ReadonlyMap<string, number>
   readonly room: EpochRoom
   readonly commitsSinceSnapshot: number
+  /** When a commit has reinitialised the group. */
+  readonly frozenSince: number | undefined
   readonly judgement: Judgement
   readonly undoable: UndoableCommit | undefined
 }
@@ -111,6 +113,13 @@ export class FollowedGroup {
   get undoable(): UndoableCommit | undefined {
     return this.#state.undoable
   }
+  /**
+   * When the group was reinitialised (RFC 9420 §11.2), in milliseconds since the Unix epoch: it takes
+   * nothing any more but a word that this could not be applied.
+   */
+  get frozenSince(): number | undefined {
+    return this.#state.frozenSince
+  }
   get epoch(): number {
     return Number(this.publicGroup.groupContext.epoch)
   }
@@ -138,6 +147,7 @@ export class FollowedGroup {
       proposals: new Map(),
       room: EpochRoom.whole,
       commitsSinceSnapshot: 0,
+      frozenSince: undefined,
       judgement,
       undoable: undefined,
     })
@@ -209,6 +219,10 @@ export class FollowedGroup {
       ? this.ledger.faultOf({ committer, removed: removedLeaves, seenSeq })
       : undefined
     if (fault !== undefined) throw new OrderingError(fault, 'the commit stalls a removal')
+    if (group.reInit !== undefined && this.ledger.pending.size > 0) {
+      // The next group takes everybody along.
+      throw new OrderingError('commit-omits-removal', 'removals come before a ReInit')
+    }
     const ledger = this.ledger.withCommit(removedLeaves)
     const newcomers = accepted.added.map(({ leafIndex }) => leafIndex)
     const added = byMember ? newcomers : [...newcomers, committer]
@@ -229,6 +243,7 @@ export class FollowedGroup {
           ledger,
           proposals: new Map(),
           room: EpochRoom.whole,
+          frozenSince: group.reInit === undefined ? undefined : now,
           commitsSinceSnapshot: snapshot ? 0 : this.commitsSinceSnapshot + 1,
           undoable: { seq, hash, committer, added, removed, before: this.#withoutPast() },
         }),

@@ -31,6 +31,8 @@ export interface Ordered<Fresh> {
   readonly fresh: (Fresh & { readonly entry: LogEntry }) | undefined
 }
 export type OrderedProposal = Ordered<{
+  /** Its type. */
+  readonly proposes: number
   readonly removes: LeafIndex | undefined
   readonly sender: LeafIndex | undefined
 }>
@@ -93,6 +95,11 @@ export class GroupLog extends FollowedLog {
     return log
   }
 
+  /** Follows a group from a state of it that has been verified. */
+  static following(key: GroupKey, options: GroupLogOptions, followed: FollowedGroup): GroupLog {
+    return new GroupLog(key, options, followed)
+  }
+
   /** @param options `own`: the keyserver's own proposal, not a member's */
   async propose(
     message: Bytes,
@@ -112,6 +119,7 @@ export class GroupLog extends FollowedLog {
     if (!verified.ok) return verified
     if ('seq' in verified) return { ok: true, seq: verified.seq, fresh: undefined }
     const { removes, sender, now } = verified.proposal
+    const { proposalType: proposes } = proposal.content.proposal
     const { epoch } = this.followed
     const leaving = removes !== undefined && removes === sender ? removes : null
     const appended = await store.appendProposal(this.key, { epoch, message, now, leaving })
@@ -119,7 +127,7 @@ export class GroupLog extends FollowedLog {
       case 'appended': {
         const { seq } = appended
         await this.advance(verified.proposal.appendedAt(seq), message)
-        return { ok: true, seq, fresh: { entry: { seq, message }, removes, sender } }
+        return { ok: true, seq, fresh: { entry: { seq, message }, proposes, removes, sender } }
       }
       case 'epoch-mismatch':
         await this.catchUp()
@@ -298,6 +306,10 @@ export class GroupLog extends FollowedLog {
         })
       case 'too-often':
         return refuse('rate-limited', 'this leaf commits too often', { detail: 'commit-too-often' })
+      case 'offers-missing':
+        return refuse('reinit-unready', 'not everyone has offered a KeyPackage', {
+          leaves: appended.leaves,
+        })
       case 'group-unknown':
         return ended()
     }

@@ -1,6 +1,13 @@
 import { Lane } from '@conclave/core'
 import { type Bytes, encode, equalBytes, fromHex, toHex } from '@conclave/core/codec'
-import type { PackedReplyTo, RequestName, RequestOf, ServerNotices } from '@conclave/core/delivery'
+import {
+  maxEntriesPerPage,
+  type PackedReplyTo,
+  packEntries,
+  type RequestName,
+  type RequestOf,
+  type ServerNotices,
+} from '@conclave/core/delivery'
 import { meetingPolicy } from '@conclave/core/meeting'
 import { ExternalSender, type LeafIndex } from '@conclave/core/wire'
 import { StoreError } from '../store/storeError.ts'
@@ -12,7 +19,7 @@ import type { MeetingEnvironment } from './meetingEnvironment.ts'
 import { describeMembers } from './members.ts'
 import { epochOfExternalCommit } from './messages.ts'
 import { OpenGroup, type RemovalsChance } from './openGroup.ts'
-import { type PackedRefusal, refuse } from './orderingError.ts'
+import { ended, type PackedRefusal, refuse } from './orderingError.ts'
 
 export interface MeetingHost {
   /** Whether one more group may be open. */
@@ -110,8 +117,7 @@ export class Meeting implements MeetingHandlers {
   async enter({
     nonce,
   }: Participant): Promise<Omit<PackedReplyTo<'enter'> & { ok: true }, 'minor'>> {
-    const group = await this.current()
-    if (this.#environment.store.shared) await group?.log.catchUp()
+    const group = await this.newest()
     const { externalSender } = this.#environment.removalSigner
     return {
       ok: true,
@@ -156,8 +162,20 @@ export class Meeting implements MeetingHandlers {
     )
   }
 
-  resume(participant: Participant, request: RequestOf<'resume'>): Promise<PackedReplyTo<'resume'>> {
-    return this.#inGroup(request.groupId, (group) => group.resume(participant, request))
+  async resume(
+    participant: Participant,
+    request: RequestOf<'resume'>,
+  ): Promise<PackedReplyTo<'resume'>> {
+    const { groupId, after } = request
+    const reply = await this.#inGroup(groupId, (group) => group.resume(participant, request))
+    if (reply.ok || reply.code !== 'group-continued') return reply
+    // Who has missed the end of a group needs it to enter the next by its Welcome.
+    const { store, clock } = this.#environment
+    const key = { meetingId: this.#meetingId, groupId }
+    const page = await store.readPastEntries(key, after, maxEntriesPerPage, clock.now())
+    const isWhole =
+      page !== undefined && after >= page.trimmed && after + page.entries.length === page.head
+    return isWhole ? { ...reply, missed: packEntries(page.entries) } : reply
   }
 
   attach(participant: Participant, request: RequestOf<'attach'>): Promise<PackedReplyTo<'attach'>> {
@@ -195,16 +213,26 @@ export class Meeting implements MeetingHandlers {
     return this.#inGroup(request.groupId, (group) => group.remove(participant, request))
   }
 
-  offer(_: Participant, __: RequestOf<'offer'>): Promise<PackedReplyTo<'offer'>> {
-    return Promise.resolve(refuse('reinit-unknown', 'not yet'))
+  offer(participant: Participant, request: RequestOf<'offer'>): Promise<PackedReplyTo<'offer'>> {
+    return this.#inGroup(request.groupId, (group) => group.offer(participant, request))
   }
 
-  offers(_: Participant, __: RequestOf<'offers'>): Promise<PackedReplyTo<'offers'>> {
-    return Promise.resolve(refuse('reinit-unknown', 'not yet'))
+  offers(participant: Participant, request: RequestOf<'offers'>): Promise<PackedReplyTo<'offers'>> {
+    return this.#inGroup(request.groupId, (group) => group.offers(participant))
   }
 
-  continue(_: Participant, __: RequestOf<'continue'>): Promise<PackedReplyTo<'continue'>> {
-    return Promise.resolve(refuse('reinit-unknown', 'not yet'))
+  async continue(
+    participant: Participant,
+    request: RequestOf<'continue'>,
+  ): Promise<PackedReplyTo<'continue'>> {
+    const { store } = this.#environment
+    const reply = await this.#inGroup(request.groupId, (group) =>
+      this.#continue(group, participant, request),
+    )
+    if (reply.ok || reply.group === undefined) return reply
+    const { groupId } = reply.group
+    const won = await store.isFoundedBy({ meetingId: this.#meetingId, groupId }, request.groupInfo)
+    return won ? { ok: true, durable: store.durable } : reply
   }
 
   giveBack(_: Participant, request: RequestOf<'giveBack'>): Promise<PackedReplyTo<'giveBack'>> {
@@ -236,6 +264,53 @@ export class Meeting implements MeetingHandlers {
     observer.meetingEnded({ meetingId: this.#meetingId, groupId, epoch }, reason)
   }
 
+  /** A member founds the group that continues this one. */
+  async #continue(
+    group: OpenGroup,
+    participant: Participant,
+    request: RequestOf<'continue'>,
+  ): Promise<PackedReplyTo<'continue'>> {
+    const { store, audience, logger, observer } = this.#environment
+    const verified = await group.continuation(participant, request, this.#groupLogOptions)
+    if (!verified.ok) return verified
+    const { step, followed } = verified
+    const outcome = await store.continueGroup(group.log.key, step)
+    switch (outcome.outcome) {
+      case 'epoch-mismatch':
+        await group.log.catchUp()
+        return refuse('epoch-mismatch', `the group is in epoch ${group.log.followed.epoch}`)
+      case 'group-unknown':
+        return ended()
+      case 'continued': {
+        const meetingId = this.#meetingId
+        const { groupId: next } = step
+        const log = GroupLog.following(
+          { meetingId, groupId: next },
+          this.#groupLogOptions,
+          followed,
+        )
+        const { waitingRoom } = this.#open(log)
+        const { groupId } = group
+        const { epoch } = followed
+        audience.continued(meetingId, { groupId, next })
+        waitingRoom.welcomeAll(outcome.attached, step)
+        logger.info({ meeting: meetingId, epoch, members: step.leaves.length }, 'continued')
+        observer.meetingContinued({ meetingId, groupId: next, epoch }, groupId)
+        return { ok: true, durable: store.durable }
+      }
+    }
+  }
+
+  /** Follows the group that goes on where another instance has taken in that it does. */
+  async #goOn(group: OpenGroup, next: Bytes): Promise<void> {
+    const meetingId = this.#meetingId
+    const log = await GroupLog.load({ meetingId, groupId: next }, this.#groupLogOptions)
+    if (log === undefined) return this.#gone(group)
+    this.#open(log)
+    const notice = { groupId: group.groupId, next }
+    this.#environment.audience.continued(meetingId, notice, { here: true })
+  }
+
   /** Another instance has ended the group: the connections here have to enter again. */
   #gone(group: OpenGroup): void {
     this.#drop(group)
@@ -259,12 +334,28 @@ export class Meeting implements MeetingHandlers {
     return log === undefined ? undefined : this.#open(log)
   }
 
+  /** The meeting's group as the store has it. */
+  async newest(): Promise<OpenGroup | undefined> {
+    const group = await this.current()
+    const { store } = this.#environment
+    if (group === undefined || !store.shared) return group
+    const next = await store.continuationOf(group.log.key)
+    if (next !== undefined) {
+      await this.#goOn(group, next.groupId)
+      return await this.current()
+    }
+    await group.log.catchUp()
+    return group
+  }
+
   #open(log: GroupLog): OpenGroup {
     this.#group?.stop()
     const group: OpenGroup = new OpenGroup(log, this.#environment, {
       later: (task) => this.#later(() => group, task),
       end: (reason) => this.end(reason),
-      gone: () => this.#gone(group),
+      gone: async () => {
+        await this.#leaveIfOver(group)
+      },
     })
     this.#group = group
     const { epoch } = log.followed
@@ -302,19 +393,32 @@ export class Meeting implements MeetingHandlers {
       const reply = await handle(group)
       // What a client sent may also name another group itself, which ends nothing.
       const unknown = !reply.ok && reply.code === 'group-unknown'
-      if (unknown && (await this.#isOver(group))) this.#gone(group)
-      return reply
+      if (!unknown || !(await this.#leaveIfOver(group))) return reply
+      return (await this.#continued(groupId)) ?? reply
     }
     // Another instance may have ended this group, and another one may have begun.
-    if (this.#environment.store.shared && (await this.#isOver(group))) {
-      this.#gone(group)
+    if (this.#environment.store.shared && (await this.#leaveIfOver(group))) {
       return this.#inGroup(groupId, handle)
     }
-    return refuse('group-unknown', 'this is not the group of the meeting')
+    const unknown = refuse('group-unknown', 'this is not the group of the meeting')
+    return (await this.#continued(groupId)) ?? unknown
   }
 
-  async #isOver({ groupId }: OpenGroup): Promise<boolean> {
-    const current = await this.#environment.store.currentGroup(this.#meetingId)
-    return current === null || !equalBytes(current.groupId, groupId)
+  /** What is to be said of a group that the meeting's continues. */
+  async #continued(groupId: Bytes): Promise<PackedRefusal | undefined> {
+    const { store } = this.#environment
+    const group = await store.continuationOf({ meetingId: this.#meetingId, groupId })
+    return group && refuse('group-continued', 'the meeting goes on in another group', { group })
+  }
+
+  /** Whether the meeting has another group than this one, or none, by another instance's doing. */
+  async #leaveIfOver(group: OpenGroup): Promise<boolean> {
+    const { store } = this.#environment
+    const current = await store.currentGroup(this.#meetingId)
+    if (current !== null && equalBytes(current.groupId, group.groupId)) return false
+    const next = current && (await store.continuationOf(group.log.key))
+    if (next) await this.#goOn(group, next.groupId)
+    else this.#gone(group)
+    return true
   }
 }

@@ -21,10 +21,8 @@ export function administer(meetings: Meetings, store: Store): Administration {
   /** Does something in the meeting's group, up to date; undefined where it has none. */
   const inGroup = <T>(meetingId: string, task: (group: OpenGroup) => Promise<T | undefined>) =>
     meetings.visit(meetingId, async (meeting) => {
-      const group = await meeting.current()
-      if (group === undefined) return undefined
-      if (store.shared) await group.log.catchUp()
-      return await task(group)
+      const group = await meeting.newest()
+      return group && (await task(group))
     })
   return {
     listMeetings: (cursor, limit) => store.listMeetings(cursor, limit),
@@ -37,7 +35,7 @@ export function administer(meetings: Meetings, store: Store): Administration {
       }),
     end: (meetingId) =>
       meetings.visit(meetingId, async (meeting) => {
-        if ((await meeting.current()) === undefined) return false
+        if ((await meeting.newest()) === undefined) return false
         await meeting.end('ended')
         return true
       }),

@@ -11,7 +11,7 @@ import {
   type RequestOf,
   unpackEntries,
 } from '@conclave/core/delivery'
-import type { LeafIndex } from '@conclave/core/wire'
+import { type LeafIndex, ProposalType } from '@conclave/core/wire'
 import {
   checkIntervalMs,
   externalCommitWaitMs,
@@ -21,13 +21,16 @@ import {
 } from '../limits.ts'
 import { Attendance, type GroupHost } from './attendance.ts'
 import type { Participant } from './audience.ts'
+import type { VerifiedContinuation } from './continuation.ts'
 import { takeReport } from './entryReports.ts'
 import type { FreshCommit } from './freshCommit.ts'
 import type { GroupLog } from './groupLog.ts'
+import type { GroupLogOptions } from './groupLogOptions.ts'
 import { takeLateGoodbye } from './lateGoodbye.ts'
 import type { MeetingEnvironment } from './meetingEnvironment.ts'
 import { describeMembers } from './members.ts'
-import { refuse } from './orderingError.ts'
+import { OfferBook } from './offerBook.ts'
+import { type PackedRefusal, refuse } from './orderingError.ts'
 import { PacedTask } from './pacedTask.ts'
 import { checkPassing } from './passMessage.ts'
 import { removePerson } from './personRemoval.ts'
@@ -46,6 +49,7 @@ export class OpenGroup {
   readonly log: GroupLog
   readonly attendance: Attendance
   readonly waitingRoom: WaitingRoom
+  readonly offerBook: OfferBook
   readonly #meetingId: string
   readonly #environment: MeetingEnvironment
   readonly #host: GroupHost
@@ -71,6 +75,7 @@ export class OpenGroup {
     this.waitingRoom = new WaitingRoom(log, environment, host, (participant, leaf) =>
       this.attendance.neverCame(participant, leaf),
     )
+    this.offerBook = new OfferBook(log, environment, host, this.attendance)
     this.#check = new PacedTask(environment.clock, checkIntervalMs, () =>
       host.later(() => this.attendance.check()),
     )
@@ -154,6 +159,7 @@ export class OpenGroup {
       logger.debug({ ...this.#at(), seq }, 'proposal')
       this.#publish(fresh.entry)
       observer.proposed(this.#observed(), { seq, ms: clock.now() - began })
+      if (fresh.proposes === ProposalType.reInit) this.offerBook.changed()
       if (fresh.removes !== undefined) this.#host.later(() => this.attendance.removeDue())
     }
     return { ok: true, seq, durable: store.durable }
@@ -187,6 +193,28 @@ export class OpenGroup {
       this.#environment.audience.message(this.#meetingId, notice, participant.id)
     }
     return passed
+  }
+
+  async offer(
+    participant: Participant,
+    request: RequestOf<'offer'>,
+  ): Promise<PackedReplyTo<'offer'>> {
+    await this.#hasLearned()
+    return await this.offerBook.offer(participant, request)
+  }
+
+  async offers(participant: Participant): Promise<PackedReplyTo<'offers'>> {
+    await this.#hasLearned()
+    return await this.offerBook.offers(participant)
+  }
+
+  async continuation(
+    participant: Participant,
+    request: RequestOf<'continue'>,
+    options: GroupLogOptions,
+  ): Promise<({ readonly ok: true } & VerifiedContinuation) | PackedRefusal> {
+    await this.#hasLearned()
+    return await this.offerBook.continuation(participant, request, options)
   }
 
   remove(participant: Participant, request: RequestOf<'remove'>): Promise<PackedReplyTo<'remove'>> {
@@ -267,6 +295,7 @@ export class OpenGroup {
     this.#check.stop()
     this.attendance.stop()
     this.waitingRoom.stop()
+    this.offerBook.stop()
     this.#cancelRefresh?.()
     this.#wakeEpochWaiters()
   }
@@ -312,7 +341,8 @@ export class OpenGroup {
   async #refresh(): Promise<void> {
     const { store } = this.#environment
     const current = await store.currentGroup(this.#meetingId)
-    if (current === null || !equalBytes(current.groupId, this.groupId)) return this.#host.gone()
+    if (current === null || !equalBytes(current.groupId, this.groupId))
+      return await this.#host.gone()
     await this.#forgetWhoLeft()
     await this.attendance.renewLease()
     await this.attendance.checkRegularly()

@@ -24,6 +24,20 @@ export type OrderingErrorCode =
   | 'entries-not-in-sequence'
   /** What is given back comes with a GroupInfo of the epoch after it. */
   | 'group-info-of-another-epoch'
+  /** An offer is for the suite that the ReInit names, */
+  | 'offer-of-another-suite'
+  /** of the same person and device as the leaf, */
+  | 'offer-of-another-device'
+  /** with keys of its own, that nobody else and no group before has, */
+  | 'offer-reuses-key'
+  /** and good until the next group will have been founded. */
+  | 'offer-expires-too-soon'
+  /** Once a ReInit has been committed, offers stay. */
+  | 'offer-final'
+  /** Not the group that the ReInit names, in its epoch 1, signed by its founder at leaf 0. */
+  | 'continuation-differs'
+  /** Everyone enters the next group as offered, and nobody else does. */
+  | 'continuation-members-differ'
 
 export class OrderingError extends ConclaveError<OrderingErrorCode> {
   override readonly name = 'OrderingError'
@@ -34,7 +48,7 @@ export type PackedRefusal = Packed<Refusal>
 export function refuse(
   code: RefusalCode,
   message: string,
-  extra: Pick<PackedRefusal, 'detail' | 'group' | 'missed'> = {},
+  extra: Pick<PackedRefusal, 'detail' | 'group' | 'leaves' | 'missed'> = {},
 ): PackedRefusal {
   return { ok: false, code, message, ...extra }
 }

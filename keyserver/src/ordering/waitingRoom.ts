@@ -1,7 +1,7 @@
 import { type Bytes, equalBytes, toHex } from '@conclave/core/codec'
 import { type PackedReplyTo, packJoiners, type RequestOf } from '@conclave/core/delivery'
 import { waitingMs } from '../limits.ts'
-import type { WaitingEntry, WelcomePart } from '../store/store.ts'
+import type { Attachment, GroupContinuation, WaitingEntry, WelcomePart } from '../store/store.ts'
 import { type GroupHost, listNoticeIntervalMs } from './attendance.ts'
 import type { Participant } from './audience.ts'
 import type { GroupLog } from './groupLog.ts'
@@ -94,6 +94,19 @@ export class WaitingRoom {
     if (owners.length > 0) this.#notice.requestAtOnce()
   }
 
+  /** Those who speak for a leaf of the group before are welcomed to the one that continues it. */
+  welcomeAll(
+    attached: readonly Pick<Attachment, 'connection' | 'leaf'>[],
+    { leaves, parts }: Pick<GroupContinuation, 'leaves' | 'parts'>,
+  ): void {
+    const places = new Map(leaves.map(({ before, after }) => [before, after]))
+    const byLeaf = new Map(parts.map((part) => [part.leafIndex, part]))
+    for (const { connection, leaf } of attached) {
+      const part = byLeaf.get(places.get(leaf) ?? Number.NaN)
+      if (part !== undefined) this.#welcome(connection, part, 0)
+    }
+  }
+
   /** Welcomes those who wait here and whom another instance's commit has added. */
   async lookForWelcomes(): Promise<void> {
     if (this.#refs.size === 0) return
@@ -177,7 +190,7 @@ export class WaitingRoom {
     this.#cancelExpiry = clock.setTimer(earliest - clock.now(), () => this.#notice.request())
   }
 
-  /** Of a connection here. */
+  /** A connection that is here is as absent as others when it goes. */
   #welcome(id: string, part: WelcomePart, seq: number): void {
     this.#welcomed.set(id, part.ref)
     this.#sendWelcome(id, part, seq)

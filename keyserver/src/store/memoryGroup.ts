@@ -5,8 +5,12 @@ import type {
   AppendOutcome,
   Attachment,
   CommitAppend,
+  GroupContinuation,
   GroupFounding,
   LogRecord,
+  Offer,
+  OfferOutcome,
+  OffersWanted,
   PresenceView,
   ProposalAppend,
   ReturnedAppend,
@@ -31,6 +35,14 @@ interface StoredWelcome {
   readonly expiresAt: number
 }
 
+/** What is left of the group that this one continues. */
+interface PastLog extends Pick<MemoryGroup, 'groupId' | 'log' | 'head' | 'trimmed'> {
+  readonly until: number
+}
+
+/** Groups before a meeting's that are known to be continued by it. */
+const rememberedPast = 16
+
 /** One group of the in-memory store. Every method is a step of `Store`, without the key. */
 export class MemoryGroup {
   readonly groupId: Bytes
@@ -38,6 +50,7 @@ export class MemoryGroup {
   readonly #foundedBy: Bytes
   readonly #expiresAt: number
   readonly #retainedBytes: number
+  #firstEpoch = 0
   #epoch = 0
   #logBytes = 0
   /** The entry with sequence number n is at n - trimmed - 1. */
@@ -61,6 +74,10 @@ export class MemoryGroup {
   /** When each leaf was added or has sent a path last. */
   readonly #paths = new Map<number, number>()
   readonly #statuses = new Map<number, StoredStatus>()
+  readonly #offers = new Map<number, Offer>()
+  /** Ids of the groups that this one continues, the newest first: hexadecimal. */
+  #pastIds: readonly string[] = []
+  #past: PastLog | undefined
 
   constructor({ key, snapshot, now, dueAt, expiresAt }: GroupFounding, retainedBytes: number) {
     this.groupId = key.groupId
@@ -72,6 +89,43 @@ export class MemoryGroup {
     this.#paths.set(0, now)
   }
 
+  /** The group that takes the place of `before`. */
+  static continuing(
+    before: MemoryGroup,
+    meetingId: string,
+    { groupId, firstEpoch, snapshot, leaves, ...next }: GroupContinuation,
+  ): MemoryGroup {
+    const { now, dueAt, joinedBy, pastUntil } = next
+    const key = { meetingId, groupId }
+    const expiresAt = before.#expiresAt
+    const group = new MemoryGroup({ key, snapshot, now, dueAt, expiresAt }, before.#retainedBytes)
+    group.#firstEpoch = firstEpoch
+    group.#epoch = firstEpoch
+    group.#pastIds = [toHex(before.groupId), ...before.#pastIds].slice(0, rememberedPast)
+    const { log, head, trimmed } = before
+    group.#past = { groupId: before.groupId, log, head, trimmed, until: pastUntil }
+    const present = new Set(before.attachments.map(({ leaf }) => leaf))
+    for (const leaf of leaves) {
+      group.#due.set(leaf.after, present.has(leaf.before) ? joinedBy : dueAt)
+      group.#paths.set(leaf.after, now)
+      if (!before.#leaving.has(leaf.before)) continue
+      const asked = before.#leaving.get(leaf.before) !== undefined
+      group.#leaving.set(leaf.after, asked ? next.envelope : undefined)
+    }
+    for (const part of next.parts) {
+      const ref = toHex(part.ref)
+      group.#usedRefs.set(ref, next.refUntil)
+      group.#welcomes.set(ref, { part, seq: 0, expiresAt: next.welcomeUntil })
+    }
+    const { ratchetTree } = snapshot
+    const tree = { seq: 0, ratchetTree, keepUntil: next.treeUntil }
+    group.#trees.set(toHex(snapshot.treeHash), tree)
+    return group
+  }
+
+  get attachments(): readonly Attachment[] {
+    return [...this.#attached.values()]
+  }
   get head(): number {
     return this.#trimmed + this.log.length
   }
@@ -86,8 +140,54 @@ export class MemoryGroup {
     return { groupId: this.groupId, epoch: this.#epoch, head: this.head }
   }
 
-  isFoundedBy({ key, snapshot }: GroupFounding): boolean {
-    return equalBytes(this.groupId, key.groupId) && equalBytes(this.#foundedBy, snapshot.groupInfo)
+  isFoundedBy(groupId: Bytes, groupInfo: Bytes): boolean {
+    return equalBytes(this.groupId, groupId) && equalBytes(this.#foundedBy, groupInfo)
+  }
+
+  endsWith({ epoch, head }: Pick<GroupContinuation, 'epoch' | 'head'>): boolean {
+    return this.#epoch === epoch && this.head === head
+  }
+
+  continues(groupId: Bytes): boolean {
+    return this.#pastIds.includes(toHex(groupId))
+  }
+
+  past(groupId: Bytes, now: number): PastLog | undefined {
+    if (this.#past !== undefined && this.#past.until <= now) this.#past = undefined
+    return this.#past && equalBytes(this.#past.groupId, groupId) ? this.#past : undefined
+  }
+
+  putOffer(
+    epoch: number,
+    offer: Offer,
+    { wanted, final }: { readonly wanted: OffersWanted; readonly final: boolean },
+  ): OfferOutcome {
+    if (this.#epoch !== epoch) return this.#mismatch()
+    const before = this.#offers.get(offer.leaf)
+    if (final && before !== undefined && isWanted(before, wanted)) {
+      const same = equalBytes(before.keyPackage, offer.keyPackage)
+      if (!same) return { outcome: 'offered-before' }
+    }
+    for (const { leaf, keys } of this.#offers.values()) {
+      if (leaf === offer.leaf) continue
+      if (keys.some((key) => offer.keys.some((own) => equalBytes(own, key)))) {
+        return { outcome: 'key-taken' }
+      }
+    }
+    this.#offers.set(offer.leaf, offer)
+    return { outcome: 'offered', missing: this.missingOffers(wanted) }
+  }
+
+  missingOffers(wanted: OffersWanted): readonly number[] {
+    return wanted.leaves.filter((leaf) => {
+      const offer = this.#offers.get(leaf)
+      return offer === undefined || !isWanted(offer, wanted)
+    })
+  }
+
+  readOffers(leaves: readonly number[]): readonly Bytes[] | undefined {
+    const found = leaves.flatMap((leaf) => this.#offers.get(leaf)?.keyPackage ?? [])
+    return found.length === leaves.length ? found : undefined
   }
 
   appendProposal({ epoch, message, now, leaving }: ProposalAppend): AppendOutcome {
@@ -98,6 +198,11 @@ export class MemoryGroup {
 
   appendCommit(commit: CommitAppend): AppendCommitOutcome {
     if (this.#epoch !== commit.epoch || this.head < commit.after) return this.#mismatch()
+    if (commit.offers !== null) {
+      if (this.head !== commit.after) return this.#mismatch()
+      const leaves = this.missingOffers(commit.offers)
+      if (leaves.length > 0) return { outcome: 'offers-missing', leaves }
+    }
     this.#forgetExpired(commit.now)
     if (commit.parts.some(({ ref }) => this.#usedRefs.has(toHex(ref)))) {
       return { outcome: 'ref-used' }
@@ -166,7 +271,7 @@ export class MemoryGroup {
   }
 
   groupInfo(): { readonly groupInfo: Bytes; readonly seq: number } | undefined {
-    const begun = this.#epoch === 0 ? 0 : this.#commits.get(this.#epoch - 1)
+    const begun = this.#epoch === this.#firstEpoch ? 0 : this.#commits.get(this.#epoch - 1)
     if (begun === undefined) return undefined
     if (begun === this.#snapshot.seq) return { groupInfo: this.#snapshot.groupInfo, seq: begun }
     const groupInfo = this.findCommit(this.#epoch - 1)?.upload?.groupInfo
@@ -308,6 +413,7 @@ export class MemoryGroup {
       this.#leaving.delete(leaf)
       this.#paths.delete(leaf)
       this.#committed.delete(leaf)
+      this.#offers.delete(leaf)
     }
     for (const [connection, { leaf }] of this.#attached) {
       if (leaves.has(leaf)) this.#attached.delete(connection)
@@ -352,6 +458,10 @@ export class MemoryGroup {
       if (keepUntil <= now && !needed.has(seq)) this.#trees.delete(hash)
     }
   }
+}
+
+function isWanted({ cipherSuite, until }: Offer, wanted: OffersWanted): boolean {
+  return cipherSuite === wanted.cipherSuite && until >= wanted.validUntil
 }
 
 function sizeOf({ message, upload }: Omit<LogRecord, 'seq'>): number {

@@ -49,7 +49,7 @@ export function memoryStore(options: { readonly retainedBytes?: number } = {}): 
       const { meetingId } = founding.key
       const existing = groups.get(meetingId)
       if (existing !== undefined) {
-        const same = existing.isFoundedBy(founding)
+        const same = existing.isFoundedBy(founding.key.groupId, founding.snapshot.groupInfo)
         return { outcome: 'exists', group: existing.summary, same }
       }
       groups.set(meetingId, new MemoryGroup(founding, retainedBytes))
@@ -148,6 +148,43 @@ export function memoryStore(options: { readonly retainedBytes?: number } = {}): 
       return find(key)?.addStatus(seq, status)
     },
 
+    async putOffer(key, epoch, offer, options) {
+      return find(key)?.putOffer(epoch, offer, options) ?? unknown
+    },
+
+    async missingOffers(key, wanted) {
+      return find(key)?.missingOffers(wanted)
+    },
+
+    async readOffers(key, leaves) {
+      return find(key)?.readOffers(leaves)
+    },
+
+    async continueGroup(key, next) {
+      const group = find(key)
+      if (group === undefined) return unknown
+      if (!group.endsWith(next)) return { outcome: 'epoch-mismatch', group: group.summary }
+      const attached = group.attachments.map(({ connection, leaf }) => ({ connection, leaf }))
+      groups.set(key.meetingId, MemoryGroup.continuing(group, key.meetingId, next))
+      return { outcome: 'continued', attached }
+    },
+
+    async continuationOf({ meetingId, groupId }) {
+      const group = groups.get(meetingId)
+      return group?.continues(groupId) ? group.summary : undefined
+    },
+
+    async isFoundedBy(key, groupInfo) {
+      return find(key)?.isFoundedBy(key.groupId, groupInfo) ?? false
+    },
+
+    async readPastEntries({ meetingId, groupId }, after, limit, now) {
+      const past = groups.get(meetingId)?.past(groupId, now)
+      if (past === undefined) return undefined
+      const { entries, ...ends } = pageOf(past, after, limit)
+      return { ...ends, entries: entries.map(({ seq, message }) => ({ seq, message })) }
+    },
+
     async close() {
       groups.clear()
     },
@@ -155,7 +192,7 @@ export function memoryStore(options: { readonly retainedBytes?: number } = {}): 
 }
 
 function pageOf(
-  { log, head, trimmed }: MemoryGroup,
+  { log, head, trimmed }: Pick<MemoryGroup, 'log' | 'head' | 'trimmed'>,
   after: number,
   limit: number,
 ): LogPage<LogRecord> {

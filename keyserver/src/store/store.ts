@@ -91,6 +91,8 @@ export interface CommitAppend {
   readonly joinedBy: number
   /** Leaves that the commit removes: no Welcome waits for them, no connection speaks for them. */
   readonly removed: readonly number[]
+  /** For a commit that reinitialises the group: what has to be there by then, and stays. */
+  readonly offers: OffersWanted | null
   /** Public state after the commit; always with a Welcome, whose joiners need the tree. */
   readonly snapshot: Omit<Snapshot, 'seq' | 'groupInfo'> | null
   readonly now: number
@@ -119,6 +121,68 @@ export type AppendCommitOutcome =
   | { readonly outcome: 'ref-used' }
   /** The leaf has committed too often lately. */
   | { readonly outcome: 'too-often' }
+  /** The group would be reinitialised without them. */
+  | { readonly outcome: 'offers-missing'; readonly leaves: readonly number[] }
+  | AppendFailure
+
+/** The KeyPackage that a leaf's member enters the group with that continues this one. */
+export interface Offer {
+  readonly leaf: number
+  readonly keyPackage: Bytes
+  readonly cipherSuite: number
+  /** When it expires. */
+  readonly until: number
+  /** Public keys that no two leaves of a group may have. */
+  readonly keys: readonly Bytes[]
+}
+
+/** What a group is continued with: offers of these leaves, of one suite, good until then at least. */
+export interface OffersWanted {
+  readonly leaves: readonly number[]
+  readonly cipherSuite: number
+  readonly validUntil: number
+}
+
+export type OfferOutcome =
+  /** `missing`: leaves without an offer that is wanted. */
+  | { readonly outcome: 'offered'; readonly missing: readonly number[] }
+  /** Another leaf has offered one of the keys. */
+  | { readonly outcome: 'key-taken' }
+  /** The leaf has another offer, and it counts. */
+  | { readonly outcome: 'offered-before' }
+  | AppendFailure
+
+/** The group that goes on where another has been reinitialised, with all that comes with its Welcome. */
+export interface GroupContinuation {
+  /** The epoch and the log's end of the group that is continued. */
+  readonly epoch: number
+  readonly head: number
+  readonly groupId: Bytes
+  /** The epoch that the next group begins with. */
+  readonly firstEpoch: number
+  readonly snapshot: Snapshot
+  /** Where each member was, and where it is in the next group. */
+  readonly leaves: readonly { readonly before: number; readonly after: number }[]
+  readonly parts: readonly WelcomePart[]
+  /** What is to be said of a removal that was asked for before (RemovalEnvelope). */
+  readonly envelope: Bytes
+  readonly now: number
+  /** Until when members may be without a connection, and those who were there. */
+  readonly dueAt: number
+  readonly joinedBy: number
+  readonly treeUntil: number
+  readonly welcomeUntil: number
+  readonly refUntil: number
+  /** Until when the log that has ended is kept. */
+  readonly pastUntil: number
+}
+
+export type ContinueOutcome =
+  /** `attached`: who was there, with the leaves of before. */
+  | {
+      readonly outcome: 'continued'
+      readonly attached: readonly Pick<Attachment, 'connection' | 'leaf'>[]
+    }
   | AppendFailure
 
 /** The entry undoes the commit at the log's end, and the group is back in the epoch before. */
@@ -242,7 +306,8 @@ export interface Store {
   /**
    * Compare-and-append on (group, epoch), where the log reaches `after`; advances the epoch. In the
    * same step stores GroupInfo, Welcome and tree, consumes the KeyPackageRefs and takes them off the
-   * waiting list, and forgets the statuses of the entry before.
+   * waiting list, and forgets the statuses of the entry before. One that reinitialises the group
+   * is compared with the log's end.
    */
   appendCommit(key: GroupKey, commit: CommitAppend): Promise<AppendCommitOutcome>
   /**
@@ -328,6 +393,38 @@ export interface Store {
     seq: number,
     status: StoredStatus,
   ): Promise<readonly StoredStatus[] | undefined>
+
+  /**
+   * Compare-and-set on (group, epoch): takes the place of the leaf's offer before; what the leaf has
+   * offered is gone with its member.
+   * @param options `final`: only where the leaf has none that is wanted
+   */
+  putOffer(
+    key: GroupKey,
+    epoch: number,
+    offer: Offer,
+    options: { readonly wanted: OffersWanted; readonly final: boolean },
+  ): Promise<OfferOutcome>
+  /** Leaves without an offer that is wanted. */
+  missingOffers(key: GroupKey, wanted: OffersWanted): Promise<readonly number[] | undefined>
+  /** The KeyPackages of these leaves, in their order; undefined where one of them has none. */
+  readOffers(key: GroupKey, leaves: readonly number[]): Promise<readonly Bytes[] | undefined>
+  /**
+   * Compare-and-set on (group, epoch, log's end): the meeting's group is another one, which lasts as
+   * long as this one would have; nobody speaks for a leaf of it yet, and who was going is going.
+   */
+  continueGroup(key: GroupKey, next: GroupContinuation): Promise<ContinueOutcome>
+  /** The meeting's group, where it continues this one, be it through others. */
+  continuationOf(key: GroupKey): Promise<GroupSummary | undefined>
+  /** Whether the group is the meeting's and began with this GroupInfo. */
+  isFoundedBy(key: GroupKey, groupInfo: Bytes): Promise<boolean>
+  /** As `readEntries`, of the group that the meeting's continues, while its log is kept. */
+  readPastEntries(
+    key: GroupKey,
+    after: number,
+    limit: number,
+    now: number,
+  ): Promise<LogPage<LogEntry> | undefined>
 
   close(): Promise<void>
 }

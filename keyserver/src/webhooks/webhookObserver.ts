@@ -9,7 +9,7 @@ import {
   silentObserver,
 } from '../observer.ts'
 
-type Told = Pick<WebhookEvent, 'type' | 'participant' | 'reason'>
+type Told = Pick<WebhookEvent, 'type' | 'participant' | 'reason' | 'continues'>
 
 /** Schedules a webhook for whatever the app's backend is told of. */
 export function webhookObserver(options: {
@@ -35,6 +35,9 @@ export function webhookObserver(options: {
     meetingStarted(group, founder) {
       tell(group, { type: 'meeting.started' })
       tell(group, { type: 'participant.joined', participant: participantOf(founder) })
+    },
+    meetingContinued(group, before) {
+      tell(group, { type: 'meeting.continued', continues: toHex(before) })
     },
     meetingEnded(group, reason) {
       tell(group, { type: 'meeting.ended', reason })

@@ -52,6 +52,7 @@ export function commit(epoch: number, changes: Partial<CommitAppend> = {}): Comm
     dueAt: start + minute,
     joinedBy: start + 2 * minute,
     removed: [],
+    offers: null,
     snapshot: null,
     now: start,
     treeUntil: start + minute,

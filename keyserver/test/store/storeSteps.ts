@@ -1,6 +1,6 @@
 import { type Bytes, utf8 } from '@conclave/core/codec'
 import fc from 'fast-check'
-import type { GroupKey, LogRecord, Store, VoidAppend } from '../../src/store/store.ts'
+import type { GroupKey, LogRecord, OffersWanted, Store, VoidAppend } from '../../src/store/store.ts'
 import { key, start } from './storeSamples.ts'
 
 /** What may be asked of a store; small numbers, so that steps meet each other. */
@@ -27,6 +27,8 @@ const committing = step('commit', {
   adds: fc.uniqueArray(fc.record({ ref, leaf }), { maxLength: 2, selector: (add) => add.ref }),
   removed: fc.uniqueArray(leaf, { maxLength: 2 }),
   tree: fc.option(tree),
+  /** Rarely: the group is reinitialised by it. */
+  freezes: stale,
 })
 const voiding = step('void', { stale })
 const givingBack = step('give back', {
@@ -37,6 +39,22 @@ const givingBack = step('give back', {
   added: fc.uniqueArray(leaf, { maxLength: 2 }),
   removed: fc.uniqueArray(leaf, { maxLength: 2 }),
   tree,
+})
+
+const offering = step('offer', {
+  stale,
+  leaf,
+  cipherSuite: fc.constantFrom(1, 3),
+  ms: fc.integer({ min: 1, max: 150 }),
+  keys: fc.uniqueArray(fc.nat({ max: 5 }), { minLength: 1, maxLength: 2 }),
+  final: fc.boolean(),
+})
+const continuing = step('continue', {
+  stale,
+  group: name,
+  tree,
+  leaves: fc.uniqueArray(leaf, { minLength: 1, maxLength: 3 }),
+  refs: fc.uniqueArray(ref, { maxLength: 2 }),
 })
 
 export const storeStep = fc.oneof(
@@ -55,6 +73,8 @@ export const storeStep = fc.oneof(
     weight: 2,
     arbitrary: step('status', { stale, leaf, status: fc.constantFrom('applied', 'failed') }),
   },
+  { weight: 4, arbitrary: offering },
+  { weight: 2, arbitrary: continuing },
   { weight: 4, arbitrary: step('pass', { ms: fc.integer({ min: 1, max: 150 }) }) },
   { weight: 2, arbitrary: step('look', {}) },
   { weight: 1, arbitrary: step('found', { group: name }) },
@@ -114,6 +134,7 @@ export class StoreWalk {
           dueAt,
           joinedBy: dueAt + 30,
           removed: step.removed,
+          offers: step.freezes ? wantedAt(now) : null,
           snapshot: hash === null ? null : { ...treeOf(hash), overdue: step.removed },
           now,
           treeUntil: now + 60,
@@ -171,6 +192,40 @@ export class StoreWalk {
         const seq = group.head + (step.stale ? -1 : 0)
         return byLeaf(await store.addStatus(at, seq, { leaf, status, signature: text('signed') }))
       }
+      case 'offer': {
+        const { leaf, cipherSuite, ms, final } = step
+        const keys = step.keys.map((each) => Uint8Array.of(each, 0xfd))
+        const offer = { leaf, cipherSuite, until: now + ms, keys, keyPackage: text('offer') }
+        return await store.putOffer(at, epoch, offer, { wanted: wantedAt(now), final })
+      }
+      case 'continue': {
+        const groupId = utf8(`group ${step.group}`)
+        const outcome = await store.continueGroup(at, {
+          epoch,
+          head: group.head,
+          groupId,
+          firstEpoch: 1,
+          snapshot: { ...treeOf(step.tree), seq: 0, groupInfo: text('founding'), overdue: [] },
+          leaves: step.leaves.map((before, after) => ({ before, after })),
+          parts: step.refs.map((each, i) => ({
+            ref: refOf(each),
+            leafIndex: i + 1,
+            welcome: text(`welcome of ${each}`),
+          })),
+          envelope: utf8('removed'),
+          now,
+          dueAt,
+          joinedBy: dueAt + 30,
+          treeUntil: now + 60,
+          welcomeUntil: now + 120,
+          refUntil: now + 300,
+          pastUntil: now + 100,
+        })
+        if (outcome.outcome !== 'continued') return outcome
+        this.#key = { ...key, groupId }
+        this.#undone = undefined
+        return { ...outcome, attached: outcome.attached.toSorted(byConnection) }
+      }
       case 'pass':
         this.#now += step.ms
         return undefined
@@ -206,6 +261,15 @@ export class StoreWalk {
       presence: await store.readPresence(at, { now, graceMs: 40, idleMs: 200 }),
       waiting: await store.listWaiting(at, now),
       welcomes: await Promise.all(refs.map((ref) => store.findWelcome(at, refOf(ref), now))),
+      offers: await store.readOffers(at, [0, 1, 2, 3, 4]),
+      offered: await Promise.all([0, 1, 2, 3, 4].map((each) => store.readOffers(at, [each]))),
+      missing: await store.missingOffers(at, wantedAt(now)),
+      past: await Promise.all(
+        ['a', 'b', 'c'].map(async (each) => {
+          const past = { ...key, groupId: utf8(`group ${each}`) }
+          return [await store.continuationOf(past), await store.readPastEntries(past, 1, 3, now)]
+        }),
+      ),
       trees: await Promise.all(
         [0, 1, 2, 3].map((tree) => store.readTree(at, treeOf(tree).treeHash, now)),
       ),
@@ -238,6 +302,14 @@ export class StoreWalk {
 
 function proposals(records: readonly LogRecord[]): number {
   return records.filter(({ kind }) => kind === 'proposal').length
+}
+
+function wantedAt(now: number): OffersWanted {
+  return { leaves: [0, 1], cipherSuite: 1, validUntil: now + 20 }
+}
+
+function byConnection(a: { readonly connection: string }, b: typeof a): number {
+  return a.connection < b.connection ? -1 : 1
 }
 
 function refOf(ref: number): Bytes {

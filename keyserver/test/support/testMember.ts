@@ -1,6 +1,11 @@
 import type { Clock, RandomBytes } from '@conclave/core'
-import { type Bytes, decode, encode, utf8 } from '@conclave/core/codec'
-import { type Signer, signWithLabel, webCrypto } from '@conclave/core/crypto/secret'
+import { type Bytes, decode, encode, equalBytes, utf8 } from '@conclave/core/codec'
+import {
+  type SecretSuite,
+  type Signer,
+  signWithLabel,
+  webCrypto,
+} from '@conclave/core/crypto/secret'
 import {
   CommitEnvelope,
   type EntryStatusName,
@@ -12,6 +17,7 @@ import {
   presenceTbs,
   type ReplyTo,
   readVoid,
+  type ServerNotices,
 } from '@conclave/core/delivery'
 import {
   anyMeeting,
@@ -42,19 +48,13 @@ import type { TestClient } from './testClient.ts'
 const systemRandom: RandomBytes = (length) =>
   globalThis.crypto.getRandomValues(new Uint8Array(length))
 const crypto = webCrypto(globalThis.crypto.subtle, systemRandom)
-const suite = crypto.secretSuite(1)
-if (suite === undefined) throw new Error('suite 1 is missing')
-const {
-  mls10: version,
-  welcome: welcomeFormat,
-  groupInfo: groupInfoFormat,
-  keyPackage: keyPackageFormat,
-} = {
-  mls10: 1,
-  welcome: 3,
-  groupInfo: 4,
-  keyPackage: 5,
-} as const
+const [version, welcomeFormat, groupInfoFormat, keyPackageFormat] = [1, 3, 4, 5] as const
+
+export function suiteOf(id: number): SecretSuite {
+  const found = crypto.secretSuite(id)
+  if (found === undefined) throw new Error(`suite ${id} is missing`)
+  return found
+}
 
 /** Where members meet. */
 export interface MeetingPlace {
@@ -86,7 +86,7 @@ export class TestMember {
   #group: Group | undefined
   #own: OwnLeaf | undefined
   #device: Promise<Signer> | undefined
-  readonly #environment: GroupEnvironment
+  readonly environment: GroupEnvironment
 
   private constructor(
     server: MeetingPlace,
@@ -101,7 +101,7 @@ export class TestMember {
     this.client = client
     this.entered = entered
     const policy = meetingPolicy({ meetingId, trust: { policy: 'open' } })
-    this.#environment = { crypto, policy, clock: server.clock }
+    this.environment = { crypto, policy, clock: server.clock }
   }
 
   /** Connects and enters. */
@@ -150,11 +150,11 @@ export class TestMember {
     const externalSender =
       changes.externalSender ?? decode(ExternalSender, this.entered.externalSender)
     const terms = { policy: 'open' } as const
-    this.#group = await Group.found(this.#environment, {
+    this.#group = await Group.found(this.environment, {
       cipherSuite: 1,
       groupId: changes.groupId ?? systemRandom(16),
       own: await this.#ownLeaf(),
-      lifetime: this.#lifetime(),
+      lifetime: this.lifetime(),
       extensions: foundingExtensions(this.meetingId, terms, externalSender),
     })
     return await this.foundingOf()
@@ -214,7 +214,9 @@ export class TestMember {
   async receiveUpTo(seq: number): Promise<void> {
     const { notices, patienceMs } = this.client
     const caughtUp = async () => {
-      const next = notices.entry.find(({ entry }) => entry.seq === this.seen + 1)
+      const isNext = ({ groupId, entry }: ServerNotices['entry']) =>
+        entry.seq === this.seen + 1 && equalBytes(groupId, this.groupId)
+      const next = notices.entry.find(isNext)
       if (next !== undefined && this.seen < seq) await this.receive([next.entry])
       return this.seen >= seq
     }
@@ -222,10 +224,9 @@ export class TestMember {
   }
 
   async keyPackage(
-    lifetime = this.#lifetime(),
+    lifetime = this.lifetime(),
   ): Promise<{ bundle: KeyPackageBundle; encoded: Bytes }> {
-    if (suite === undefined) throw new Error('suite 1 is missing')
-    const bundle = await createKeyPackage(suite, await this.#ownLeaf(), lifetime)
+    const bundle = await createKeyPackage(suiteOf(1), await this.#ownLeaf(), lifetime)
     return { bundle, encoded: this.keyPackageOf(bundle) }
   }
 
@@ -233,11 +234,10 @@ export class TestMember {
   async publishable(
     options: { readonly lastResort?: boolean } = {},
   ): Promise<{ bundle: KeyPackageBundle; encoded: Bytes }> {
-    if (suite === undefined) throw new Error('suite 1 is missing')
-    const { notBefore } = this.#lifetime()
+    const { notBefore } = this.lifetime()
     const lifetime = { notBefore, notAfter: notBefore + 86_400n }
     const own = await this.#ownLeaf(anyMeeting)
-    const bundle = await createKeyPackage(suite, own, lifetime, options)
+    const bundle = await createKeyPackage(suiteOf(1), own, lifetime, options)
     return { bundle, encoded: this.keyPackageOf(bundle) }
   }
 
@@ -266,18 +266,20 @@ export class TestMember {
   async join(
     bundle: KeyPackageBundle,
     mail?: { readonly welcome: Bytes; readonly seq: number },
+    continues?: Group,
   ): Promise<void> {
     const { welcome, seq } = mail ?? (await this.client.notice('welcome'))
     const message = decode(MlsMessage, welcome)
     if (message.wireFormat !== welcomeFormat) throw new Error('not a Welcome')
-    this.#group = await Group.join(this.#environment, {
+    const joining = {
       welcome: message.welcome,
       bundle,
-      ratchetTree: async ({ groupContext: { groupId, treeHash } }) => {
+      ratchetTree: async ({ groupContext: { groupId, treeHash } }: GroupInfo) => {
         const { ratchetTree } = await this.client.ask('tree', { groupId, treeHash })
         return decode(RatchetTree, ratchetTree)
       },
-    })
+    }
+    this.#group = await Group.join(this.environment, joining, continues)
     this.seen = seq
   }
 
@@ -324,6 +326,12 @@ export class TestMember {
     return seq
   }
 
+  /** In a group that this member has founded. */
+  goOn(group: Group): void {
+    this.#group = group
+    this.seen = 0
+  }
+
   confirm(pending: PendingCommit, seq: number): void {
     this.#group = this.group.confirm(pending)
     this.seen = seq
@@ -351,7 +359,7 @@ export class TestMember {
     const { ratchetTree } = await this.client.ask('tree', { groupId, treeHash })
     const { entries, head } = await this.client.ask('resume', { groupId, after: begun.seq })
     const own = this.#own
-    const pending = await Group.joinExternally(this.#environment, {
+    const pending = await Group.joinExternally(this.environment, {
       groupInfo,
       ratchetTree: decode(RatchetTree, ratchetTree),
       own: this.#group === undefined || own === undefined ? await this.#ownLeaf() : own,
@@ -371,7 +379,7 @@ export class TestMember {
     readonly upload: Upload
   }): Promise<{ pending: PendingCommit; upload: Upload }> {
     const after = before.upload.after + 1
-    const pending = await Group.joinExternally(this.#environment, {
+    const pending = await Group.joinExternally(this.environment, {
       groupInfo: groupInfoOf(before.upload.groupInfo),
       ratchetTree: Group.enter(before.pending).ratchetTree,
       own: await this.#ownLeaf(),
@@ -407,27 +415,34 @@ export class TestMember {
     return seq
   }
 
+  /** Its own leaf in a group of another suite. */
+  leafIn(cipherSuite: number): Promise<OwnLeaf> {
+    return this.#makeLeaf(suiteOf(cipherSuite), this.meetingId)
+  }
+
   async #ownLeaf(certifiedFor = this.meetingId): Promise<OwnLeaf> {
-    if (suite === undefined) throw new Error('suite 1 is missing')
-    const [signer, device] = await Promise.all([suite.generateSigner(), this.#deviceSigner()])
-    this.#own = {
+    this.#own = await this.#makeLeaf(suiteOf(1), certifiedFor)
+    return this.#own
+  }
+
+  async #makeLeaf(of: SecretSuite, certifiedFor: string): Promise<OwnLeaf> {
+    const [signer, device] = await Promise.all([of.generateSigner(), this.#deviceSigner()])
+    return {
       signer,
       credential: { credentialType: 1, identity: utf8(this.identity) } as const,
       capabilities: {
         versions: [1],
-        cipherSuites: [1],
+        cipherSuites: [1, 2, 3],
         extensions: [...conclaveCapabilities.extensionTypes],
         proposals: [...conclaveCapabilities.proposalTypes],
         credentials: [1],
       },
       extensions: [await this.#memberExtension(signer, device, certifiedFor)],
     }
-    return this.#own
   }
 
   #deviceSigner(): Promise<Signer> {
-    if (suite === undefined) throw new Error('suite 1 is missing')
-    this.#device ??= suite.generateSigner()
+    this.#device ??= suiteOf(1).generateSigner()
     return this.#device
   }
 
@@ -440,7 +455,7 @@ export class TestMember {
     })
   }
 
-  #lifetime() {
+  lifetime() {
     const now = BigInt(Math.floor(this.server.clock.now() / 1000))
     return { notBefore: now - 60n, notAfter: now + 300n }
   }

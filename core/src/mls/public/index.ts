@@ -18,6 +18,7 @@ export type {
   SourcedProposal,
   UpdateEntry,
 } from './proposalList.ts'
+export { checkWelcome } from './publicCommit.ts'
 export { type AcceptedCommit, PublicGroup, type UnverifiedGroup } from './publicGroup.ts'
 export { PublicGroupState } from './publicGroupState.ts'
 export { readGroupInfo, readKeyPackage, readWelcome } from './readMessage.ts'

@@ -226,7 +226,7 @@ export async function checkGroupInfo(
 export function checkWelcome(
   crypto: PublicSuite,
   welcome: Welcome | undefined,
-  added: readonly AddedMember[],
+  added: readonly Pick<AddedMember, 'keyPackage'>[],
 ): void {
   if (welcome !== undefined && welcome.cipherSuite !== crypto.suite.id) {
     throw new MlsError('welcome-suite-mismatch', 'the Welcome is of another cipher suite')

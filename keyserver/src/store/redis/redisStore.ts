@@ -6,14 +6,18 @@ import { meetingIndex } from './meetingIndex.ts'
 import type { RedisArgument, RedisConnection } from './redisConnection.ts'
 import { bytesOf, corrupted, listOf, numberOf, textOf } from './replies.ts'
 import {
+  appendFailure,
   appendOutcome,
   asLeafList,
+  attachedOf,
+  entriesOf,
   leavesOf,
   recordOf,
   requestsOf,
   snapshotOf,
   statusesOf,
   waitingOf,
+  wantedArguments,
   welcomeOf,
 } from './storedValues.ts'
 import { storeScripts as scripts } from './storeScripts.ts'
@@ -21,6 +25,8 @@ import { storeScripts as scripts } from './storeScripts.ts'
 const defaultRetainedBytes = 16 << 20
 /** How long a group's keys outlive its meeting. */
 const keptAfterMs = 3_600_000
+/** What goes before its group by the server's clock has been gone by the callers' for so long. */
+const clockSlackMs = 60_000
 
 /**
  * Keeps everything in Redis, so that several instances of the keyserver work on the same groups.
@@ -115,11 +121,13 @@ export function redisStore(
             ? ['', '', '']
             : [snapshot.treeHash, snapshot.ratchetTree, asLeafList(snapshot.overdue)]),
           ...[commit.treeUntil, commit.welcomeUntil, commit.refUntil, retainedBytes],
+          ...wantedArguments(commit.offers),
           ...commit.parts.flatMap((part) => [part.ref, part.leafIndex, part.welcome]),
         ),
       )
       const outcome = textOf(reply[0])
       if (outcome === 'ref-used' || outcome === 'too-often') return { outcome }
+      if (outcome === 'offers-missing') return { outcome, leaves: reply.slice(1).map(numberOf) }
       const appended = appendOutcome(key, reply)
       if (appended.outcome !== 'appended') return appended
       return { ...appended, admitted: waitingOf(reply.slice(2)) }
@@ -164,17 +172,7 @@ export function redisStore(
     async readEntries(key, after, limit) {
       const reply = await run(key, scripts.readEntries, after, limit, maxPageBytes)
       if (reply === null) return undefined
-      const [head, trimmed, messages] = listOf(reply)
-      // The log has no gaps.
-      const first = Math.max(after, numberOf(trimmed)) + 1
-      return {
-        entries: listOf(messages).map((message, i) => ({
-          seq: first + i,
-          message: bytesOf(message),
-        })),
-        head: numberOf(head),
-        trimmed: numberOf(trimmed),
-      }
+      return entriesOf(after, listOf(reply))
     },
 
     async findCommit(key, epoch) {
@@ -271,6 +269,89 @@ export function redisStore(
     async addStatus(key, seq, { leaf, status, signature }) {
       const reply = await run(key, scripts.addStatus, seq, leaf, status, signature)
       return reply === null ? undefined : statusesOf(reply)
+    },
+
+    async putOffer(key, epoch, offer, { wanted, final }) {
+      const { leaf, cipherSuite, until, keys, keyPackage } = offer
+      const reply = listOf(
+        await run(
+          key,
+          scripts.putOffer,
+          ...[epoch, leaf, cipherSuite, until, keys.map(toHex).join(' '), keyPackage],
+          ...[final ? 1 : 0, ...wantedArguments(wanted)],
+        ),
+      )
+      const outcome = textOf(reply[0])
+      switch (outcome) {
+        case 'offered':
+          return { outcome, missing: reply.slice(1).map(numberOf) }
+        case 'key-taken':
+        case 'offered-before':
+          return { outcome }
+        default:
+          return appendFailure(key, reply)
+      }
+    },
+
+    async missingOffers(key, wanted) {
+      const reply = await run(key, scripts.missingOffers, ...wantedArguments(wanted))
+      return reply === null ? undefined : listOf(reply).map(numberOf)
+    },
+
+    async readOffers(key, leaves) {
+      const reply = await run(key, scripts.readOffers, asLeafList(leaves))
+      if (reply === null) return undefined
+      const keyPackages = listOf(reply)
+      return keyPackages.includes(null) ? undefined : keyPackages.map(bytesOf)
+    },
+
+    async continueGroup(key, next) {
+      const { groupId, snapshot, leaves, now } = next
+      const reply = listOf(
+        await run(
+          key,
+          scripts.continueGroup,
+          ...[next.epoch, next.head, groupId, next.firstEpoch, now, next.dueAt, next.joinedBy],
+          ...[snapshot.groupInfo, snapshot.treeHash, snapshot.ratchetTree],
+          leaves.map(({ before, after }) => `${before} ${after}`).join(),
+          ...[next.envelope, next.treeUntil, next.welcomeUntil, next.refUntil],
+          ...[next.pastUntil, next.pastUntil - now + clockSlackMs],
+          ...next.parts.flatMap((part) => [part.ref, part.leafIndex, part.welcome]),
+        ),
+      )
+      if (textOf(reply[0]) !== 'continued') return appendFailure(key, reply)
+      await meetings.remove(key)
+      await meetings.add({ ...key, groupId }, numberOf(reply[1]))
+      return { outcome: 'continued', attached: attachedOf(reply.slice(2)) }
+    },
+
+    async continuationOf({ meetingId, groupId }) {
+      const group = keysOf(meetingId)('group')
+      const reply = await redis.send(group, ['HMGET', group, 'id', 'epoch', 'head', 'past'])
+      const [id, epoch, head, past] = listOf(reply)
+      if (id === null || past === null) return undefined
+      if (!textOf(past).split(' ').includes(toHex(groupId))) return undefined
+      return { groupId: bytesOf(id), epoch: numberOf(epoch), head: numberOf(head) }
+    },
+
+    async isFoundedBy(key, groupInfo) {
+      const group = keysOf(key.meetingId)('group')
+      const [id, foundedBy] = listOf(await redis.send(group, ['HMGET', group, 'id', 'foundedBy']))
+      const isFounded =
+        id !== null &&
+        equalBytes(bytesOf(id), key.groupId) &&
+        equalBytes(bytesOf(foundedBy), groupInfo)
+      if (isFounded) {
+        // Whoever founded it may have been interrupted before.
+        const keepFor = numberOf(await redis.send(group, ['PTTL', group]))
+        if (keepFor > 0) await meetings.add(key, keepFor)
+      }
+      return isFounded
+    },
+
+    async readPastEntries(key, after, limit, now) {
+      const reply = await run(key, scripts.readPastEntries, after, limit, maxPageBytes, now)
+      return reply === null ? undefined : entriesOf(after, listOf(reply))
     },
 
     close: () => redis.close(),

@@ -1,13 +1,19 @@
 import type { Bytes } from '@conclave/core/codec'
+import type { LogEntry } from '@conclave/core/delivery'
 import type {
+  AppendFailure,
   AppendOutcome,
+  Attachment,
   GroupKey,
+  LogPage,
   LogRecord,
+  OffersWanted,
   Snapshot,
   StoredStatus,
   WaitingEntry,
   WelcomePart,
 } from '../store.ts'
+import type { RedisArgument } from './redisConnection.ts'
 import { bytesOf, corrupted, fieldsOf, listOf, numberOf, textOf, tuplesOf } from './replies.ts'
 
 /** Leaf indices, as the scripts take and store them. */
@@ -104,12 +110,50 @@ export function leavesOf(reply: unknown): readonly number[] {
     .sort((a, b) => a - b)
 }
 
+/** `seq` follows from where the page begins: the log has no gaps. */
+export function entriesOf(after: number, reply: readonly unknown[]): LogPage<LogEntry> {
+  const [head, trimmed, messages] = reply
+  const first = Math.max(after, numberOf(trimmed)) + 1
+  return {
+    entries: listOf(messages).map((message, i) => ({ seq: first + i, message: bytesOf(message) })),
+    head: numberOf(head),
+    trimmed: numberOf(trimmed),
+  }
+}
+
+/** Connection and `<leaf> <instance>` of each. */
+export function attachedOf(
+  items: readonly unknown[],
+): readonly Pick<Attachment, 'connection' | 'leaf'>[] {
+  return tuplesOf(items, 2).map(([connection, attachment]) => {
+    const [leaf] = textOf(attachment).split(' ')
+    return { connection: textOf(connection), leaf: Number(leaf) }
+  })
+}
+
+/** What the scripts that ask for offers take; nobody's where none are wanted. */
+export function wantedArguments(wanted: OffersWanted | null): readonly RedisArgument[] {
+  if (wanted === null) return ['', '', '']
+  return [asLeafList(wanted.leaves), wanted.cipherSuite, wanted.validUntil]
+}
+
 /** What all the scripts that append to the log may answer. */
 export function appendOutcome({ groupId }: GroupKey, reply: readonly unknown[]): AppendOutcome {
   const outcome = textOf(reply[0])
   switch (outcome) {
     case 'appended':
       return { outcome, seq: numberOf(reply[1]) }
+    default:
+      return appendFailure({ groupId }, reply)
+  }
+}
+
+export function appendFailure(
+  { groupId }: Pick<GroupKey, 'groupId'>,
+  reply: readonly unknown[],
+): AppendFailure {
+  const outcome = textOf(reply[0])
+  switch (outcome) {
     case 'epoch-mismatch': {
       const group = { groupId, epoch: numberOf(reply[1]), head: numberOf(reply[2]) }
       return { outcome, group }

@@ -3,32 +3,44 @@
 -- commit.
 -- KEYS group log sizes snapshots commits statuses trees treesUntil treesSeq waiting waitingOwner
 --   waitingUntil waitingOrder welcomes welcomesUntil welcomesLeaf welcomesSeq refs rates attached
---   connected due leaving requests paths
+--   connected due leaving requests paths offers
 -- ARGV groupId epoch after now message groupInfo welcome committer often since dueAt joinedBy added
---   removed treeHash ratchetTree overdue treeUntil welcomeUntil refUntil retained, then of each part of the
---   Welcome: ref leaf welcome
+--   removed treeHash ratchetTree overdue treeUntil welcomeUntil refUntil retained wantedLeaves
+--   wantedSuite validUntil, then of each part of the Welcome: ref leaf welcome
 -- RESULT 'appended' seq, then of each who waited: ref keyPackage owner until | 'ref-used' |
---   'too-often' | 'epoch-mismatch' epoch head | 'group-unknown'
+--   'too-often' | 'offers-missing', then each leaf | 'epoch-mismatch' epoch head | 'group-unknown'
 local
   group, log, sizes, snapshots, commits, statuses, trees, treesUntil, treesSeq, waiting,
   waitingOwner, waitingUntil, waitingOrder, welcomes, welcomesUntil, welcomesLeaf, welcomesSeq,
-  refs, rates, attached, connected, due, leaving, requests, paths
+  refs, rates, attached, connected, due, leaving, requests, paths, offers
   = unpack(KEYS)
 local
   groupId, epoch, after, now, message, groupInfo, welcome, committer, often, since, dueAt, joinedBy,
-  added, removed, treeHash, ratchetTree, overdue, treeUntil, welcomeUntil, refUntil, retained
-  = unpack(ARGV, 1, 21)
-local firstPart = 22
+  added, removed, treeHash, ratchetTree, overdue, treeUntil, welcomeUntil, refUntil, retained,
+  wantedLeaves, wantedSuite, validUntil
+  = unpack(ARGV, 1, 24)
+local firstPart = 25
 --- @include append
 --- @include forgetExpired
 --- @include changeMembers
 --- @include keepSnapshot
+--- @include missingOffersOf
 --- @include expireWithGroup
 
 local id, current, head = unpack(redis.call('HMGET', group, 'id', 'epoch', 'head'))
 if id ~= groupId then return { 'group-unknown' } end
 if current ~= epoch or tonumber(head) < tonumber(after) then
   return { 'epoch-mismatch', current, head }
+end
+
+if wantedLeaves ~= '' then
+  -- A removal that came meanwhile comes first.
+  if head ~= after then return { 'epoch-mismatch', current, head } end
+  local missing = missingOffersOf(wantedLeaves, wantedSuite, validUntil)
+  if #missing > 0 then
+    table.insert(missing, 1, 'offers-missing')
+    return missing
+  end
 end
 
 forgetExpired(now)

@@ -1,14 +1,14 @@
 #!lua
 -- Compares the epoch and the log's end, and appends entries that the log had lost.
 -- KEYS group log sizes snapshots commits statuses trees treesUntil welcomes welcomesUntil
---   welcomesLeaf welcomesSeq rates attached connected due leaving requests paths
+--   welcomesLeaf welcomesSeq rates attached connected due leaving requests paths offers
 -- ARGV groupId epoch after epochAfter now dueAt committers added removed snapshotSeq groupInfo
 --   treeHash ratchetTree overdue retained, then of each entry: kind epoch at message uploaded ('' | 'info' | 'welcome')
 --   groupInfo welcome
 -- RESULT 'appended' seq | 'epoch-mismatch' epoch head | 'group-unknown'
 local
   group, log, sizes, snapshots, commits, statuses, trees, treesUntil, welcomes, welcomesUntil,
-  welcomesLeaf, welcomesSeq, rates, attached, connected, due, leaving, requests, paths
+  welcomesLeaf, welcomesSeq, rates, attached, connected, due, leaving, requests, paths, offers
   = unpack(KEYS)
 local
   groupId, epoch, after, epochAfter, now, dueAt, committers, added, removed, snapshotSeq, groupInfo,

@@ -1,13 +1,13 @@
 #!lua
 -- Compares the epoch and the log's end, appends, and takes back what the commit there had brought.
 -- KEYS group log sizes snapshots commits statuses trees treesUntil treesSeq welcomes welcomesUntil
---   welcomesLeaf welcomesSeq rates attached connected due leaving requests paths
+--   welcomesLeaf welcomesSeq rates attached connected due leaving requests paths offers
 -- ARGV groupId epoch now voided message dueAt added removed
 -- RESULT 'appended' seq | 'epoch-mismatch' epoch head | 'group-unknown'
 local
   group, log, sizes, snapshots, commits, statuses, trees, treesUntil, treesSeq, welcomes,
   welcomesUntil, welcomesLeaf, welcomesSeq, rates, attached, connected, due, leaving, requests,
-  paths
+  paths, offers
   = unpack(KEYS)
 local groupId, epoch, now, voided, message, dueAt, added, removed = unpack(ARGV)
 --- @include append

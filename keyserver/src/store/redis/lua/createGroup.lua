@@ -2,7 +2,7 @@
 -- Gives the meeting a group, unless it has one.
 -- KEYS group log sizes snapshots commits statuses trees treesUntil treesSeq waiting waitingOwner
 --   waitingUntil waitingOrder welcomes welcomesUntil welcomesLeaf welcomesSeq refs rates attached
---   connected leases due leaving requests paths
+--   connected leases due leaving requests paths offers past pastLog pastSizes
 -- ARGV groupId groupInfo treeHash ratchetTree overdue now dueAt expiresAt keepFor
 -- RESULT 'created' | 'exists' groupId epoch head foundedBy
 local

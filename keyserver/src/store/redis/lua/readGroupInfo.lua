@@ -5,9 +5,10 @@
 local group, log, snapshots, commits = unpack(KEYS)
 local groupId = unpack(ARGV)
 
-local id, epoch, snapshot = unpack(redis.call('HMGET', group, 'id', 'epoch', 'snapshotSeq'))
+local state = redis.call('HMGET', group, 'id', 'epoch', 'snapshotSeq', 'firstEpoch')
+local id, epoch, snapshot, firstEpoch = unpack(state)
 if id ~= groupId then return false end
-local seq = epoch == '0' and '0' or redis.call('ZSCORE', commits, tonumber(epoch) - 1)
+local seq = epoch == (firstEpoch or '0') and '0' or redis.call('ZSCORE', commits, tonumber(epoch) - 1)
 if not seq then return false end
 if seq == snapshot then return { seq, redis.call('HGET', snapshots, seq .. ':groupInfo') } end
 local entry = redis.call('XRANGE', log, seq .. '-0', seq .. '-0')[1]

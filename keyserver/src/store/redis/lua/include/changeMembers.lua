@@ -1,4 +1,5 @@
 --- @include dropWelcome
+--- @include dropOffer
 -- `gone` and `come` are leaf indices, separated by commas; keys count as new from an Add on.
 local function changeMembers(gone, come, dueAt, now)
   local left = {}
@@ -9,6 +10,7 @@ local function changeMembers(gone, come, dueAt, now)
     redis.call('HDEL', requests, leaf)
     redis.call('ZREM', paths, leaf)
     redis.call('HDEL', rates, leaf)
+    dropOffer(leaf)
     if redis.call('HDEL', connected, leaf) == 1 then left[leaf] = true end
   end
   if next(left) then

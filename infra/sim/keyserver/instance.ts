@@ -226,12 +226,26 @@ export class Instance {
           to.#tellFollowers(meetingId, 'message', notice, from),
         )
       },
+      offered: (meetingId, notice) => {
+        this.#tellFollowers(meetingId, 'offered', notice)
+        this.#shared.tellOthers(this, 'offered', (to) =>
+          to.#tellFollowers(meetingId, 'offered', notice),
+        )
+      },
       welcome: (connection, notice) => {
         const own = this.#sockets.get(connection)
         if (own !== undefined) return own.notify('welcome', notice)
         this.#shared.tellOthers(this, 'welcome', (to) =>
           to.#sockets.get(connection)?.notify('welcome', notice),
         )
+      },
+      continued: (meetingId, notice, { here = false } = {}) => {
+        this.#continueHere(meetingId, notice)
+        if (here) return
+        this.#shared.tellOthers(this, 'continued', (to) => {
+          if (to.#meetings.hasGoneOn(meetingId, notice.groupId)) return
+          to.#continueHere(meetingId, notice)
+        })
       },
       closed: (meetingId, notice, { here = false } = {}) => {
         this.#closeHere(meetingId, notice)
@@ -258,6 +272,14 @@ export class Instance {
     }
     tell(this)
     this.#shared.tellOthers(this, name, tell)
+  }
+
+  #continueHere(meetingId: string, notice: ServerNotices['continued']): void {
+    for (const socket of this.#sockets.values()) {
+      if (socket.entered !== meetingId) continue
+      socket.notify('continued', notice)
+      socket.follows = false
+    }
   }
 
   #closeHere(meetingId: string, notice: ServerNotices['closed']): void {

@@ -60,7 +60,11 @@ type Answer = (reply: PackedReply<object>) => void
 const nonceBytes = 16
 
 /** Refusals of a commit that its sender could have known of, and that took its verification. */
-const verifiedInVain: ReadonlySet<RefusalCode> = new Set(['message-invalid', 'rate-limited'])
+const verifiedInVain: ReadonlySet<RefusalCode> = new Set([
+  'message-invalid',
+  'rate-limited',
+  'reinit-unready',
+])
 
 /** Requests that need no meeting, and the grant beside `join` that each takes. */
 const directoryGrants = {

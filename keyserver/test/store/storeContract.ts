@@ -1,5 +1,6 @@
 import { describe, onTestFinished } from 'vitest'
 import type { Store } from '../../src/store/store.ts'
+import { describeContinuing } from './continuingContract.ts'
 import { describeJoining } from './joiningContract.ts'
 import { describeLog } from './logContract.ts'
 import { describePresence } from './presenceContract.ts'
@@ -21,5 +22,6 @@ export function describeStore(
     describeJoining(open)
     describePresence(open)
     describeUndoing(open)
+    describeContinuing(open)
   })
 }

@@ -1,9 +1,16 @@
-import { type Bytes, encode } from '@conclave/core/codec'
+import { type Bytes, decode, encode } from '@conclave/core/codec'
 import type { ReplyTo, RequestOf } from '@conclave/core/delivery'
 import { createKeyPackage, type KeyPackageBundle, type OwnLeaf } from '@conclave/core/mls/bootstrap'
 import { Group } from '@conclave/core/mls/group'
-import { type KeyPackage, type Lifetime, type Proposal, RatchetTree } from '@conclave/core/wire'
-import { keyPackageOf, suiteOf, type TestMember } from './testMember.ts'
+import {
+  FramedContentTbs,
+  type KeyPackage,
+  type Lifetime,
+  MlsMessage,
+  type Proposal,
+  RatchetTree,
+} from '@conclave/core/wire'
+import { keyPackageOf, publicMessageOf, suiteOf, type TestMember } from './testMember.ts'
 
 type ReInit = Extract<Proposal, { readonly proposalType: 5 }>
 
@@ -23,6 +30,20 @@ export function prepareReInit(
     extensions,
     ...changes,
   })
+}
+
+/** One that no member would make, but for its membership tag, which is no keyserver's to check. */
+export async function forgeReInit(member: TestMember, changes: Partial<ReInit>): Promise<Bytes> {
+  const message = decode(MlsMessage, await prepareReInit(member))
+  if (message.wireFormat !== 1) throw new Error('not a PublicMessage')
+  const { publicMessage } = message
+  const { content, auth } = publicMessage
+  if (content.contentType !== 2 || content.proposal.proposalType !== 5) throw new Error('no ReInit')
+  const forged = { ...content, proposal: { ...content.proposal, ...changes } }
+  const context = member.group.groupContext
+  const tbs = encode(FramedContentTbs, { version: 1, wireFormat: 1, content: forged, context })
+  const signature = await member.sign('FramedContentTBS', tbs)
+  return publicMessageOf({ ...publicMessage, content: forged, auth: { ...auth, signature } })
 }
 
 /** @returns its place in the log */

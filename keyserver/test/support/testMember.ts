@@ -308,10 +308,15 @@ export class TestMember {
     const changed = change(content)
     const context = this.group.groupContext
     const tbs = encode(FramedContentTbs, { version, wireFormat: 1, content: changed, context })
-    if (this.#own === undefined) throw new Error('nobody to sign')
-    const signature = await signWithLabel(this.#own.signer, 'FramedContentTBS', tbs)
+    const signature = await this.sign('FramedContentTBS', tbs)
     const auth = { ...publicMessage.auth, signature }
     return { ...rest, message: publicMessageOf({ ...publicMessage, content: changed, auth }) }
+  }
+
+  /** With the key of its leaf. */
+  sign(label: string, content: Bytes): Promise<Bytes> {
+    if (this.#own === undefined) throw new Error('nobody to sign')
+    return signWithLabel(this.#own.signer, label, content)
   }
 
   envelope(seen = this.seen): Bytes {

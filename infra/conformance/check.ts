@@ -29,6 +29,7 @@ export type Section =
   | 'Entries that the log has lost (1.1)'
   | 'Application messages (1.2)'
   | 'Removal by a host (1.3)'
+  | 'Continuing a group (1.4)'
   | 'KeyPackage directory (1.1)'
   | 'Refusals'
 

@@ -1,6 +1,7 @@
 import { type Check, type Need, NotConforming } from './check.ts'
 import { committing } from './checks/committing.ts'
 import { connecting } from './checks/connecting.ts'
+import { continuing } from './checks/continuing.ts'
 import { directory } from './checks/directory.ts'
 import { entryStatuses } from './checks/entryStatuses.ts'
 import { externalCommits } from './checks/externalCommits.ts'
@@ -29,6 +30,7 @@ export const checks: readonly Check[] = [
   ...entryStatuses,
   ...messages,
   ...hostRemovals,
+  ...continuing,
   ...directory,
   ...hostileInput,
   ...replies,

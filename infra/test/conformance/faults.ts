@@ -1,4 +1,5 @@
 import { packEntries, packJoiners, packKeyPackages } from '@conclave/core/delivery'
+import { continuingFaults } from './continuingFaults.ts'
 import {
   accepting,
   appended,
@@ -238,6 +239,7 @@ export const faults: readonly PlantedFault[] = [
     fail: ['commit.durable'],
   },
   ...removalFaults,
+  ...continuingFaults,
   {
     name: 'never tells that a group has ended',
     plant: () => telling('closed', () => undefined),

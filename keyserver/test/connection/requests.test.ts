@@ -3,6 +3,7 @@ import {
   maxApplicationMessageBytes,
   maxKeyPackageBytes,
   maxMessageBytes,
+  maxOfferBytes,
   maxProposalBytes,
   type RequestName,
 } from '@conclave/core/delivery'
@@ -72,6 +73,10 @@ describe('a malformed request', () => {
     ['report', 'signature', 256],
     ['send', 'message', maxApplicationMessageBytes],
     ['remove', 'words', 1 << 16],
+    ['offer', 'keyPackage', maxOfferBytes],
+    ['continue', 'groupInfo', maxMessageBytes],
+    ['continue', 'ratchetTree', maxMessageBytes],
+    ['continue', 'welcome', maxMessageBytes],
     ['giveBack', 'entries', maxMessageBytes],
     ['giveBack', 'groupInfo', maxMessageBytes],
   ])('"%s" with too large a %s is refused as that', async (name, field, limit) => {

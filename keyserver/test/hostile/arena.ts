@@ -116,6 +116,7 @@ async function payloadsOf(
     groupInfo,
   })
   const signature = new Uint8Array(64).fill(7)
+  const { ratchetTree } = await ann.foundingOf()
   for (const { pending } of [plain, adding]) pending.discard()
   return {
     wait: [{ groupId, keyPackage }],
@@ -146,6 +147,12 @@ async function payloadsOf(
       { groupId, message: leaving },
     ],
     remove: [{ groupId, identity: ben.identity, leafIndex: ann.leafIndex, words: signature }],
+    offer: [{ groupId, keyPackage }],
+    offers: [{ groupId }],
+    continue: [
+      { groupId, groupInfo, ratchetTree, welcome: adding.upload.welcome },
+      { groupId, groupInfo, ratchetTree, welcome: null },
+    ],
     giveBack: [
       given([{ seq: seen + 1, message }]),
       given(chain),

@@ -117,6 +117,8 @@ const mlsRequestName = fc.constantFrom<RequestName>(
   'commit',
   'report',
   'giveBack',
+  'offer',
+  'continue',
   'send',
   'publish',
 )

@@ -1,3 +1,4 @@
+import { packEntries } from '@conclave/core/delivery'
 import { generateRemovalSigner, memoryStore } from '@conclave/keyserver'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { VirtualClock } from '../../../core/test/virtualClock.ts'
@@ -15,6 +16,7 @@ import {
   proposeReInit,
 } from '../support/continuing.ts'
 import { eventually } from '../support/eventually.ts'
+import { Failover } from '../support/failover.ts'
 import { startInstance } from '../support/instances.ts'
 import { RedisCluster } from '../support/redisCluster.ts'
 import { RedisServer, redisMissing } from '../support/redisServer.ts'
@@ -156,6 +158,37 @@ describe('a meeting over one store', () => {
       code: 'epoch-mismatch',
       missed: [{ seq }],
     })
+  })
+})
+
+describe('a store that fails over', () => {
+  test('may have lost the ReInit with the offers: both are given back, and the meeting goes on', async () => {
+    const failover = new Failover()
+    const server = await TestServer.start({ store: failover.store })
+    const members = (await meetingOf(server, 'alice', 'bob', 'carol')) as Three
+    const [alice, bob, carol] = members
+    const { groupId } = alice
+    const seq = await proposeReInit(carol)
+    for (const member of members) await member.receiveUpTo(seq)
+    failover.replicate = false
+    await allOffer(members)
+    const { upload, pending } = await alice.prepareCommit()
+    const { seq: committed } = await alice.client.ask('commit', upload)
+    alice.confirm(pending, committed)
+    for (const member of [bob, carol]) await member.receiveUpTo(committed)
+    failover.happen()
+    failover.replicate = true
+    const entries = packEntries([{ seq: committed, message: upload.message }])
+    const giving = { groupId, after: seq, entries, groupInfo: upload.groupInfo }
+    expect(await bob.client.ask('giveBack', giving)).toMatchObject({ head: committed })
+    expect(await bob.client.request('offers', { groupId })).toMatchObject({
+      code: 'reinit-unready',
+      leaves: [0, 1, 2],
+    })
+    const offered = await allOffer(members)
+    await continueBy(bob)
+    for (const member of [alice, carol]) await follow(member, offered, bob.groupId)
+    await bob.receiveUpTo(await carol.commit())
   })
 })
 

@@ -50,9 +50,10 @@ describe('webhooks of what happens', () => {
     }
   }
 
-  test('a meeting’s start names its founder, its end the reason', () => {
+  test('a meeting’s start names its founder, its next group the one before, its end the reason', () => {
     const { told, observer } = scheduled()
     observer.meetingStarted({ ...group, epoch: 0 }, member(0, 'alice'))
+    observer.meetingContinued({ ...group, epoch: 1 }, utf8('f'))
     observer.meetingEnded(group, 'deserted')
     const at = clock.now()
     const common = {
@@ -64,9 +65,10 @@ describe('webhooks of what happens', () => {
     expect(told).toEqual([
       { ...common, type: 'meeting.started', epoch: 0 },
       { ...common, type: 'participant.joined', epoch: 0, participant: alice },
+      { ...common, type: 'meeting.continued', epoch: 1, continues: '66' },
       { ...common, type: 'meeting.ended', epoch: 4, reason: 'deserted' },
     ])
-    expect(new Set(told.map(({ id }) => id)).size).toBe(3)
+    expect(new Set(told.map(({ id }) => id)).size).toBe(4)
   })
 
   test('a commit tells of its epoch, who has left and who has joined, and of nothing else', () => {

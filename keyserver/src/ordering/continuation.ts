@@ -1,6 +1,6 @@
 import { type Bytes, encode, equalBytes, toHex } from '@conclave/core/codec'
 import { makeKeyPackageRef } from '@conclave/core/crypto/public'
-import { encodeRemovalEnvelope } from '@conclave/core/delivery'
+import { encodeRemovalEnvelope, readRemovalEnvelope } from '@conclave/core/delivery'
 import { deviceOf } from '@conclave/core/meeting'
 import { checkWelcome } from '@conclave/core/mls/public'
 import { PublicTree } from '@conclave/core/mls/treesync'
@@ -35,14 +35,18 @@ export interface VerifiedContinuation {
 }
 
 const founderLeaf = 0 as LeafIndex
-/** Who asked has signed that for the group before, so that nobody can check it in the next. */
-const carried = encodeRemovalEnvelope({ reason: 'removed' })
+/** Who asked has signed that for the group before, so that nobody could check it in the next. */
+function carried(request: Bytes | undefined): Bytes {
+  const { reason = 'removed' } = (request && readRemovalEnvelope(request)) ?? {}
+  return encodeRemovalEnvelope({ reason })
+}
 
 /**
  * The group by which a member continues one that has been reinitialised, as far as it shows without
  * secrets: that it is the one that was agreed upon, and that everyone enters it who was there, as
  * offered, and nobody else.
  * @param offered the KeyPackages of all members of the group before, by leaf
+ * @param requests what asked for the removal of those of them who are going
  * @throws CodecError, OrderingError, MlsError or MeetingError
  */
 export async function verifyContinuation(
@@ -51,6 +55,7 @@ export async function verifyContinuation(
   founder: LeafIndex,
   offered: ReadonlyMap<LeafIndex, Bytes>,
   upload: ContinuationUpload,
+  requests: ReadonlyMap<number, Bytes>,
   options: GroupLogOptions,
 ): Promise<VerifiedContinuation> {
   const { crypto, policy, graceMs } = options
@@ -68,7 +73,11 @@ export async function verifyContinuation(
   const snapshot = { seq: 0, groupInfo: info, ratchetTree, treeHash, overdue: [] }
   const followed = await FollowedGroup.open(crypto, policy, snapshot, now)
   const parts = partsOf(followed, keyPackages, places, upload.welcome)
-  const leaves = [...places].map(([was, is]) => ({ before: was, after: is }))
+  const leaves = [[founder, founderLeaf] as const, ...places].map(([was, is]) => ({
+    before: was,
+    after: is,
+    envelope: carried(requests.get(was)),
+  }))
   return {
     followed,
     step: {
@@ -77,9 +86,8 @@ export async function verifyContinuation(
       groupId,
       firstEpoch: Number(epoch),
       snapshot,
-      leaves: [{ before: founder, after: founderLeaf }, ...leaves],
+      leaves,
       parts,
-      envelope: carried,
       now,
       dueAt: now + graceMs,
       joinedBy: now + Math.max(graceMs, joiningMs),

@@ -33,5 +33,7 @@ export async function takeLateGoodbye(
   if (!isGoodbye) return undefined
   await store.markLeaving(log.key, sender.leafIndex, left)
   await attendance.removeDue()
-  return log.followed.ledger.seqOf(sender.leafIndex)
+  const { frozenSince, head, ledger } = log.followed
+  // It goes from the group that continues this one, without having to say so there.
+  return frozenSince === undefined ? ledger.seqOf(sender.leafIndex) : head
 }

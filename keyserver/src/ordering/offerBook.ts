@@ -101,10 +101,14 @@ export class OfferBook {
     const { next, leaf } = asked
     const read = await this.#read(next)
     if (!read.ok) return read
+    const view = await this.#attendance.view()
+    if (view === undefined) return ended()
     const { followed } = this.#log
+    const { offered } = read
+    const { requests } = view
     try {
-      const verified = verifyContinuation(followed, next, leaf, read.offered, upload, options)
-      return { ok: true, ...(await verified) }
+      const verifying = verifyContinuation(followed, next, leaf, offered, upload, requests, options)
+      return { ok: true, ...(await verifying) }
     } catch (error) {
       return refuseFor('message-invalid', error)
     }

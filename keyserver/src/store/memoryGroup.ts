@@ -110,7 +110,7 @@ export class MemoryGroup {
       group.#paths.set(leaf.after, now)
       if (!before.#leaving.has(leaf.before)) continue
       const asked = before.#leaving.get(leaf.before) !== undefined
-      group.#leaving.set(leaf.after, asked ? next.envelope : undefined)
+      group.#leaving.set(leaf.after, asked ? leaf.envelope : undefined)
     }
     for (const part of next.parts) {
       const ref = toHex(part.ref)

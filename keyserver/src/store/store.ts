@@ -161,11 +161,16 @@ export interface GroupContinuation {
   /** The epoch that the next group begins with. */
   readonly firstEpoch: number
   readonly snapshot: Snapshot
-  /** Where each member was, and where it is in the next group. */
-  readonly leaves: readonly { readonly before: number; readonly after: number }[]
+  /**
+   * Where each member was, and where it is in the next group. `envelope` is what is to be said of
+   * its removal there, where that was asked for by others before (RemovalEnvelope).
+   */
+  readonly leaves: readonly {
+    readonly before: number
+    readonly after: number
+    readonly envelope: Bytes
+  }[]
   readonly parts: readonly WelcomePart[]
-  /** What is to be said of a removal that was asked for before (RemovalEnvelope). */
-  readonly envelope: Bytes
   readonly now: number
   /** Until when members may be without a connection, and those who were there. */
   readonly dueAt: number

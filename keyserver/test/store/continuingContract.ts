@@ -44,11 +44,10 @@ function continuation(changes: Partial<GroupContinuation> = {}): GroupContinuati
     firstEpoch: 1,
     snapshot: snapshot(0, 'next'),
     leaves: [
-      { before: 1, after: 0 },
-      { before: 0, after: 1 },
+      { before: 1, after: 0, envelope: utf8('removed') },
+      { before: 0, after: 1, envelope: Uint8Array.of(0, 0xff) },
     ],
     parts: [part('alice again', 1)],
-    envelope: utf8('removed'),
     now: start,
     dueAt: start + minute,
     joinedBy: start + 2 * minute,
@@ -237,7 +236,7 @@ export function describeContinuing(open: OpenStore): void {
       await store.continueGroup(key, continuation())
       expect(await store.readPresence(next, times)).toMatchObject({
         leaving: [1],
-        requests: new Map([[1, utf8('removed')]]),
+        requests: new Map([[1, Uint8Array.of(0, 0xff)]]),
         expiresAt: founding().expiresAt,
       })
     })

@@ -206,13 +206,16 @@ export class StoreWalk {
           groupId,
           firstEpoch: 1,
           snapshot: { ...treeOf(step.tree), seq: 0, groupInfo: text('founding'), overdue: [] },
-          leaves: step.leaves.map((before, after) => ({ before, after })),
+          leaves: step.leaves.map((before, after) => ({
+            before,
+            after,
+            envelope: Uint8Array.of(after, 0),
+          })),
           parts: step.refs.map((each, i) => ({
             ref: refOf(each),
             leafIndex: i + 1,
             welcome: text(`welcome of ${each}`),
           })),
-          envelope: utf8('removed'),
           now,
           dueAt,
           joinedBy: dueAt + 30,

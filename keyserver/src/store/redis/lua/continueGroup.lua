@@ -4,8 +4,8 @@
 --   waitingUntil waitingOrder welcomes welcomesUntil welcomesLeaf welcomesSeq refs rates attached
 --   connected leases due leaving requests paths offers past pastLog pastSizes
 -- ARGV groupId epoch last next firstEpoch now dueAt joinedBy groupInfo treeHash ratchetTree places
---   envelope treeUntil welcomeUntil refUntil pastUntil pastFor, then of each part of the Welcome:
---   ref leaf welcome
+--   treeUntil welcomeUntil refUntil pastUntil pastFor, then of each part of the Welcome: ref leaf
+--   welcome
 -- RESULT 'continued' keepFor, then of each who was there: connection, leaf and instance |
 --   'epoch-mismatch' epoch head | 'group-unknown'
 local
@@ -16,9 +16,9 @@ local
   = unpack(KEYS)
 local
   groupId, epoch, last, next, firstEpoch, now, dueAt, joinedBy, groupInfo, treeHash, ratchetTree,
-  places, envelope, treeUntil, welcomeUntil, refUntil, pastUntil, pastFor
-  = unpack(ARGV, 1, 18)
-local firstPart = 19
+  places, treeUntil, welcomeUntil, refUntil, pastUntil, pastFor
+  = unpack(ARGV, 1, 17)
+local firstPart = 18
 --- @include expireWithGroup
 
 local state = redis.call('HMGET', group, 'id', 'epoch', 'head', 'trimmed', 'expiresAt', 'past')
@@ -29,12 +29,13 @@ if current ~= epoch or head ~= last then return { 'epoch-mismatch', current, hea
 local keepFor = redis.call('PTTL', group)
 local there = redis.call('HGETALL', attached)
 local moving = {}
-for was, is in string.gmatch(places, '(%d+) (%d+)') do
+for was, is, said in string.gmatch(places, '(%d+) (%d+) (%x+)') do
   moving[#moving + 1] = {
     leaf = is,
     due = redis.call('HEXISTS', connected, was) == 1 and joinedBy or dueAt,
     goes = redis.call('SISMEMBER', leaving, was) == 1,
     asked = redis.call('HEXISTS', requests, was) == 1,
+    envelope = string.gsub(said, '%x%x', function(hex) return string.char(tonumber(hex, 16)) end),
   }
 end
 
@@ -74,7 +75,7 @@ for _, member in ipairs(moving) do
   redis.call('ZADD', due, member.due, member.leaf)
   redis.call('ZADD', paths, now, member.leaf)
   if member.goes then redis.call('SADD', leaving, member.leaf) end
-  if member.goes and member.asked then redis.call('HSET', requests, member.leaf, envelope) end
+  if member.goes and member.asked then redis.call('HSET', requests, member.leaf, member.envelope) end
 end
 for i = firstPart, #ARGV, 3 do
   local ref, leaf, part = ARGV[i], ARGV[i + 1], ARGV[i + 2]

@@ -280,6 +280,20 @@ describe('a group that has been reinitialised', () => {
     expect(gone.authenticatedData).toEqual(encodeRemovalEnvelope({ reason: 'removed' }))
   })
 
+  test('takes a goodbye that comes late, which holds in the next', async () => {
+    const message = await carol.group.proposeSelfRemove()
+    await freeze(members)
+    const late = { groupId: carol.groupId, message }
+    expect(await carol.client.request('propose', late)).toMatchObject({ ok: true })
+    await continueBy(bob)
+    const gone = await eventually('the removal', async () => {
+      clock.advance(100)
+      await bob.resume()
+      return [...bob.group.public.proposals.values()].find(({ sender }) => sender.senderType === 2)
+    })
+    expect(gone.authenticatedData).toEqual(encodeRemovalEnvelope({ reason: 'left' }))
+  })
+
   test('in which nobody is left ends as an empty one', async () => {
     await freeze(members)
     const watch = await TestMember.arrive(server, 'dave')

@@ -8,14 +8,15 @@ interface Timer {
 /** A {@link Clock} that stands still until a test moves it. */
 export class VirtualClock implements Clock {
   #now: number
-  readonly #timers = new Set<Timer>()
+  /** In the order in which they fall due; of those that do at the same time, as they were set. */
+  readonly #timers: Timer[] = []
 
   constructor(now = 1_700_000_000_000) {
     this.#now = now
   }
 
   get pendingTimers(): number {
-    return this.#timers.size
+    return this.#timers.length
   }
 
   now(): number {
@@ -24,9 +25,10 @@ export class VirtualClock implements Clock {
 
   setTimer(delayMs: number, callback: () => void): () => void {
     const timer = { at: this.#now + Math.max(0, delayMs), callback }
-    this.#timers.add(timer)
+    this.#timers.splice(this.#placeAfter(timer.at), 0, timer)
     return () => {
-      this.#timers.delete(timer)
+      const place = this.#timers.lastIndexOf(timer, this.#placeAfter(timer.at) - 1)
+      if (place !== -1) this.#timers.splice(place, 1)
     }
   }
 
@@ -36,7 +38,6 @@ export class VirtualClock implements Clock {
     for (;;) {
       const due = this.#nextDue(end)
       if (due === undefined) break
-      this.#timers.delete(due)
       this.#now = due.at
       due.callback()
     }
@@ -50,7 +51,6 @@ export class VirtualClock implements Clock {
       await settle()
       const due = this.#nextDue(end)
       if (due === undefined) break
-      this.#timers.delete(due)
       this.#now = due.at
       due.callback()
     }
@@ -58,12 +58,21 @@ export class VirtualClock implements Clock {
     await settle()
   }
 
+  /** Takes the first of those that fall due until then. */
   #nextDue(end: number): Timer | undefined {
-    let next: Timer | undefined
-    for (const timer of this.#timers) {
-      if (timer.at <= end && (next === undefined || timer.at < next.at)) next = timer
+    const [first] = this.#timers
+    return first !== undefined && first.at <= end ? this.#timers.shift() : undefined
+  }
+
+  /** The place behind all that fall due by then. */
+  #placeAfter(at: number): number {
+    let [low, high] = [0, this.#timers.length]
+    while (low < high) {
+      const middle = (low + high) >> 1
+      if ((this.#timers[middle] as Timer).at <= at) low = middle + 1
+      else high = middle
     }
-    return next
+    return low
   }
 }
 

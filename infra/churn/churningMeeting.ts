@@ -13,7 +13,7 @@ import { Network } from '../sim/network/network.ts'
 import { described, type Surroundings } from '../sim/people/life.ts'
 import { Person } from '../sim/people/person.ts'
 import { nothingPlanted, type Plant } from '../sim/plant.ts'
-import { RememberedVerifications } from '../sim/rememberedVerifications.ts'
+import { RememberedResults } from '../sim/rememberedResults.ts'
 
 export interface ChurnOptions {
   readonly seed: number
@@ -60,7 +60,7 @@ export class ChurningMeeting {
   readonly #store: Store
   readonly #network: Network
   readonly #instance: Instance
-  readonly #verifications = new RememberedVerifications()
+  readonly #results = new RememberedResults()
   readonly #complaints: string[] = []
   readonly #people: readonly Person[]
   readonly #members: number
@@ -90,7 +90,7 @@ export class ChurningMeeting {
         clock,
         jobs,
         store: this.#store,
-        crypto: this.#verifications.public(nodePublicCrypto({ deterministic: true })),
+        crypto: this.#results.public(nodePublicCrypto({ deterministic: true })),
         removalSigner: removalSigner(signer),
         logger: pino({ level: 'error' }, { write: (line) => this.#complaints.push(line.trim()) }),
         graceMs: 10_000,
@@ -115,7 +115,8 @@ export class ChurningMeeting {
       cluster: { reachable: () => this.#instance },
       meetingId,
       seams: plant.seams ?? {},
-      verifications: this.#verifications,
+      results: this.#results,
+      mayInvite: true,
       met: () => {},
       trace: () => {},
       keyInstalled: () => {},
@@ -198,7 +199,7 @@ export class ChurningMeeting {
   }
 
   async sample(): Promise<ChurnSample> {
-    this.#verifications.forget()
+    this.#results.forget()
     const current = await this.#store.currentGroup(meetingId)
     const key = current && { meetingId, groupId: current.groupId }
     const log = key && (await this.#store.readLog(key, 0, wholeLog))

@@ -121,10 +121,12 @@ export const actions: readonly Action[] = [
   },
   {
     name: 'invite',
-    weight: 3,
+    weight: 2,
+    // By somebody else, where this one is not in.
     run: (world, who, chance) => {
       const away = world.people.filter(({ wants, hasPublished }) => !wants && hasPublished)
-      if (away.length > 0) world.invite(who, chance.pick(away))
+      const host = [who, ...world.people].find(({ life }) => life?.isIn === true)
+      if (host !== undefined && away.length > 0) world.invite(host, chance.pick(away))
     },
   },
   { name: 'wait', weight: 2, run: () => {} },

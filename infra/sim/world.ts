@@ -25,7 +25,7 @@ import { described, type Life, type Surroundings } from './people/life.ts'
 import { Person } from './people/person.ts'
 import type { Plan } from './plan.ts'
 import { nothingPlanted, type Plant } from './plant.ts'
-import { RememberedVerifications } from './rememberedVerifications.ts'
+import { RememberedResults } from './rememberedResults.ts'
 import { Violation } from './violation.ts'
 import { weatherOf } from './weather.ts'
 
@@ -66,7 +66,7 @@ export class World {
     const { seed, members } = plan
     const chance = new Chance('run', seed)
     const { clock } = this
-    const verifications = new RememberedVerifications()
+    const results = new RememberedResults()
     const met = (kind: string, fault: string) => this.coverage.met(kind, fault)
     this.network = new Network(clock, chance.of('network'), met)
     this.network.weather = weatherOf(chance.of('weather'))
@@ -76,7 +76,7 @@ export class World {
       clock,
       chance: chance.of('cluster'),
       network: this.network,
-      crypto: verifications.public(nodePublicCrypto({ deterministic: true })),
+      crypto: results.public(nodePublicCrypto({ deterministic: true })),
       removals,
       instances: chance.of('instances').whole(1, 3),
       graceMs: this.graceMs,
@@ -104,7 +104,8 @@ export class World {
       cluster: this.cluster,
       meetingId,
       seams: plant.seams ?? {},
-      verifications,
+      results,
+      mayInvite: plan.steps.some(({ action }) => action === 'invite'),
       met,
       trace: (line) => this.note(line),
       keyInstalled: (cryptor, key) => this.#guard(() => this.#agreement.installed(cryptor, key)),

@@ -34,6 +34,8 @@ interface EpochOfSomebody {
 export class StoredSecrets {
   /** By identity, newest last. */
   readonly #epochs = new Map<string, EpochOfSomebody[]>()
+  /** By identity, how often the device had been written to when it was looked at. */
+  readonly #looked = new Map<string, number>()
 
   epochBegan({ identity, crypto }: Life, { groupId, epoch }: Group): void {
     const epochs = this.#epochs.get(identity) ?? []
@@ -44,6 +46,7 @@ export class StoredSecrets {
     const known = new Set(epochs.flatMap(({ secrets }) => secrets.map(toHex)))
     const secrets = crypto.held(epochSecrets).filter((secret) => !known.has(toHex(secret)))
     epochs.push({ name, secrets })
+    this.#looked.delete(identity)
     if (epochs.length > lookedFor) epochs.shift()
   }
 
@@ -52,6 +55,8 @@ export class StoredSecrets {
    * @throws Violation `stored-secret-outlives-its-epoch`
    */
   check({ identity, disk }: Person): void {
+    if (this.#looked.get(identity) === disk.writes) return
+    this.#looked.set(identity, disk.writes)
     const stored = (this.#epochs.get(identity) ?? []).flatMap(({ secrets }, i) =>
       secrets.some((secret) => disk.holds(secret)) ? [i] : [],
     )

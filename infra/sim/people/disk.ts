@@ -12,6 +12,7 @@ export class Disk {
   readonly #locks = new Map<string, { readonly isAlive: () => boolean }>()
   readonly #clock: Clock
   readonly #chance: Chance
+  #writes = 0
 
   constructor(clock: Clock, chance: Chance) {
     this.#clock = clock
@@ -23,11 +24,18 @@ export class Disk {
     return [...this.#entries.keys()]
   }
 
+  /** How often it has been written to. */
+  get writes(): number {
+    return this.#writes
+  }
+
   /** Whether these bytes stand anywhere on it. */
   holds(bytes: Bytes): boolean {
-    return [...this.#entries.values()].some((value) =>
-      Buffer.from(value).includes(Buffer.from(bytes)),
-    )
+    for (const value of this.#entries.values()) {
+      const { buffer, byteOffset, length } = value
+      if (Buffer.from(buffer, byteOffset, length).includes(Buffer.from(bytes))) return true
+    }
+    return false
   }
 
   /** Bytes of all that is on it. */
@@ -62,6 +70,7 @@ export class Disk {
         const copies = [...changes].map(([key, value]) => [key, value?.slice()] as const)
         return lane.run(async () => {
           await before()
+          this.#writes += 1
           for (const [key, value] of copies) {
             if (value === undefined) this.#entries.delete(key)
             else this.#entries.set(key, value)
@@ -73,6 +82,7 @@ export class Disk {
         const copy = value.slice()
         return lane.run(async () => {
           await before()
+          this.#writes += 1
           const held = this.#entries.get(key) ?? copy
           this.#entries.set(key, held)
           await after()

@@ -14,7 +14,7 @@ export function openDoorbell(
   around: Surroundings,
   rung: (invitation: Invitation) => void,
 ): void {
-  const { chance, network, cluster, met, verifications, trace } = around
+  const { chance, network, cluster, met, results, trace } = around
   const name = `${identity} away`
   const random = randomBytesOf(chance.of('keys', name).whole(0, 2 ** 30), name)
   DeviceDirectory.open({
@@ -24,7 +24,7 @@ export function openDoorbell(
     store: disk.storeOf(() => true),
     clock,
     random,
-    crypto: verifications.secret(nodeCrypto({ random, deterministic: true })),
+    crypto: results.secret(nodeCrypto({ random, deterministic: true })),
     transport: () =>
       new SimTransport({
         name,

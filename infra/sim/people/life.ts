@@ -11,7 +11,7 @@ import { type Chance, randomBytesOf } from '../chance.ts'
 import { GuardedClock } from '../guardedClock.ts'
 import type { Cluster } from '../keyserver/cluster.ts'
 import type { Network } from '../network/network.ts'
-import type { RememberedVerifications } from '../rememberedVerifications.ts'
+import type { RememberedResults } from '../rememberedResults.ts'
 import type { DeviceClock, Sleep } from './deviceClock.ts'
 import type { Disk } from './disk.ts'
 import { LifeCrypto } from './lifeCrypto.ts'
@@ -30,7 +30,9 @@ export interface Surroundings {
   readonly meetingId: string
   /** What stands between a process and its parameters, to see that somebody notices. */
   readonly seams: Seams
-  readonly verifications: RememberedVerifications
+  readonly results: RememberedResults
+  /** Whether anybody may add somebody who is away: otherwise nobody publishes KeyPackages. */
+  readonly mayInvite: boolean
   readonly met: (kind: string, fault: string) => void
   readonly trace: (line: string) => void
   readonly keyInstalled: KeyListener
@@ -107,7 +109,7 @@ export class Life {
     this.#clock = new GuardedClock(clock, () => this.#arrived())
     const random = randomBytesOf(chance.of('keys', this.name).whole(0, 2 ** 30), this.name)
     const platform = nodeCrypto({ random, deterministic: true })
-    this.crypto = new LifeCrypto(around.verifications.secret(platform))
+    this.crypto = new LifeCrypto(around.results.secret(platform))
     const crypto = seams.crypto?.(this.crypto, this.name) ?? this.crypto
     const store = disk.storeOf(
       () => this.#isAlive,

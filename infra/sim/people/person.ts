@@ -32,7 +32,7 @@ export class Person {
     this.identity = identity
     this.#around = around
     this.#chance = around.chance.of('person', identity)
-    this.#publishes = around.chance.of('publishes', identity).happens(0.4)
+    this.#publishes = around.mayInvite && around.chance.of('publishes', identity).happens(0.4)
     const skew = around.chance.of('skew', identity)
     const aheadMs = skew.happens(0.3) ? skew.whole(-mostAheadMs, mostAheadMs) : 0
     this.#device = {
@@ -58,7 +58,7 @@ export class Person {
   }
 
   /** What its device keeps, whatever runs on it. */
-  get disk(): Pick<Disk, 'size' | 'names' | 'holds'> {
+  get disk(): Pick<Disk, 'size' | 'names' | 'writes' | 'holds'> {
     return this.#device.disk
   }
 

@@ -11,6 +11,8 @@ import { keyserverPlants } from './keyserverPlants.ts'
 const mostSeeds = 100
 const members = 4
 const steps = 14
+/** For as many runs as that on a loaded machine, in milliseconds. */
+const timeout = 180_000
 
 /** Which invariant gives each of them away. */
 const givenAwayBy: Readonly<Record<string, string>> = {
@@ -72,16 +74,20 @@ async function find(plant: Plant): Promise<{ seed: number; outcome: Outcome } | 
 describe('the simulator finds that', () => {
   const plants = [...clientPlants, ...devicePlants, ...keyserverPlants]
 
-  it.each(plants.map((plant) => [plant.name, plant] as const))('%s', async (name, plant) => {
-    expect(givenAwayBy[name]).toBeDefined()
-    const found = await find(plant)
-    if (found === undefined) throw new Error(`not in ${mostSeeds} seeds`)
-    // Without the bug the same run holds.
-    const honest = await simulate(planFor(plant, found.seed))
-    expect(honest.violation).toBeUndefined()
-  })
+  it.each(plants.map((plant) => [plant.name, plant] as const))(
+    '%s',
+    { timeout },
+    async (name, plant) => {
+      expect(givenAwayBy[name]).toBeDefined()
+      const found = await find(plant)
+      if (found === undefined) throw new Error(`not in ${mostSeeds} seeds`)
+      // Without the bug the same run holds.
+      const honest = await simulate(planFor(plant, found.seed))
+      expect(honest.violation).toBeUndefined()
+    },
+  )
 
-  it('fails with less than it was told to do, and alike', async () => {
+  it('fails with less than it was told to do, and alike', { timeout }, async () => {
     const plant = plants.find(({ name }) => name === 'the keyserver never finds anybody absent')
     const found = plant && (await find(plant))
     if (plant === undefined || found === undefined) throw new Error('the bug was not found')

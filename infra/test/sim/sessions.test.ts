@@ -35,6 +35,10 @@ async function simulated(seed: number, runs: number, shape: Shape): Promise<read
       '--conditions=conclave:source',
       '--experimental-strip-types',
       '--disable-warning=ExperimentalWarning',
+      // A meeting's garbage goes in a few collections. Errors are part of what is simulated, and
+      // where they were made is found by replaying the seed.
+      '--max-semi-space-size=32',
+      '--stack-trace-limit=0',
       script,
       ...Object.entries(options).flatMap(([name, value]) => [`--${name}`, String(value)]),
       '--json',

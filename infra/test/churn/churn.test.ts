@@ -1,8 +1,11 @@
+import { join } from 'node:path'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { describe, expect, it } from 'vitest'
 import { seed as campaignSeed, report, runsOr } from '../../../core/test/campaign.ts'
 import { type ChurnOutcome, type ChurnPlan, runChurn } from '../../churn/churn.ts'
+import { repository } from '../../entry/repository.mjs'
+import { outputOf } from '../sourceProcess.ts'
 import { leaks } from './leaks.ts'
 
 setFlagsFromString('--expose-gc')
@@ -39,6 +42,12 @@ const campaign: ChurnPlan = {
   heapBytes: 4 << 20,
 }
 
+const program = join(repository, 'infra', 'churn', 'main.ts')
+
+async function runElsewhere(plan: ChurnPlan): Promise<ChurnOutcome> {
+  return JSON.parse(await outputOf(program, [JSON.stringify(plan)], ['--expose-gc']))
+}
+
 function growing({ trends }: ChurnOutcome): readonly string[] {
   return Object.entries(trends).flatMap(([name, { grows }]) => (grows ? [name] : []))
 }
@@ -56,7 +65,7 @@ describe('in a meeting in which people come and go', () => {
   const plan = isCampaign ? campaign : short
 
   it('nothing grows but the number of its epochs', async (context) => {
-    const outcome = await runChurn(plan)
+    const outcome = await runElsewhere(plan)
     expect(outcome.complaints).toEqual([])
     expect(growing(outcome)).toEqual([])
     const joins = plan.timesPerSample * plan.samples

@@ -1,12 +1,11 @@
-import { execFileSync, spawn } from 'node:child_process'
+import { execFileSync } from 'node:child_process'
 import { hash } from 'node:crypto'
-import { once } from 'node:events'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
-import { text } from 'node:stream/consumers'
-import { describe, expect, it, onTestFinished, type TestContext } from 'vitest'
+import { describe, expect, it, type TestContext } from 'vitest'
 import { seed as campaignSeed, report, runsOr } from '../../../core/test/campaign.ts'
 import { repository } from '../../entry/repository.mjs'
+import { outputOf } from '../sourceProcess.ts'
 
 /* What has to hold is in infra/sim/invariants; a seed that fails is printed with what replays it. */
 
@@ -29,25 +28,9 @@ const processes = Math.min(4, availableParallelism())
 async function simulated(seed: number, runs: number, shape: Shape): Promise<readonly string[]> {
   const { members, steps } = shape
   const options = { seed, runs, members, steps }
-  const child = spawn(
-    process.execPath,
-    [
-      '--conditions=conclave:source',
-      '--experimental-strip-types',
-      '--disable-warning=ExperimentalWarning',
-      // A meeting's garbage goes in a few collections. Errors are part of what is simulated, and
-      // where they were made is found by replaying the seed.
-      '--max-semi-space-size=32',
-      '--stack-trace-limit=0',
-      script,
-      ...Object.entries(options).flatMap(([name, value]) => [`--${name}`, String(value)]),
-      '--json',
-    ],
-    { stdio: ['ignore', 'pipe', 'ignore'] },
-  )
-  onTestFinished(() => void child.kill())
-  const [output] = await Promise.all([text(child.stdout), once(child, 'close')])
-  return output.trim().split('\n')
+  const args = Object.entries(options).flatMap(([name, value]) => [`--${name}`, String(value)])
+  const output = await outputOf(script, [...args, '--json'])
+  return output.split('\n')
 }
 
 /** Simulates consecutive seeds, with a process for each core. */

@@ -179,6 +179,7 @@ export class ChurningMeeting {
         if (client !== undefined) this.#network.cut({ client }, true)
       }
       await this.clock.advanceAsync(this.#everyMs)
+      this.#results.forget()
     }
   }
 
@@ -199,7 +200,6 @@ export class ChurningMeeting {
   }
 
   async sample(): Promise<ChurnSample> {
-    this.#results.forget()
     const current = await this.#store.currentGroup(meetingId)
     const key = current && { meetingId, groupId: current.groupId }
     const log = key && (await this.#store.readLog(key, 0, wholeLog))

@@ -27,8 +27,8 @@ export class RememberedResults {
   readonly #verified = new Map<string, Verified[]>()
   /** By the secret that they are derived from. */
   readonly #keyPairs = new Map<string, { readonly privateKey: Bytes; readonly publicKey: Bytes }>()
-  /** By private key, ciphertext and context. */
-  readonly #opened = new Map<string, Bytes>()
+  /** Of the key schedule and of what is opened, by all that they depend on. */
+  readonly #bytes = new Map<string, Bytes>()
 
   public(crypto: PublicCrypto): PublicCrypto {
     return { publicSuite: (id) => this.#publicSuite(crypto.publicSuite(id)) }
@@ -45,7 +45,7 @@ export class RememberedResults {
   forget(): void {
     this.#verified.clear()
     this.#keyPairs.clear()
-    this.#opened.clear()
+    this.#bytes.clear()
   }
 
   #publicSuite<S extends PublicSuite>(suite: S | undefined): S | undefined {
@@ -70,15 +70,26 @@ export class RememberedResults {
 
   #secretSuite(inner: SecretSuite | undefined): SecretSuite | undefined {
     const suite = this.#publicSuite(inner)
-    return (
-      suite && {
-        ...suite,
-        generateSigner: async () => this.#noting(await suite.generateSigner()),
-        importSigner: async (key) => this.#noting(await suite.importSigner(key)),
-        deriveKeyPair: (inputKey) => this.#deriveKeyPair(suite, inputKey),
-        hpkeOpen: (...opened) => this.#open(suite, ...opened),
-      }
-    )
+    if (suite === undefined) return undefined
+    const computed = (step: string, inputs: readonly Uint8Array[], compute: () => Bytes) => {
+      const name = nameOf(`${suite.suite.id} ${step}`, ...inputs)
+      const known = this.#bytes.get(name)
+      if (known !== undefined) return known.slice()
+      const fresh = compute()
+      this.#bytes.set(name, fresh.slice())
+      return fresh
+    }
+    return {
+      ...suite,
+      generateSigner: async () => this.#noting(await suite.generateSigner()),
+      importSigner: async (key) => this.#noting(await suite.importSigner(key)),
+      extract: (salt, key) => computed('extract', [salt, key], () => suite.extract(salt, key)),
+      expand: (key, info, length) =>
+        computed(`expand ${length}`, [key, info], () => suite.expand(key, info, length)),
+      mac: (key, data) => computed('mac', [key, data], () => suite.mac(key, data)),
+      deriveKeyPair: (inputKey) => this.#deriveKeyPair(suite, inputKey),
+      hpkeOpen: (...opened) => this.#open(suite, ...opened),
+    }
   }
 
   #noting({ publicKey, sign }: Signer): Signer {
@@ -97,14 +108,14 @@ export class RememberedResults {
   }
 
   #verificationsOf(signature: Uint8Array): Verified[] {
-    const name = nameOf(signature)
+    const name = latin1(signature)
     const known = this.#verified.get(name) ?? []
     this.#verified.set(name, known)
     return known
   }
 
   async #deriveKeyPair(suite: SecretSuite, inputKey: Secret): Promise<HpkeKeyPair> {
-    const name = nameOf(inputKey.expose())
+    const name = nameOf(`${suite.suite.id} pair`, inputKey.expose())
     const known = this.#keyPairs.get(name)
     if (known !== undefined) {
       return {
@@ -125,18 +136,19 @@ export class RememberedResults {
     ...[key, info, sealed]: Parameters<SecretSuite['hpkeOpen']>
   ): Promise<Bytes> {
     const { kemOutput, ciphertext } = sealed
-    const name = nameOf(key.privateKey.expose(), key.publicKey, kemOutput, ciphertext, info)
-    const known = this.#opened.get(name)
+    const inputs = [key.privateKey.expose(), key.publicKey, kemOutput, ciphertext, info]
+    const name = nameOf(`${suite.suite.id} open`, ...inputs)
+    const known = this.#bytes.get(name)
     if (known !== undefined) return known.slice()
     const plaintext = await suite.hpkeOpen(key, info, sealed)
-    this.#opened.set(name, plaintext.slice())
+    this.#bytes.set(name, plaintext.slice())
     return plaintext
   }
 }
 
 /** Of these bytes and no others. */
-function nameOf(...parts: readonly Uint8Array[]): string {
-  return parts.map((part) => `${part.length} ${latin1(part)}`).join('')
+function nameOf(step: string, ...inputs: readonly Uint8Array[]): string {
+  return `${step} ${inputs.map((input) => `${input.length} ${latin1(input)}`).join('')}`
 }
 
 function latin1({ buffer, byteOffset, length }: Uint8Array): string {

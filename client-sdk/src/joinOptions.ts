@@ -45,7 +45,7 @@ const maxNameBytes = 256
 export function checkJoinOptions(options: JoinOptions): void {
   checkName('meetingId', options.meetingId)
   checkName('identity.id', options.identity.id)
-  checkTimeout(options.joinTimeoutMs ?? defaultJoinTimeoutMs)
+  checkTimeout('joinTimeoutMs', options.joinTimeoutMs ?? defaultJoinTimeoutMs)
   checkInvitation(options)
 }
 
@@ -61,9 +61,10 @@ export function checkName(what: string, name: string): void {
   }
 }
 
-function checkTimeout(ms: number): void {
+/** @throws SessionError `argument-invalid` */
+export function checkTimeout(what: string, ms: number): void {
   if (ms > 0 && ms <= maxTimeoutMs) return
-  throw new SessionError('argument-invalid', `joinTimeoutMs must be 1 to ${maxTimeoutMs}`)
+  throw new SessionError('argument-invalid', `${what} must be 1 to ${maxTimeoutMs}`)
 }
 
 function checkInvitation({ invitation, meetingId, identity }: JoinOptions): void {

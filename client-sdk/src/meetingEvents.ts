@@ -36,6 +36,16 @@ export interface MeetingEvents {
    */
   messagesMissed: (missed: { readonly participant: Participant; readonly count: number }) => void
   /**
+   * The meeting goes on in a new group, with new keys of another cipher suite: the same people with
+   * other leaves, as the `epochChanged` that follows tells. Epochs count from 1 again. Receivers that
+   * were unprotected follow by themselves; breakout rooms are over.
+   */
+  reinitialised: (change: {
+    readonly cipherSuite: number
+    /** Who has proposed it, as they were in the old group; undefined where an earlier process saw it. */
+    readonly by: Participant | undefined
+  }) => void
+  /**
    * We cannot follow the meeting any more, and enter it anew. Until the next `epochChanged` nothing
    * new can be decrypted, and what we send cannot be by others.
    */

@@ -5,10 +5,12 @@ import type { MeetingCalls } from './meetingCalls.ts'
 import type { EpochView, MeetingEvents } from './meetingEvents.ts'
 import type { Rooms } from './rooms/rooms.ts'
 import type { ChatReceived } from './session/chat.ts'
+import type { Agreed } from './session/continuation.ts'
 import type { JoinProgress } from './session/entrance.ts'
 import type { MeetingEffect } from './session/meetingEffect.ts'
 import type { MeetingKeys } from './session/meetingKeys.ts'
-import type { MeetingRoster } from './session/meetingRoster.ts'
+import type { MeetingChange, MeetingRoster } from './session/meetingRoster.ts'
+import type { Participant } from './session/roster.ts'
 import type { SafetyCode } from './session/safetyCode.ts'
 import { SessionError } from './session/sessionError.ts'
 import type { EndReason, SessionEvents } from './session/sessionEvents.ts'
@@ -16,11 +18,11 @@ import type { EndReason, SessionEvents } from './session/sessionEvents.ts'
 export interface MeetingNewsOptions {
   readonly events: Pick<IsolatedEmitter<MeetingEvents>, 'emit'>
   readonly roster: MeetingRoster
-  readonly keys: Pick<MeetingKeys, 'epochBegan' | 'close'>
+  readonly keys: Pick<MeetingKeys, 'epochBegan' | 'continued' | 'close'>
   readonly calls: Pick<MeetingCalls, 'close'>
   readonly rooms: Pick<
     Rooms<never>,
-    'parentEpochBegan' | 'parentConnectionChanged' | 'announced' | 'close'
+    'parentEpochBegan' | 'parentConnectionChanged' | 'announced' | 'leaveAll' | 'close'
   >
   readonly onProgress: ((progress: JoinProgress) => void) | undefined
 }
@@ -53,12 +55,37 @@ export class MeetingNews implements SessionEvents {
   }
 
   epochBegan(group: Group, effect: MeetingEffect | undefined): void {
-    const { keys, rooms } = this.#options
-    const { joined, left, suspects } = this.#roster.epochBegan(group, effect)
+    const change = this.#roster.epochBegan(group, effect)
     // Whoever has entered anew has not seen what became of the others.
-    keys.epochBegan(group, effect?.removed ?? left.map(({ participant }) => participant.leaf))
+    const removed = effect?.removed ?? change.left.map(({ participant }) => participant.leaf)
+    if (change.leaves === undefined) this.#options.keys.epochBegan(group, removed)
+    else this.#leaveGroup(group, change.leaves)
+    const committer = effect && this.#roster.current.at(effect.proposals.committer)
+    this.#tell(group, change, committer)
+  }
+
+  continued(group: Group, agreed: Agreed): void {
+    const { leaves, by, ...change } = this.#roster.continued(group, agreed)
+    this.#leaveGroup(group, leaves)
+    this.#events.emit('reinitialised', { cipherSuite: agreed.cipherSuite, by })
+    this.#tell(group, change, undefined)
+  }
+
+  /** @param leaves whose leaf in the old group is which in this one */
+  #leaveGroup(group: Group, leaves: ReadonlyMap<number, number>): void {
+    const { keys, rooms } = this.#options
+    keys.continued(group, leaves)
+    // What tied them to the meeting were keys of the group that is over.
+    void rooms.leaveAll(new SessionError('meeting-closed', 'its meeting has another group'))
+  }
+
+  #tell(
+    group: Group,
+    { joined, left, suspects }: MeetingChange,
+    committer: Participant | undefined,
+  ): void {
     this.#entered.resolve()
-    rooms.parentEpochBegan(
+    this.#options.rooms.parentEpochBegan(
       group,
       joined.map(({ participant }) => participant.identity),
     )
@@ -69,7 +96,6 @@ export class MeetingNews implements SessionEvents {
       this.#events.emit('participantJoined', participant, arrival)
     }
     for (const participant of suspects) this.#events.emit('deviceChanged', participant)
-    const committer = effect && this.#roster.current.at(effect.proposals.committer)
     this.#events.emit('epochChanged', { ...viewOf(this.#roster), committer })
   }
 

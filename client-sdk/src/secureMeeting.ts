@@ -5,6 +5,7 @@ import type { IsolatedEmitter } from './isolatedEmitter.ts'
 import {
   checkJoinOptions,
   checkName,
+  checkTimeout,
   defaultJoinTimeoutMs,
   type JoinOptions,
 } from './joinOptions.ts'
@@ -28,6 +29,7 @@ import type { InvitedDevice } from './session/inviting.ts'
 import type { MeetingKeys } from './session/meetingKeys.ts'
 import { type MeetingRoster, participantUnknown } from './session/meetingRoster.ts'
 import type { MeetingSession } from './session/meetingSession.ts'
+import { defaultReinitialiseTimeoutMs } from './session/reinitialising.ts'
 import { type Device, isSameDevice, type NamedDevice, type Participant } from './session/roster.ts'
 import {
   compareSafetyCodes,
@@ -35,6 +37,12 @@ import {
   type SafetyCodeComparison,
 } from './session/safetyCode.ts'
 import { SessionError } from './session/sessionError.ts'
+
+export interface ReinitialiseOptions {
+  readonly cipherSuite: number
+  /** In milliseconds. */
+  readonly timeoutMs?: number
+}
 
 /**
  * An end-to-end encrypted meeting, as one participant has it.
@@ -268,6 +276,24 @@ export class SecureMeeting {
       throw new SessionError('argument-invalid', 'whoever wants to go leaves')
     }
     await this.#session.remove(identity)
+  }
+
+  /**
+   * Has the meeting go on in a new group with another cipher suite, or a fresh one of the same: all
+   * keys are new, and nothing of the old group's is used any more. It begins once every member's
+   * device has prepared for it; whoever is away is removed first, as always. Resolves once we are in
+   * the new group, which `reinitialised` tells everybody. Where it fails the meeting goes on as it is.
+   *
+   * @param options `cipherSuite`: RFC 9420 §17.1, of those that sign with Ed25519 (1 and 3);
+   *   `timeoutMs`: how long the members have, 60 s where not given
+   * @throws MembersUnreadyError `members-silent`, `suite-unsupported`; SessionError
+   *   `argument-invalid` also in a breakout room, `keyserver-refused`, `session-ended`
+   */
+  async reinitialise(options: ReinitialiseOptions): Promise<void> {
+    const { cipherSuite, timeoutMs = defaultReinitialiseTimeoutMs } = options
+    checkTimeout('timeoutMs', timeoutMs)
+    if (this.#news.over !== undefined) throw this.#news.over
+    await this.#session.reinitialise(cipherSuite, timeoutMs)
   }
 
   /**

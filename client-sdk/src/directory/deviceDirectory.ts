@@ -13,7 +13,7 @@ import { connectServer, type TokenSource } from '../edge/serverConnection.ts'
 import { socketTransport } from '../edge/socketTransport.ts'
 import { IsolatedEmitter } from '../isolatedEmitter.ts'
 import { suiteOf } from '../session/enterMeeting.ts'
-import { deviceSigner, type MeetingIdentity } from '../session/identity.ts'
+import { deviceSigner, type MeetingIdentity, suitesFor } from '../session/identity.ts'
 import { isTransient, refusal, SessionError } from '../session/sessionError.ts'
 import type { SessionStore } from '../session/store.ts'
 import type { DeliveryTransport } from '../session/transport.ts'
@@ -90,7 +90,8 @@ export class DeviceDirectory {
     const suite = suiteOf(crypto)
     this.#clock = clock
     this.#identity = identity
-    this.#shelf = new KeyPackageShelf({ suite, store, random, clock, identity })
+    const cipherSuites = suitesFor(crypto, suite)
+    this.#shelf = new KeyPackageShelf({ suite, cipherSuites, store, random, clock, identity })
     this.#makeDevice = () => deviceSigner(suite, store, random)
     this.#transport =
       transport?.() ?? socketTransport(connectServer(options.keyserver), options.token)

@@ -72,6 +72,8 @@ export function wipeTaken({ bundle, signatureKey }: TakenKeyPackage): void {
 
 export interface ShelfOptions {
   readonly suite: SecretSuite
+  /** What the device can do (`suitesFor`). */
+  readonly cipherSuites: readonly number[]
   readonly store: SessionStore
   readonly random: RandomBytes
   readonly clock: Pick<Clock, 'now'>
@@ -197,7 +199,13 @@ export class KeyPackageShelf {
     const { suite, random, clock, identity } = this.#options
     const signatureKey = freshSignatureKey(random)
     const signer = await suite.importSigner(signatureKey)
-    const own = await certifiedLeaf(suite, device, anyMeeting, identity, signer)
+    const own = await certifiedLeaf({
+      device,
+      meetingId: anyMeeting,
+      identity,
+      cipherSuites: this.#options.cipherSuites,
+      signer,
+    })
     const lifetime = lifetimeFrom(clock, lifetimeSeconds)
     const bundle = await createKeyPackage(suite, own, lifetime, { lastResort })
     const stored = storeKeyPackage(bundle)

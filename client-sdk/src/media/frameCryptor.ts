@@ -22,6 +22,13 @@ export interface EpochKeys {
    * first used: two cryptors with one incarnation would use the same keys and counters.
    */
   readonly incarnation: number
+  /**
+   * For the first epoch of a group that continues another, or of another group that the meeting has
+   * now: whose leaf in the old one is which in the new one. Senders that are not in it are gone.
+   */
+  readonly continues?: ReadonlyMap<number, number>
+  /** Whether another group is about to continue this epoch's. */
+  readonly isLast?: boolean
 }
 
 export interface FrameCryptorStats {

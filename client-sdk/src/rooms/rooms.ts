@@ -172,6 +172,11 @@ export class Rooms<Meeting extends RoomMeeting> {
   /** Leaves every room: we have left the meeting, or it is over. */
   async close(why: ConclaveError): Promise<void> {
     this.#over ??= why
+    await this.leaveAll(why)
+  }
+
+  /** Leaves every room: they belong to a group that the meeting has no longer. */
+  async leaveAll(why: ConclaveError): Promise<void> {
     await Promise.all(Array.from(this.#open.values(), ({ bond }) => bond.parentEnded(why)))
   }
 

@@ -51,6 +51,36 @@ export function rankOf(
   return before
 }
 
+/**
+ * How long a member has to found the next group before another one stands in, in milliseconds for
+ * each member beyond `standInMs`: it verifies all that they have offered, and seals to all of them.
+ */
+const foundingPerMemberMs = 5
+
+/**
+ * The members that are expected to found the group that continues a frozen one, first one first:
+ * in the order of their leaves, beginning at whoever has frozen it. Any member may.
+ */
+export function foundersInOrder(
+  { tree }: Pick<PublicGroup, 'tree'>,
+  committer: number,
+  present: ReadonlySet<number>,
+): readonly number[] {
+  const leaves = tree
+    .leaves()
+    .map(({ firstLeaf }) => firstLeaf)
+    .filter((leaf) => present.has(leaf))
+  return [
+    ...leaves.filter((leaf) => leaf >= committer),
+    ...leaves.filter((leaf) => leaf < committer),
+  ]
+}
+
+/** When a member of this rank founds the next group, in milliseconds after its own was frozen. */
+export function foundingTurn(rank: number, { tree }: Pick<Occasion, 'tree'>): number {
+  return rank * (standInMs + foundingPerMemberMs * tree.memberCount)
+}
+
 /** What of a group says how soon a commit is wanted. */
 interface Occasion {
   readonly tree: Pick<PublicGroup['tree'], 'memberCount'>

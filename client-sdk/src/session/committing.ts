@@ -25,6 +25,8 @@ export interface CommittingHost {
   problem(error: ConclaveError): void
   /** The group has ended. */
   over(): void
+  /** A ReInit is not to be committed: these have nothing for the next group. */
+  unready(leaves: readonly number[]): void
 }
 
 /** Makes commits when it is our turn, and has the log decide on them. */
@@ -51,6 +53,11 @@ export class Committing {
     this.#link = link
     this.#host = host
     this.#scheduler = new CommitScheduler(clock, () => host.run(() => this.commit()))
+  }
+
+  /** The leaves whose members are connected, as the keyserver says. */
+  get present(): ReadonlySet<number> {
+    return this.#present
   }
 
   presentChanged(leaves: readonly number[]): void {
@@ -89,7 +96,7 @@ export class Committing {
   /** `renewing` also where nothing is to be committed but new keys of our own. */
   async commit({ renewing = false } = {}): Promise<void> {
     const membership = this.#membership
-    if (membership.isCommitting || membership.failed !== undefined) return
+    if (membership.isCommitting || membership.isFrozen || membership.failed !== undefined) return
     const { public: group, leafIndex } = membership.group
     if (group.pendingRemovals.has(leafIndex)) return
     try {
@@ -157,6 +164,7 @@ export class Committing {
     if (reply.code === 'group-unknown') return this.#host.over()
     // It may be in the log, and only what we keep of it makes it apply here: it is sent again.
     if (undecided.includes(reply.code)) throw refusal(reply)
+    if (reply.code === 'group-continued') throw refusal(reply)
     const membership = this.#membership
     const { epoch } = membership.group
     membership.discardPending()
@@ -168,6 +176,7 @@ export class Committing {
     const decided = membership.group.epoch !== epoch || membership.failed !== undefined
     if (this.#closed || (late && decided)) return
     this.#scheduler.refused()
+    if (reply.code === 'reinit-unready') this.#host.unready(reply.leaves ?? [])
     this.#host.problem(refusal(reply))
   }
 }

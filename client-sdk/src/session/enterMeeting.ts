@@ -7,6 +7,7 @@ import { Group, type GroupInfoOptions } from '@conclave/core/mls/group'
 import {
   CipherSuiteId,
   ExternalSender,
+  type GroupInfo,
   MlsMessage,
   ProtocolVersion,
   RatchetTree,
@@ -113,27 +114,32 @@ export function encodeKeyPackage({ keyPackage }: KeyPackageBundle) {
 
 /**
  * Joins by a Welcome, fetching the tree that its GroupInfo names.
+ * @param continues the group that this one may continue
  * @throws SessionError, MlsError, or what the policy throws
  */
 export async function joinByWelcome(
   environment: RoomEnvironment,
   link: Pick<DeliveryLink, 'request'>,
   bundle: KeyPackageBundle,
-  { groupId, welcome }: ServerNotices['welcome'],
+  { groupId, welcome }: Pick<ServerNotices['welcome'], 'groupId' | 'welcome'>,
+  continues?: Group,
 ): Promise<Group> {
   const message = readServer(MlsMessage, welcome)
   if (message.wireFormat !== WireFormat.welcome) {
     throw new SessionError('keyserver-protocol-violated', 'the keyserver sent no Welcome')
   }
-  const group = await joinGroup(environment, {
+  const joining = {
     welcome: message.welcome,
     bundle,
-    ratchetTree: async ({ groupContext }) => {
+    ratchetTree: async ({ groupContext }: GroupInfo) => {
       const reply = await link.request('tree', { groupId, treeHash: groupContext.treeHash })
       if (!reply.ok) throw refusal(reply)
       return readServer(RatchetTree, reply.ratchetTree)
     },
-  })
+  }
+  const group = await (continues === undefined
+    ? joinGroup(environment, joining)
+    : Group.join(environment, joining, continues))
   if (!equalBytes(group.groupId, groupId)) {
     group.close()
     throw new SessionError('keyserver-protocol-violated', 'the Welcome is for another group')

@@ -23,6 +23,13 @@ export type HistoryEvent =
       readonly who: Participant
       readonly by: Participant
     }
+  /** The meeting goes on with new keys of another cipher suite, as `by` has proposed; `who` is we. */
+  | {
+      readonly what: 'reinitialised'
+      readonly who: Participant
+      readonly by: Participant | undefined
+      readonly cipherSuite: number
+    }
   /** A verified identity is here with a device that is not. */
   | { readonly what: 'device-changed'; readonly who: Participant }
   /** The last. */
@@ -85,6 +92,8 @@ export function describeHistory(event: HistoryEvent): string {
       return `${subject(event.by)} verified the device of ${object(event.who)}.`
     case 'unverified':
       return `${subject(event.by)} took back the verification of ${object(event.who)}.`
+    case 'reinitialised':
+      return `The meeting goes on with cipher suite ${event.cipherSuite}, as ${object(event.by)} wanted.`
     case 'device-changed':
       return `${subject(event.who)} is here with a device that you have not verified.`
     case 'ended':

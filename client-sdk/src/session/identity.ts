@@ -1,6 +1,13 @@
 import type { Clock, RandomBytes } from '@conclave/core'
 import { utf8 } from '@conclave/core/codec'
-import { Secret, type SecretSuite, type Signer, signWithLabel } from '@conclave/core/crypto/secret'
+import { cipherSuites } from '@conclave/core/crypto/public'
+import {
+  Secret,
+  type SecretCrypto,
+  type SecretSuite,
+  type Signer,
+  signWithLabel,
+} from '@conclave/core/crypto/secret'
 import {
   conclaveCapabilities,
   memberExtension,
@@ -56,6 +63,19 @@ export async function deviceSigner(
   }
 }
 
+/**
+ * The suites that a device can do with its one key: those of the meeting's signature scheme, that
+ * suite first.
+ */
+export function suitesFor(crypto: SecretCrypto, meetingSuite: SecretSuite): readonly number[] {
+  const { id, signature } = meetingSuite.suite
+  const others = [...cipherSuites.values()].filter(
+    (suite) => suite.id !== id && suite.signature === signature,
+  )
+  const offered = others.filter((suite) => crypto.secretSuite(suite.id) !== undefined)
+  return [id, ...offered.map((suite) => suite.id)]
+}
+
 /** A leaf of ours with its private signature key, of which its signer can be made again. */
 export interface MeetingLeaf extends OwnLeaf {
   readonly signatureKey: Secret
@@ -67,13 +87,11 @@ export interface MeetingLeaf extends OwnLeaf {
  */
 export async function meetingLeaf(
   crypto: SecretSuite,
-  device: Signer,
-  meetingId: string,
-  identity: MeetingIdentity,
+  certified: Omit<Certified, 'signer'>,
   signatureKey: Secret,
 ): Promise<MeetingLeaf> {
   const signer = await crypto.importSigner(signatureKey)
-  return { ...(await certifiedLeaf(crypto, device, meetingId, identity, signer)), signatureKey }
+  return { ...(await certifiedLeaf({ ...certified, signer })), signatureKey }
 }
 
 /** A fresh signature key, which serves one group (RFC 9750 §8.4.3.1). */
@@ -81,21 +99,29 @@ export function freshSignatureKey(random: RandomBytes): Secret {
   return new Secret(random(signatureKeyLength))
 }
 
-/**
- * A leaf with this signature key, which the device certifies.
- * @param meetingId or `anyMeeting`, for a KeyPackage that is published
- */
-export async function certifiedLeaf(
-  crypto: SecretSuite,
-  device: Signer,
-  meetingId: string,
-  identity: MeetingIdentity,
-  signer: Signer,
-): Promise<OwnLeaf> {
+/** What a device says of a leaf. */
+export interface Certified {
+  readonly device: Signer
+  /** Or `anyMeeting`, for a KeyPackage that is published. */
+  readonly meetingId: string
+  readonly identity: MeetingIdentity
+  /** What the device can do (`suitesFor`). */
+  readonly cipherSuites: readonly number[]
+  readonly signer: Signer
+}
+
+/** A leaf with this signature key, which the device certifies. */
+export async function certifiedLeaf({
+  device,
+  meetingId,
+  identity,
+  cipherSuites: suites,
+  signer,
+}: Certified): Promise<OwnLeaf> {
   const certified = memberTbs(meetingId, signer.publicKey)
   const capabilities: Capabilities = {
     versions: [ProtocolVersion.mls10],
-    cipherSuites: [crypto.suite.id],
+    cipherSuites: suites,
     extensions: conclaveCapabilities.extensionTypes,
     proposals: conclaveCapabilities.proposalTypes,
     credentials: [CredentialType.basic],

@@ -5,6 +5,7 @@ import {
   decode,
   emptyBytes,
   encode,
+  equalBytes,
   type Infer,
   oneOf,
   opaque,
@@ -17,6 +18,7 @@ import {
 import { secretOpaque } from '@conclave/core/crypto/secret'
 import { RemovalLedgerState } from '@conclave/core/delivery'
 import { PublicTree } from '@conclave/core/mls/treesync'
+import { KeptNext } from './keptNext.ts'
 import { SessionError } from './sessionError.ts'
 import type { SessionStore } from './store.ts'
 
@@ -76,6 +78,7 @@ export type KeptPlace = Omit<Infer<typeof Place>, 'version' | 'keptAt'>
 
 const placeKey = 'place'
 const membershipKey = 'membership'
+const nextKey = 'next'
 const pageKey = (index: number) => `tree/${index}`
 
 /**
@@ -87,6 +90,8 @@ export class PlaceStore {
   readonly #clock: Pick<Clock, 'now'>
   /** The tree's pages as the newest write that has come through has them. */
   #pages: readonly object[] = []
+  /** The group of which a next place is kept; undefined where none is. */
+  #continued: Bytes | undefined
 
   constructor(store: SessionStore, clock: Pick<Clock, 'now'>) {
     this.#store = store
@@ -119,7 +124,29 @@ export class PlaceStore {
   }
 
   /**
+   * What lets us into the group that continues that of the place, where there is one that can be read.
+   * @throws SessionError `store-corrupted`, `store-unavailable`
+   */
+  async next(): Promise<KeptNext | undefined> {
+    // What cannot be read goes with the next state.
+    this.#continued = emptyBytes
+    const kept = await this.#read(nextKey, KeptNext)
+    this.#continued = kept?.groupId
+    return kept
+  }
+
+  /** @throws SessionError `store-unavailable` */
+  async keepNext(next: KeptNext | undefined): Promise<void> {
+    const entry = next && encode(KeptNext, { ...next, version: 1 })
+    this.#continued = next?.groupId
+    const written = this.#store.write(new Map([[nextKey, entry]]))
+    entry?.fill(0)
+    await written
+  }
+
+  /**
    * Of the tree only those pages are written that have changed: a commit changes its path.
+   * What was to let us into the next group goes with the one that it continues.
    * @param membership what was kept of it before is deleted where there is none
    * @throws SessionError `store-unavailable`
    */
@@ -140,6 +167,11 @@ export class PlaceStore {
       membershipKey,
       membership && encode(Membership, { ...membership, ...tree, version: 1 }),
     )
+    const continued = this.#continued
+    if (continued !== undefined && !equalBytes(continued, place.groupId)) {
+      entries.set(nextKey, undefined)
+      this.#continued = undefined
+    }
     const written = this.#store.write(entries)
     for (const entry of entries.values()) entry?.fill(0)
     try {
@@ -148,6 +180,7 @@ export class PlaceStore {
     } catch (error) {
       // Next time all of it.
       this.#pages = []
+      this.#continued = continued
       throw error
     }
   }

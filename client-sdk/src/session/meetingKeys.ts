@@ -53,6 +53,14 @@ export class MeetingKeys {
     if (this.#made !== undefined && !this.#closed) install(this.#made, group, removed)
   }
 
+  /**
+   * The meeting has another group, whose epochs count anew.
+   * @param leaves whose leaf in the old group is which in the new one
+   */
+  continued(group: Group, leaves: ReadonlyMap<number, number>): void {
+    if (this.#made !== undefined && !this.#closed) install(this.#made, group, [], leaves)
+  }
+
   close(): void {
     this.#closed = true
     this.#made?.cryptor.close()
@@ -85,8 +93,9 @@ function install(
   { cryptor, incarnation }: MadeCryptor,
   group: Group,
   removed: readonly number[],
+  continues?: ReadonlyMap<number, number>,
 ): void {
-  const keys = epochKeys(group, removed, incarnation)
+  const keys = { ...epochKeys(group, removed, incarnation), ...(continues && { continues }) }
   try {
     cryptor.installEpoch(keys)
   } catch (error) {
@@ -107,6 +116,7 @@ function epochKeys(group: Group, removed: readonly number[], incarnation: number
     leaves: group.public.tree.leaves().map(({ firstLeaf }) => firstLeaf),
     removedLeaves: removed,
     incarnation,
+    ...(group.public.reInit !== undefined && { isLast: true }),
   }
 }
 

@@ -1,11 +1,20 @@
 import type { Clock } from '@conclave/core'
+import { type Bytes, equalBytes } from '@conclave/core/codec'
 import type { PublicSuite } from '@conclave/core/crypto/public'
 import type { Group } from '@conclave/core/mls/group'
+import type { Agreed } from './continuation.ts'
 import { pairFingerprint } from './fingerprint.ts'
 import { History, type HistoryEntry, type HistoryEvent } from './history.ts'
 import type { MeetingEffect } from './meetingEffect.ts'
+import { movedLeaves } from './movedLeaves.ts'
 import { isSameDevice, type NamedDevice, type Participant, Roster } from './roster.ts'
-import { type Departure, noChange, type RosterChange, rosterChange } from './rosterChange.ts'
+import {
+  continuedChange,
+  type Departure,
+  noChange,
+  type RosterChange,
+  rosterChange,
+} from './rosterChange.ts'
 import { type SafetyCode, safetyCodeOf } from './safetyCode.ts'
 import { SessionError } from './sessionError.ts'
 import type { EndReason } from './sessionEvents.ts'
@@ -23,6 +32,14 @@ export interface MeetingRosterOptions {
 export interface MeetingChange extends RosterChange {
   /** Who has come with another device than the one that was verified. */
   readonly suspects: readonly Participant[]
+  /** Where the meeting has another group now: whose leaf in the old one is which in the new one. */
+  readonly leaves?: ReadonlyMap<number, number> | undefined
+}
+
+export interface ContinuedMeeting extends MeetingChange {
+  readonly leaves: ReadonlyMap<number, number>
+  /** Who has proposed it, as they were in the old group. */
+  readonly by: Participant | undefined
 }
 
 /** Who is in the meeting in the current epoch, what became of the others, and who is verified. */
@@ -32,6 +49,7 @@ export class MeetingRoster {
   readonly #verifications: Verifications
   #roster = Roster.empty
   #safetyCode: SafetyCode | undefined
+  #groupId: Bytes | undefined
 
   constructor(options: MeetingRosterOptions) {
     this.#options = options
@@ -73,14 +91,36 @@ export class MeetingRoster {
         : before.after(effect, standingOf)
     this.#roster = after
     this.#safetyCode = safetyCodeOf(group, this.#options.meetingId)
-    const change = first ? noChange : rosterChange(before, after, epoch, effect)
+    const isSame = this.#groupId === undefined || equalBytes(this.#groupId, group.groupId)
+    const leaves = isSame ? undefined : movedLeaves(before, after)
+    this.#groupId = group.groupId
+    const change = first ? noChange : changed(before, after, epoch, effect, leaves)
     const came = first ? after.participants : change.joined.map(({ participant }) => participant)
     const suspects = came.filter((each) => each.deviceChanged && each !== change.returned)
     if (first) this.#note((who) => ({ what: 'entered', who, others: others(after) }))
     else if (effect === undefined) this.#note((who) => ({ what: 'returned', who }))
     this.#noteChange(change)
     for (const who of suspects) this.#history.add(epoch, { what: 'device-changed', who })
-    return { ...change, suspects }
+    return { ...change, suspects, leaves }
+  }
+
+  /** The meeting goes on in a group that continues the one in which we were. */
+  continued(group: Group, { cipherSuite, proposedBy }: Agreed): ContinuedMeeting {
+    const { epoch, leafIndex } = group
+    const before = this.#roster
+    const by = proposedBy === undefined ? undefined : before.at(proposedBy)
+    const after = Roster.of(group.members, leafIndex, this.#verifications.standingOf)
+    const leaves = movedLeaves(before, after)
+    this.#roster = after
+    this.#groupId = group.groupId
+    this.#safetyCode = safetyCodeOf(group, this.#options.meetingId)
+    this.#note((who) => ({ what: 'reinitialised', who, by, cipherSuite }))
+    const change = continuedChange(before, after, epoch, leaves)
+    this.#noteChange(change)
+    const came = change.joined.map(({ participant }) => participant)
+    const suspects = came.filter(({ deviceChanged }) => deviceChanged)
+    for (const who of suspects) this.#history.add(epoch, { what: 'device-changed', who })
+    return { ...change, suspects, leaves, by }
   }
 
   lostPlace(): void {
@@ -162,6 +202,18 @@ export class MeetingRoster {
     if (self === undefined || this.#safetyCode === undefined) return
     this.#history.add(this.#safetyCode.epoch, eventOf(self))
   }
+}
+
+function changed(
+  before: Roster,
+  after: Roster,
+  epoch: bigint,
+  effect: MeetingEffect | undefined,
+  leaves: ReadonlyMap<number, number> | undefined,
+): RosterChange {
+  return leaves === undefined
+    ? rosterChange(before, after, epoch, effect)
+    : continuedChange(before, after, epoch, leaves)
 }
 
 export function participantUnknown(leaf: number): SessionError {

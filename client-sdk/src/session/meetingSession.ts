@@ -9,7 +9,7 @@ import type { RoomBond } from '../rooms/roomBond.ts'
 import { Chat, chatRetention } from './chat.ts'
 import { DeliveryLink } from './deliveryLink.ts'
 import { suiteOf } from './enterMeeting.ts'
-import type { MeetingIdentity } from './identity.ts'
+import { type MeetingIdentity, suitesFor } from './identity.ts'
 import { addClaimed, claimDevices, type InvitedDevice, inviteeUnknown } from './inviting.ts'
 import type { MeetingEffect } from './meetingEffect.ts'
 import type { Notice } from './noticeQueue.ts'
@@ -17,7 +17,7 @@ import { NoticeReader } from './noticeReader.ts'
 import { closedByKeyserver } from './participationErrors.ts'
 import { requestRemoval } from './removalRequests.ts'
 import type { SessionEnvironment } from './sessionEnvironment.ts'
-import { isTransient, isUnreachable, refusal, SessionError } from './sessionError.ts'
+import { isContinued, isTransient, isUnreachable, refusal, SessionError } from './sessionError.ts'
 import type { EndReason, SessionEvents } from './sessionEvents.ts'
 import type { SessionStore } from './store.ts'
 import { Tenure } from './tenure.ts'
@@ -127,6 +127,10 @@ export class MeetingSession {
           this.chat.epochBegan(group)
           events.epochBegan(group, effect)
         },
+        continued: (group, agreed) => {
+          this.chat.entered(group, false)
+          events.continued(group, agreed)
+        },
         lost: (error) => events.lost(error),
         failed: (error) => this.#failed(error),
         end: (reason, error, removal) => this.#end(reason, error, removal),
@@ -195,6 +199,24 @@ export class MeetingSession {
     await this.#tenure.inPlace(({ group }) => requestRemoval(this.#link, group, identity))
   }
 
+  /**
+   * Has the meeting go on in another group, with this cipher suite.
+   * @throws MembersUnreadyError; SessionError `argument-invalid`, `keyserver-refused`,
+   *   `session-ended`
+   */
+  async reinitialise(cipherSuite: number, timeoutMs: number): Promise<void> {
+    const { environment, room } = this.#options
+    if (this.#ended) throw new SessionError('session-ended', 'we are not in the meeting')
+    if (room !== undefined) {
+      throw new SessionError('argument-invalid', 'a breakout room is opened anew instead')
+    }
+    const suites = suitesFor(environment.crypto, suiteOf(environment.crypto))
+    if (!suites.includes(cipherSuite)) {
+      throw new SessionError('argument-invalid', `cipherSuite must be one of ${suites.join(', ')}`)
+    }
+    await this.#tenure.reinitialise(cipherSuite, timeoutMs)
+  }
+
   /** A key of this epoch has protected nearly as much as it may. */
   keyWorn(epoch: bigint): void {
     this.#tenure.place?.keyWorn(epoch)
@@ -206,7 +228,10 @@ export class MeetingSession {
    */
   async leave(why?: ConclaveError): Promise<void> {
     if (this.#ended) return await this.#tenure.end()
-    const said = this.#lane.run(async () => this.#tenure.place?.sayGoodbye()).catch(() => {})
+    const said = this.#tenure
+      .settled()
+      .then(() => this.#lane.run(async () => this.#tenure.place?.sayGoodbye()))
+      .catch(() => {})
     const waited = Promise.withResolvers<void>()
     const cancel = this.#clock.setTimer(leaveTimeoutMs, waited.resolve)
     await Promise.race([said, waited.promise])
@@ -239,6 +264,8 @@ export class MeetingSession {
     if (!(error instanceof ConclaveError)) {
       const cause = error
       this.#end('failed', new SessionError('session-ended', 'the session failed', { cause }))
+    } else if (isContinued(error)) {
+      this.#run(() => this.#tenure.learnFate())
     } else if (isUnreachable(error)) {
       // The transport connects again, and then we enter again.
       this.#setback = error
@@ -284,21 +311,24 @@ export class MeetingSession {
   async #handle({ name, notice }: Notice): Promise<void> {
     // For whoever publishes KeyPackages, which a session does not.
     if (name === 'stockLow' || name === 'mail') return
+    if (name === 'continued') return this.#tenure.movedOn(notice)
+    if (name === 'welcome') return this.#tenure.welcomed(notice)
     const { place } = this.#tenure
+    if (this.#tenure.isBehindUs(notice.groupId)) return
     if (place !== undefined && !equalBytes(notice.groupId, place.group.groupId)) {
       // Where the meeting has another group, ours is over, and its log says so. Not at once, because
       // whoever floods us with such news gains by that.
       return this.#retryLater()
     }
     switch (name) {
-      case 'welcome':
-        return this.#tenure.welcomed(notice)
       case 'entry':
         return place?.entryCame(notice.entry)
       case 'waiting':
         return place?.waitingChanged(notice.joiners)
       case 'present':
         return place?.presentChanged(notice.leaves)
+      case 'offered':
+        return place?.offered(notice.missing)
       case 'statusWanted':
         return place?.statusWanted(notice.seq)
       case 'message':

@@ -8,10 +8,12 @@ import {
   type VoidEntry,
 } from '@conclave/core/delivery'
 import type { CommitEffect, Group, PendingCommit, Received } from '@conclave/core/mls/group'
+import type { PublicGroup } from '@conclave/core/mls/public'
 import { type CommitContent, ProposalType } from '@conclave/core/wire'
 import type { RoomBond } from '../rooms/roomBond.ts'
 import { awaitParent } from '../rooms/roomEntry.ts'
 import { commitIn } from './commitClaims.ts'
+import type { Continuation, Readiness } from './continuation.ts'
 import { uploadedGroupInfo } from './enterMeeting.ts'
 import type { EntryOutcome } from './entryOutcome.ts'
 import { type FailedCommit, type HeadCommit, undone, wordOn } from './headCommit.ts'
@@ -34,6 +36,8 @@ export class Membership {
   readonly waitingList = new WaitingList()
   /** What the group branches off, where it is a breakout room's. */
   room: RoomBond | undefined
+  /** Says whether a ReInit is to be committed, where somebody has proposed one. */
+  continuation: Pick<Continuation, 'readiness'> | undefined
   #group: Group
   #removals: RemovalWatch
   #pending: PendingCommit | undefined
@@ -196,13 +200,30 @@ export class Membership {
 
   /** Whether there is anything that a commit should carry. */
   get hasWork(): boolean {
+    if (this.isFrozen) return false
     return this.#mustCommit || this.waitingList.hasCandidates(this.#group.public)
+  }
+
+  /** Whether the group is to be continued by another, and has no more commits (RFC 9420 §12.4.2). */
+  get isFrozen(): boolean {
+    return this.#group.public.reInit !== undefined
   }
 
   /** Whether there is, beside newcomers. */
   get #mustCommit(): boolean {
     const { public: group, leafIndex } = this.#group
-    return group.proposals.size > 0 || this.room?.mustRemove(group, leafIndex) === true
+    const readiness = this.#readiness
+    if (readiness === 'ready' || readiness === 'stale') return true
+    return hasOtherThanReInit(group) || this.room?.mustRemove(group, leafIndex) === true
+  }
+
+  get #readiness(): Readiness {
+    return this.continuation?.readiness(this.#group.public) ?? 'none'
+  }
+
+  /** Whether the next commit is the ReInit's, which has it to itself (RFC 9420 §12.2). */
+  get #freezes(): boolean {
+    return this.#readiness === 'ready' && !hasOtherThanReInit(this.#group.public)
   }
 
   /**
@@ -213,7 +234,7 @@ export class Membership {
    */
   async makeCommit({ renewing = false } = {}): Promise<PendingCommit | undefined> {
     const { public: group, leafIndex } = this.#group
-    let joiners = await this.waitingList.choose(group, leafIndex)
+    let joiners = this.#freezes ? [] : await this.waitingList.choose(group, leafIndex)
     while (renewing || joiners.length > 0 || this.#mustCommit) {
       try {
         return await this.#commitWith(joiners)
@@ -246,6 +267,7 @@ export class Membership {
 
   async #commitWith(joiners: readonly Joiner[]): Promise<PendingCommit> {
     const { public: current, leafIndex } = this.#group
+    const reInit = joiners.length === 0 && this.#freezes
     const adds = joiners.map(
       ({ keyPackage }) => ({ proposalType: ProposalType.add, keyPackage }) as const,
     )
@@ -253,6 +275,7 @@ export class Membership {
       proposals: [...(this.room?.proposalsIn(current, leafIndex) ?? []), ...adds],
       authenticatedData: encode(CommitEnvelope, { seenSeq: BigInt(this.#lastSeq) }),
       groupInfo: uploadedGroupInfo,
+      reInit,
     })
     if (this.#closed) {
       pending.discard()
@@ -308,6 +331,13 @@ export class Membership {
     if (this.#entriesInEpoch <= maxEntriesPerEpoch) return undefined
     return new SessionError('keyserver-protocol-violated', 'an epoch has no end of proposals')
   }
+}
+
+function hasOtherThanReInit({ proposals }: Pick<PublicGroup, 'proposals'>): boolean {
+  for (const { proposal } of proposals.values()) {
+    if (proposal.proposalType !== ProposalType.reInit) return true
+  }
+  return false
 }
 
 function copyOf(kept: KeptCommit | undefined): KeptCommit | undefined {

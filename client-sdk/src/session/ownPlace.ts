@@ -8,12 +8,15 @@ import {
   type MeetingIdentity,
   type MeetingLeaf,
   meetingLeaf,
+  suitesFor,
 } from './identity.ts'
-import { type KeptMembership, wipeMembership, wipePlace } from './keptPlace.ts'
+import { wipeNext } from './keptNext.ts'
+import { type KeptMembership, wipeMembership } from './keptPlace.ts'
 import { Membership } from './membership.ts'
+import { forgetNext, keptNext, type NextPlace, restoredNext } from './nextPlace.ts'
 import type { SessionEnvironment } from './sessionEnvironment.ts'
 import { SessionError } from './sessionError.ts'
-import { type Found, SessionStorage } from './sessionStorage.ts'
+import { type Found, SessionStorage, wipeFound } from './sessionStorage.ts'
 import type { SessionStore } from './store.ts'
 
 export interface OwnPlaceOptions {
@@ -25,13 +28,16 @@ export interface OwnPlaceOptions {
   readonly problem: (error: ConclaveError) => void
 }
 
-/** What an earlier process had in a group that goes on. */
+/** What an earlier process had in a group that goes on, or that another may continue. */
 export interface ResumedPlace {
+  readonly groupId: Bytes
   readonly own: MeetingLeaf
   /** The state to go on from; where there is none, the place has to be taken again. */
   readonly membership: Membership | undefined
   /** The newest epoch that we have been in: the group may be entered from there on. */
   readonly minEpoch: bigint
+  /** What lets us into the group that continues this one. */
+  readonly next: NextPlace | undefined
 }
 
 /** Our leaf in a meeting, and what is kept of our place there so that it outlasts the process. */
@@ -79,7 +85,8 @@ export class OwnPlace {
   }
 
   /**
-   * Our place in this group, where an earlier process had one; the second time nothing.
+   * Our place in this group or in the one that it may continue, where an earlier process had one; the
+   * second time nothing.
    * @throws SessionError `store-…`, `session-ended`
    */
   async resume(groupId: Bytes | undefined): Promise<ResumedPlace | undefined> {
@@ -87,20 +94,26 @@ export class OwnPlace {
     if (found === undefined) return undefined
     this.#found = undefined
     const { place, membership } = found
-    if (groupId === undefined || !equalBytes(groupId, place.groupId)) {
-      wipeFound(found)
+    const isThis = groupId !== undefined && equalBytes(groupId, place.groupId)
+    const next = await this.#next(found)
+    if (groupId === undefined || (!isThis && next === undefined)) {
+      if (next !== undefined) forgetNext(next)
+      wipeFound({ place, membership } as Partial<Found>)
       await this.#storage.forget()
       return undefined
     }
     try {
       const own = await this.#leafOf(place.signatureKey)
       return {
+        groupId: place.groupId,
         own,
         minEpoch: place.epoch ?? 0n,
-        membership: membership && this.#restored(groupId, own, membership),
+        membership: membership && this.#restored(place.groupId, own, membership),
+        next,
       }
     } catch (error) {
-      wipeFound(found)
+      if (next !== undefined) forgetNext(next)
+      wipeFound({ place, membership } as Partial<Found>)
       throw error
     }
   }
@@ -108,6 +121,14 @@ export class OwnPlace {
   /** @throws SessionError `store-…`, `session-ended` */
   async newLeaf(): Promise<MeetingLeaf> {
     return await this.#leafOf(freshSignatureKey(this.#options.environment.random))
+  }
+
+  /**
+   * Resolves once what lets us into the next group outlasts a crash.
+   * @throws SessionError `store-unavailable`
+   */
+  async keepNext(next: NextPlace | undefined): Promise<void> {
+    await this.#storage.keepNext(next && keptNext(next))
   }
 
   /** We are in the group with this leaf. */
@@ -169,12 +190,37 @@ export class OwnPlace {
     const { meetingId, identity, environment, suite } = this.#options
     try {
       this.#device ??= await deviceSigner(suite, environment.store, environment.random)
-      const own = await meetingLeaf(suite, this.#device, meetingId, identity, signatureKey)
+      const cipherSuites = suitesFor(environment.crypto, suite)
+      const certified = { device: this.#device, meetingId, identity, cipherSuites }
+      const own = await meetingLeaf(suite, certified, signatureKey)
       if (!this.#ended) return own
       throw new SessionError('session-ended', 'the session is over')
     } catch (error) {
       signatureKey.wipe()
       throw error
+    }
+  }
+
+  /** What cannot be read is of no use: then the next group is entered as by anybody. */
+  async #next({ place, next }: Found): Promise<NextPlace | undefined> {
+    if (next === undefined) return undefined
+    const { environment, problem } = this.#options
+    const suite = environment.crypto.secretSuite(next.cipherSuite)
+    if (suite === undefined || !equalBytes(next.groupId, place.groupId)) {
+      wipeNext(next)
+      return undefined
+    }
+    let own: MeetingLeaf | undefined
+    try {
+      own = await this.#leafOf(next.signatureKey.copy())
+      return restoredNext(next, suite, own)
+    } catch (error) {
+      own?.signatureKey.wipe()
+      if (!(error instanceof ConclaveError)) throw error
+      if (!this.#ended) problem(corrupted(error))
+      return undefined
+    } finally {
+      wipeNext(next)
     }
   }
 
@@ -200,11 +246,6 @@ export class OwnPlace {
       kept.group.wipe()
     }
   }
-}
-
-function wipeFound({ place, membership }: Found): void {
-  wipePlace(place)
-  if (membership !== undefined) wipeMembership(membership)
 }
 
 function corrupted(cause?: ConclaveError): SessionError {

@@ -4,6 +4,7 @@ import type { Group } from '@conclave/core/mls/group'
 import type { RoomBond } from '../rooms/roomBond.ts'
 import { CommitReports } from './commitReports.ts'
 import { Committing } from './committing.ts'
+import type { Agreed, Continuation } from './continuation.ts'
 import type { DeliveryLink } from './deliveryLink.ts'
 import type { Entered } from './enterMeeting.ts'
 import { Healing } from './healing.ts'
@@ -26,6 +27,7 @@ export interface ParticipationEnvironment {
   readonly random: RandomBytes
   /** What the group branches off, where it is a breakout room's. */
   readonly room?: RoomBond | undefined
+  readonly continuation?: Continuation | undefined
 }
 
 /** How our part in a group begins. */
@@ -34,6 +36,8 @@ export interface Beginning {
   readonly entry?: LogEntry | undefined
   /** Whether the state comes from the store. */
   readonly restored?: boolean
+  /** How the group was agreed upon that continues the one in which we were. */
+  readonly continues?: Agreed
 }
 
 /** What our part in a group asks of the session. */
@@ -67,18 +71,21 @@ export class Participation {
   readonly #keeper: StateKeeper
   readonly #link: Pick<DeliveryLink, 'request'>
   readonly #host: ParticipationHost
+  readonly #continuation: Continuation | undefined
   #entered: Pick<Entered, 'nonce' | 'minor'> | undefined
   #closed = false
 
   constructor(
     membership: Membership,
     { entry, restored = false }: Beginning,
-    { link, clock, random, room }: ParticipationEnvironment,
+    { link, clock, random, room, continuation }: ParticipationEnvironment,
     host: ParticipationHost,
   ) {
     const { group } = membership
     this.#membership = membership
     membership.room = room
+    membership.continuation = continuation
+    this.#continuation = continuation
     this.#link = link
     this.#host = host
     this.#log = new LogReader(link, clock, membership.lastSeq, entry, this.#readerHost())
@@ -93,6 +100,7 @@ export class Participation {
       keep: () => this.#keeper.now(),
       problem: (error) => host.problem(error),
       over: () => host.end('closed', closedByKeyserver()),
+      unready: (leaves) => continuation?.unready(leaves),
     })
     this.#healing = new Healing(clock, random, () =>
       host.run(() => this.#committing.commit({ renewing: true })),
@@ -118,6 +126,21 @@ export class Participation {
     return this.#membership.lastSeq
   }
 
+  /** The leaves whose members are connected, as the keyserver says. */
+  get present(): ReadonlySet<number> {
+    return this.#committing.present
+  }
+
+  /** Whether another group is to continue this one, in which nothing is sent any more. */
+  get isFrozen(): boolean {
+    return this.#membership.isFrozen
+  }
+
+  /** Takes entries of the log in that came otherwise. */
+  async take(entries: readonly LogEntry[]): Promise<void> {
+    await this.#log.take(entries)
+  }
+
   /**
    * Takes up the log where it was left, and says which leaf this connection speaks for.
    * @throws SessionError
@@ -138,6 +161,7 @@ export class Participation {
     await this.#membership.restorePending()
     this.#committing.sendAgain()
     this.#reports.connected()
+    this.#continuation?.connected()
     this.reconsider()
   }
 
@@ -163,6 +187,11 @@ export class Participation {
 
   presentChanged(leaves: readonly number[]): void {
     this.#committing.presentChanged(leaves)
+  }
+
+  /** Who has nothing yet for the group that is to continue this one. */
+  offered(missing: readonly number[]): void {
+    this.#continuation?.offered(missing)
   }
 
   /**
@@ -254,7 +283,8 @@ export class Participation {
     if (this.#closed) return
     switch (outcome.kind) {
       case 'proposal':
-        return this.#presence.proposed(entry.seq, this.group)
+        this.#presence.proposed(entry.seq, this.group)
+        return this.#continuation?.proposed()
       case 'ignored':
         return this.#host.problem(outcome.error)
       case 'failed':
@@ -270,7 +300,8 @@ export class Participation {
         if (outcome.effect.proposals.committer === this.group.leafIndex) this.#healing.renewed()
         this.#reports.commitApplied(entry.seq)
         this.#keeper.soon()
-        return this.#host.epochBegan(this.group, outcome.effect)
+        this.#host.epochBegan(this.group, outcome.effect)
+        return this.#continuation?.epochBegan(this.group, outcome.effect)
       case 'removed':
         return this.#presence.removedForAbsence(outcome.effect, this.group)
           ? this.#host.lost(absentForTooLong())

@@ -26,6 +26,13 @@ export function absentForTooLong(): SessionError {
   return new SessionError('removed-while-away', 'we have been away for too long and were removed')
 }
 
+/** The meeting has gone on in another group, and no Welcome there is of use to us. */
+export function missedContinuation(): SessionError {
+  return new SessionError('log-inapplicable', 'the meeting has gone on in another group', {
+    detail: 'group-continued',
+  })
+}
+
 export function windowMissed(): SessionError {
   return new SessionError('log-inapplicable', 'the log has been trimmed beyond where we are', {
     detail: 'window-missed',

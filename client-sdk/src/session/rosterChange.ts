@@ -132,8 +132,34 @@ function askedFor(
   }
 }
 
+/**
+ * What a group that continues another changes: nobody has come or gone by it.
+ * @param leaves whose leaf in the old group is which in the new one
+ */
+export function continuedChange(
+  before: Roster,
+  after: Roster,
+  epoch: bigint,
+  leaves: ReadonlyMap<number, number>,
+): RosterChange {
+  const moved = new Set(leaves.values())
+  return unseen(
+    before.participants.filter(({ leaf }) => !leaves.has(leaf)),
+    after.participants.filter(({ leaf }) => !moved.has(leaf)),
+    epoch,
+  )
+}
+
 /** A leaf whose place another device has taken counts as one who left and one who joined. */
 function unseenChange(before: Roster, after: Roster, epoch: bigint): RosterChange {
+  return unseen(notAmong(after, before), notAmong(before, after), epoch)
+}
+
+function unseen(
+  left: readonly Participant[],
+  joined: readonly Participant[],
+  epoch: bigint,
+): RosterChange {
   const arrival: Arrival = { epoch, way: 'unseen', committedBy: undefined }
   const departure: Departure = {
     epoch,
@@ -142,8 +168,8 @@ function unseenChange(before: Roster, after: Roster, epoch: bigint): RosterChang
     committedBy: undefined,
   }
   return {
-    left: notAmong(after, before).map((participant) => ({ participant, departure })),
-    joined: notAmong(before, after).map((participant) => ({ participant, arrival })),
+    left: left.map((participant) => ({ participant, departure })),
+    joined: joined.map((participant) => ({ participant, arrival })),
     returned: undefined,
   }
 }

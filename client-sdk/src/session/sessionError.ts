@@ -43,6 +43,10 @@ export type SessionErrorCode =
   | 'message-unreadable'
   /** Nobody has called us into such a breakout room. */
   | 'room-unknown'
+  /** The meeting cannot go on in another group: of these members nobody has heard anything. */
+  | 'members-silent'
+  /** The meeting cannot go on with another cipher suite, which these members cannot do. */
+  | 'suite-unsupported'
   /** Others in a breakout room are in an epoch of its meeting that we have not seen yet. */
   | 'parent-behind'
   /** The session store does not hold what it was given. */
@@ -98,6 +102,11 @@ export function isTransient(error: ConclaveError): boolean {
   return error.code === 'log-rolled-back'
     ? error.detail === recoveringDetail
     : error.code === 'keyserver-refused' && transientCodes.has(error.refusal)
+}
+
+/** Whether the group is over for one that continues it. */
+export function isContinued(error: unknown): boolean {
+  return error instanceof SessionError && error.refusal === 'group-continued'
 }
 
 /** Whether the connection is gone; what was asked for goes on over the next. */

@@ -1,6 +1,7 @@
 import type { ConclaveError } from '@conclave/core'
 import type { Group } from '@conclave/core/mls/group'
 import type { ChatHost } from './chat.ts'
+import type { Agreed } from './continuation.ts'
 import type { JoinProgress } from './entrance.ts'
 import type { MeetingEffect } from './meetingEffect.ts'
 
@@ -18,6 +19,8 @@ export type EndReason =
 export interface SessionEvents extends Pick<ChatHost, 'received' | 'missed'> {
   /** We are in, or a commit has been confirmed; `effect` is missing for the epoch we entered in. */
   epochBegan(group: Group, effect: MeetingEffect | undefined): void
+  /** The meeting goes on in a group that continues the one in which we were: everybody, with new keys. */
+  continued(group: Group, agreed: Agreed): void
   connectionChanged(connected: boolean): void
   progress(progress: JoinProgress): void
   /** We cannot follow the group any more, and enter it anew. */

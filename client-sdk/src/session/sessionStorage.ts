@@ -1,6 +1,7 @@
 import { type Clock, ConclaveError } from '@conclave/core'
 import type { PublicSuite } from '@conclave/core/crypto/public'
 import type { MeetingIdentity } from './identity.ts'
+import { type KeptNext, wipeNext } from './keptNext.ts'
 import {
   type KeptMembership,
   type KeptPlace,
@@ -29,6 +30,14 @@ export interface Found {
   readonly place: KeptPlace
   /** Undefined where it had not come so far, or cannot be read. */
   readonly membership: KeptMembership | undefined
+  /** What lets us into the group that continues that of the place. */
+  readonly next: KeptNext | undefined
+}
+
+export function wipeFound({ place, membership, next }: Partial<Found>): void {
+  if (place !== undefined) wipePlace(place)
+  if (membership !== undefined) wipeMembership(membership)
+  if (next !== undefined) wipeNext(next)
 }
 
 /** A session's part of the session store: a slot of the device's, ours for as long as it lasts. */
@@ -77,6 +86,18 @@ export class SessionStorage {
   }
 
   /**
+   * @param next wiped; what was kept of it before is deleted where there is none
+   * @throws SessionError `store-unavailable`
+   */
+  async keepNext(next: KeptNext | undefined): Promise<void> {
+    try {
+      if (this.#ending === undefined) await this.#places?.keepNext(next)
+    } finally {
+      if (next !== undefined) wipeNext(next)
+    }
+  }
+
+  /**
    * Deletes what was kept of another group.
    * @throws SessionError `store-unavailable`
    */
@@ -103,10 +124,10 @@ export class SessionStorage {
   async #read(places: PlaceStore): Promise<Found | undefined> {
     const place = await this.#readable(() => places.place())
     const membership = await this.#readable(() => places.membership())
-    if (place !== undefined && this.#ending === undefined) return { place, membership }
+    const next = await this.#readable(() => places.next())
+    if (place !== undefined && this.#ending === undefined) return { place, membership, next }
     // Without the place the rest is of no use.
-    if (place !== undefined) wipePlace(place)
-    if (membership !== undefined) wipeMembership(membership)
+    wipeFound({ place, membership, next } as Partial<Found>)
     return undefined
   }
 

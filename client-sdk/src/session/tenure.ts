@@ -1,11 +1,12 @@
 import { type Clock, ConclaveError } from '@conclave/core'
 import { type Bytes, equalBytes } from '@conclave/core/codec'
 import type { SecretSuite } from '@conclave/core/crypto/secret'
-import type { ServerNotices } from '@conclave/core/delivery'
+import type { GroupSummary, ServerNotices } from '@conclave/core/delivery'
 import type { MeetingTrust } from '@conclave/core/meeting'
 import type { Group } from '@conclave/core/mls/group'
 import type { Invitation } from '../directory/invitation.ts'
 import type { RoomEnvironment } from '../rooms/roomBond.ts'
+import { type Agreed, Continuation } from './continuation.ts'
 import type { DeliveryLink } from './deliveryLink.ts'
 import type { Entered } from './enterMeeting.ts'
 import { Entrance, type JoinProgress } from './entrance.ts'
@@ -14,9 +15,10 @@ import type { MeetingEffect } from './meetingEffect.ts'
 import { Membership } from './membership.ts'
 import { OwnPlace } from './ownPlace.ts'
 import { type Beginning, Participation } from './participation.ts'
-import { closedByKeyserver } from './participationErrors.ts'
+import { closedByKeyserver, missedContinuation } from './participationErrors.ts'
+import { Reinitialising } from './reinitialising.ts'
 import type { SessionEnvironment } from './sessionEnvironment.ts'
-import { SessionError } from './sessionError.ts'
+import { isContinued, isTransient, refusal, SessionError } from './sessionError.ts'
 import type { SessionStore } from './store.ts'
 
 /** A place that was kept for so long was a good one. */
@@ -39,12 +41,14 @@ export interface TenureHost {
   /** Runs a step after all that have been begun. */
   run(step: () => Promise<void>): void
   /** Has `goOn` called after a pause, in milliseconds. */
-  goOnLater(pauseMs: number): void
+  goOnLater(pauseMs?: number): void
   progress(progress: JoinProgress): void
   problem(error: ConclaveError): void
   /** We are in. `restored`: the epoch is that in which an earlier process was. */
   entered(group: Group, restored: boolean): void
   epochBegan(group: Group, effect: MeetingEffect | undefined): void
+  /** We are in the group that continues the one in which we were. */
+  continued(group: Group, agreed: Agreed): void
   /** We have no place any more until it is taken again. */
   lost(error: ConclaveError): void
   /** Something went wrong that no step waits for. */
@@ -62,6 +66,10 @@ export class Tenure {
   readonly #host: TenureHost
   readonly #own: OwnPlace
   readonly #entrance: Entrance
+  readonly #continuation: Continuation
+  readonly #reinitialising: Reinitialising
+  /** The group that has been continued by the one in which we are. */
+  #behind: Bytes | undefined
   #entered: Entered | undefined
   #place: Participation | undefined
   /** The group whose place was lost and not taken again yet. */
@@ -102,6 +110,32 @@ export class Tenure {
         offering: (own, groupId) => this.#own.offering(own, groupId),
       },
     )
+    this.#reinitialising = new Reinitialising(
+      { link, clock, random },
+      {
+        group: () => this.group,
+        missing: () => this.#continuation.missing,
+        run: (step) => host.run(step),
+      },
+    )
+    this.#continuation = new Continuation(
+      {
+        groups,
+        link,
+        clock,
+        newLeaf: () => this.#own.newLeaf(),
+        keep: (next) => this.#own.keepNext(next),
+      },
+      {
+        place: () => this.#place,
+        run: (step) => host.run(step),
+        problem,
+        offered: () => this.#reinitialising.noteSilent(),
+        moved: () => host.run(() => this.learnFate()),
+        continued: (group, own, agreed) => this.#continued(group, own, agreed),
+        enterAnew: (groupId, own, why) => this.#enterAnew(groupId, own, why),
+      },
+    )
   }
 
   /** Our part in the group, where we have a place. */
@@ -131,29 +165,83 @@ export class Tenure {
   async connected(entered: Entered): Promise<void> {
     this.#entered = entered
     const { group } = entered
-    const current = this.#place?.group.groupId ?? this.#returningTo
-    if (current !== undefined && (group === null || !equalBytes(group.groupId, current))) {
-      return this.#host.end('closed', closedByKeyserver())
+    const current = this.#groupId
+    const isOurs = current === undefined || (group !== null && equalBytes(group.groupId, current))
+    if (isOurs) return this.goOn()
+    const fate = group === null ? 'ended' : await this.#learnFate(current)
+    if (fate !== 'moved') this.#host.end('closed', closedByKeyserver())
+  }
+
+  /** The keyserver says that the group is over for what it continues in. */
+  async learnFate(): Promise<void> {
+    const current = this.#groupId
+    if (current !== undefined && !this.#continuation.isMoving) await this.#goAfter(current)
+  }
+
+  /** The meeting has another group. */
+  async movedOn({ groupId, next }: ServerNotices['continued']): Promise<void> {
+    const place = this.#place
+    const current = this.#groupId
+    if (current === undefined) {
+      // We were on the way in.
+      if (!this.#entrance.isOver(groupId)) return
+      this.#nowIn({ groupId: next, epoch: 1, head: 0 })
+      return this.goOn()
     }
-    await this.goOn()
+    if (!equalBytes(current, groupId)) return
+    if (place?.isFrozen !== true) return this.#goAfter(current)
+    this.#nowIn({ groupId: next, epoch: 1, head: 0 })
+    await this.#continuation.arrived(next, [])
+  }
+
+  /** Whether this group is over, and has been continued by that in which we are. */
+  isBehindUs(groupId: Bytes): boolean {
+    return this.#behind !== undefined && equalBytes(groupId, this.#behind)
+  }
+
+  /**
+   * Has the meeting go on in another group, with this cipher suite.
+   * @throws MembersUnreadyError, SessionError
+   */
+  async reinitialise(cipherSuite: number, timeoutMs: number): Promise<void> {
+    await this.#reinitialising.wish(cipherSuite, timeoutMs)
+  }
+
+  /** Resolves once our group is none that is about to be continued by another. */
+  async settled(): Promise<void> {
+    while (this.#place?.isFrozen === true && !this.#closed) await this.#placed()
   }
 
   /** Does what comes next on a connection that has entered. */
   async goOn(): Promise<void> {
+    if (this.#continuation.isMoving) return this.#continuation.goOn()
     if (this.#place !== undefined) return this.#follow(this.#place)
     const entered = this.#entered as Entered
     const groupId = entered.group?.groupId
     const resumed = await this.#own.resume(groupId)
     if (resumed !== undefined && groupId !== undefined) {
-      const { own, membership, minEpoch } = resumed
+      const { own, membership, minEpoch, next } = resumed
+      if (next !== undefined) this.#continuation.restore(next)
       if (membership !== undefined) return this.#begin(membership, own, { restored: true })
-      this.#entrance.returnTo({ groupId, own, minEpoch })
+      if (equalBytes(groupId, resumed.groupId)) {
+        this.#entrance.returnTo({ groupId, own, minEpoch })
+      } else {
+        own.signatureKey.wipe()
+        this.#take(groupId, this.#continuation.giveLeafIn(groupId))
+      }
     }
     await this.#entrance.goOn(entered)
   }
 
   /** A committer has added us. */
   async welcomed(notice: ServerNotices['welcome']): Promise<void> {
+    if (await this.#continuation.welcomed(notice)) return
+    const place = this.#place
+    // The log says what has become of our group; not asked at once, as whoever floods us gains by that.
+    if (place !== undefined && !equalBytes(place.group.groupId, notice.groupId)) {
+      if (!this.isBehindUs(notice.groupId)) this.#host.goOnLater()
+      return
+    }
     await this.#entrance.welcomed(notice)
   }
 
@@ -169,6 +257,7 @@ export class Tenure {
   async inPlace<T>(act: (place: Participation) => Promise<T>): Promise<T> {
     for (;;) {
       if (this.#closed) throw over()
+      await this.settled()
       const place = this.#place ?? (await this.#placed())
       try {
         return await act(place)
@@ -183,6 +272,8 @@ export class Tenure {
   close(): void {
     this.#closed = true
     this.#entrance.close()
+    this.#continuation.close()
+    this.#reinitialising.close(over())
     this.#place?.close()
     void this.end()
     this.#awaited?.reject(over())
@@ -204,7 +295,13 @@ export class Tenure {
     this.#begunAt = this.#clock.now()
     const { link, groups } = this.#options
     const { random } = this.#options.environment
-    const environment = { link, clock: this.#clock, random, room: groups.room }
+    const environment = {
+      link,
+      clock: this.#clock,
+      random,
+      room: groups.room,
+      continuation: this.#continuation,
+    }
     const host = this.#host
     const place = new Participation(membership, beginning, environment, {
       keep: (state) => this.#own.keep(membership.group, state),
@@ -214,6 +311,7 @@ export class Tenure {
         }),
       epochBegan: (current, effect) => {
         if (this.#restoredEpoch === undefined) host.epochBegan(current, effect)
+        this.#reinitialising.goOn()
       },
       problem: (error) => host.problem(error),
       end: (reason, error) => host.end(reason, error),
@@ -223,8 +321,13 @@ export class Tenure {
     this.#place = place
     this.#awaited?.resolve(place)
     this.#awaited = undefined
-    if (beginning.restored === true) this.#restoredEpoch = group.epoch
-    else host.entered(group, false)
+    const { restored = false, continues } = beginning
+    if (restored) this.#restoredEpoch = group.epoch
+    else if (continues === undefined) host.entered(group, false)
+    else {
+      host.continued(group, continues)
+      this.#reinitialising.continued(continues.cipherSuite)
+    }
     await this.#follow(place)
   }
 
@@ -233,7 +336,15 @@ export class Tenure {
    * removed since. So nobody gets it before the log has been asked for what comes next.
    */
   async #follow(place: Participation): Promise<void> {
-    await place.follow(this.#entered as Entered)
+    try {
+      await place.follow(this.#entered as Entered)
+    } catch (error) {
+      if (!isContinued(error) || this.#place !== place) throw error
+      await this.learnFate()
+    }
+    // Of a group that is over nobody is told any more.
+    if (this.#continuation.isMoving) return
+    this.#reinitialising.goOn()
     const restored = this.#restoredEpoch
     if (restored === undefined || this.#place !== place || this.#closed) return
     this.#restoredEpoch = undefined
@@ -250,15 +361,13 @@ export class Tenure {
     const { lastSeq } = place
     place.close()
     this.#restoredEpoch = undefined
+    this.#continuation.lost()
     this.#own.lost({ groupId, epoch }).catch((failure: unknown) => this.#notKept(failure))
     this.#place = undefined
     this.#returningTo = groupId
     this.#entrance.returnTo({ groupId, own, minEpoch: epoch + 1n })
     // When this connection entered, there may have been no group yet.
-    this.#entered = {
-      ...(this.#entered as Entered),
-      group: { groupId, epoch: Number(epoch), head: lastSeq },
-    }
+    this.#nowIn({ groupId, epoch: Number(epoch), head: lastSeq })
     this.#losses = this.#clock.now() - this.#begunAt < steadyMs ? this.#losses + 1 : 0
     this.#host.lost(error)
     const pause = this.#losses === 0 ? 0 : Math.min(maxReturnPauseMs, 500 * 2 ** this.#losses)
@@ -275,8 +384,83 @@ export class Tenure {
     this.#restoredEpoch = undefined
     this.#place = undefined
     place.close()
+    this.#continuation.givenUp()
     this.#own.givenUp().catch((failure: unknown) => this.#notKept(failure))
     this.#host.run(() => this.goOn())
+  }
+
+  /** The group in which we are, or to which we return. */
+  get #groupId(): Bytes | undefined {
+    return this.#place?.group.groupId ?? this.#returningTo
+  }
+
+  #nowIn(group: GroupSummary): void {
+    this.#entered = { ...(this.#entered as Entered), group }
+  }
+
+  /** A request or a notice says that the meeting has gone on. */
+  async #goAfter(groupId: Bytes): Promise<void> {
+    const fate = await this.#learnFate(groupId)
+    if (fate === 'ended') this.#host.end('closed', closedByKeyserver())
+    if (fate === 'present') this.#host.goOnLater()
+  }
+
+  /** What has become of a group: where another one continues it, we are on the way there. */
+  async #learnFate(groupId: Bytes): Promise<'present' | 'moved' | 'ended'> {
+    const after = this.#place?.lastSeq ?? 0
+    const reply = await this.#options.link.request('resume', { groupId, after })
+    if (reply.ok) return 'present'
+    if (isTransient(refusal(reply))) throw refusal(reply)
+    const { code, group, missed = [] } = reply
+    if (code !== 'group-continued' || group === undefined) return 'ended'
+    if (this.#closed) return 'moved'
+    this.#nowIn(group)
+    if (this.#place !== undefined) await this.#continuation.arrived(group.groupId, missed)
+    else {
+      const own = this.#continuation.giveLeafIn(group.groupId)
+      this.#enterAnew(group.groupId, own, missedContinuation())
+    }
+    return 'moved'
+  }
+
+  /** Our place in the group is over; we have one in that which continues it. */
+  async #continued(group: Group, own: MeetingLeaf, agreed: Agreed): Promise<void> {
+    const before = this.#place
+    if (before === undefined || this.#closed) return group.close()
+    const isKnown = this.#restoredEpoch === undefined
+    this.#behind = before.group.groupId
+    this.#place = undefined
+    this.#restoredEpoch = undefined
+    before.close()
+    this.#nowIn({ groupId: group.groupId, epoch: Number(group.epoch), head: 0 })
+    await this.#begin(new Membership(group, 0), own, isKnown ? { continues: agreed } : {})
+  }
+
+  /** The meeting goes on in this group, into which no Welcome leads us. */
+  #enterAnew(groupId: Bytes, own: MeetingLeaf | undefined, why: ConclaveError): void {
+    const before = this.#place
+    const isKnown = this.#restoredEpoch === undefined
+    this.#behind = this.#groupId
+    this.#place = undefined
+    this.#restoredEpoch = undefined
+    before?.close()
+    if (this.#behind !== undefined) this.#entrance.isOver(this.#behind)
+    this.#nowIn({ groupId, epoch: 1, head: 0 })
+    this.#take(groupId, own)
+    if (before !== undefined && isKnown) this.#host.lost(why)
+    this.#host.goOnLater(0)
+  }
+
+  /** Enters this group next, with the leaf that somebody may have made for us, where there is one. */
+  #take(groupId: Bytes, own: MeetingLeaf | undefined): void {
+    this.#returningTo = groupId
+    if (own === undefined) {
+      this.#own.givenUp().catch((failure: unknown) => this.#notKept(failure))
+      return
+    }
+    this.#own.taken(own)
+    this.#own.offering(own, groupId).catch((failure: unknown) => this.#notKept(failure))
+    this.#entrance.returnTo({ groupId, own, minEpoch: 0n })
   }
 
   #notKept(error: unknown): void {

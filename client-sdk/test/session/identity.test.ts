@@ -44,7 +44,11 @@ describe('the device key', () => {
     const device = await deviceSigner(suite, memorySessionStore(), systemRandom)
     const leaves = await Promise.all(
       ['standup', 'retro'].map((id) =>
-        meetingLeaf(suite, device, id, { id: 'alice' }, freshSignatureKey(systemRandom)),
+        meetingLeaf(
+          suite,
+          { device, meetingId: id, identity: { id: 'alice' }, cipherSuites: [1, 3] },
+          freshSignatureKey(systemRandom),
+        ),
       ),
     )
     const [one, other] = leaves.map(({ signer }) => signer.publicKey.join())

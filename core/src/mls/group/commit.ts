@@ -4,11 +4,11 @@ import type { ProposalOrRef } from '../../wire/commit.ts'
 import type { Sender } from '../../wire/framing.ts'
 import type { Proposal } from '../../wire/proposal.ts'
 import type { LeafNode } from '../../wire/ratchetTree.ts'
-import { ProposalOrRefType, SenderType } from '../../wire/registry.ts'
+import { ProposalOrRefType, ProposalType, SenderType } from '../../wire/registry.ts'
 import type { OwnLeaf } from '../bootstrap/keyPackageBundle.ts'
 import { checkEach } from '../public/checkEach.ts'
 import { checkProposal } from '../public/proposal.ts'
-import { resolveProposals } from '../public/proposalList.ts'
+import { resolveProposals, type SourcedProposal } from '../public/proposalList.ts'
 import { sortProposals } from '../public/proposalRules.ts'
 import {
   checkMembersAfter,
@@ -38,6 +38,11 @@ export interface CommitOptions {
   readonly leaf?: OwnLeaf
   /** As a PrivateMessage, which a delivery service cannot check. */
   readonly encrypted?: boolean
+  /**
+   * Whether it covers a ReInit, where nothing else is to be committed: false for a group that is
+   * not to be frozen yet. True where left out.
+   */
+  readonly reInit?: boolean
   /** Of the GroupInfo that the Welcome carries and that is given beside the commit. */
   readonly groupInfo?: GroupInfoOptions
 }
@@ -59,11 +64,7 @@ export async function createCommit(
   { knownPsks = preSharedKeysOf(epoch), founds = false }: Founds = {},
 ): Promise<PendingCommit> {
   const { environment, crypto, leafIndex, privateTree, history, signer } = epoch
-  const { entries, prepared, psks } = await chooseProposals(
-    epoch,
-    options.proposals ?? [],
-    knownPsks,
-  )
+  const { entries, prepared, psks } = await chooseProposals(epoch, options, knownPsks)
   await judgeNewSenders(environment, crypto, prepared)
   const withPath =
     options.path !== 'if-required' ||
@@ -105,7 +106,7 @@ export function ownLeaf({ public: group, leafIndex, signer }: Epoch): OwnLeaf {
 /** The proposals of a commit of ours, judged and applied. */
 async function chooseProposals(
   epoch: Epoch,
-  byValue: readonly Proposal[],
+  { proposals: byValue = [], reInit = true }: CommitOptions,
   knownPsks: PreSharedKeys,
 ) {
   const { environment, crypto, leafIndex } = epoch
@@ -126,7 +127,10 @@ async function chooseProposals(
     checkMembersAfter(prepared, prepared.treeBeforePath)
     return { entries, prepared, psks: findPreSharedKeys(knownPsks, sorted.preSharedKeys) }
   }
-  return prepare(selectProposals(cached, leafIndex, (refs) => succeeds(() => prepare(refs))))
+  const isToBeTaken = ([, { proposal }]: readonly [string, SourcedProposal]) =>
+    reInit || proposal.proposalType !== ProposalType.reInit
+  const candidates = new Map([...cached].filter(isToBeTaken))
+  return prepare(selectProposals(candidates, leafIndex, (refs) => succeeds(() => prepare(refs))))
 }
 
 function succeeds(attempt: () => unknown): boolean {

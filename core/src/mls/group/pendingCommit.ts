@@ -5,6 +5,7 @@ import type { CommitEffect } from '../public/publicCommit.ts'
 import { type Epoch, retireEpoch, wipeEpoch } from './epoch.ts'
 import type { MadeCommit } from './makeCommit.ts'
 import { encodePending } from './pendingState.ts'
+import { encodeEpoch } from './state.ts'
 
 interface PendingState extends MadeCommit {
   /** Undefined for the commit by which a newcomer enters. */
@@ -88,15 +89,28 @@ export class PendingCommit {
   }
 
   /**
+   * The state of the group that this commit brings its maker into, for `Group.restore` once it is
+   * known that the delivery service has it: to be stored before it is sent, and as secret as the group.
+   * @throws MlsError `pending-commit-settled`, `pending-commit-mismatch` for a commit of a member,
+   *   `leaves-unverified`
+   */
+  encodeEntered(): Secret {
+    this.#unsettled()
+    if (!this.enters) {
+      throw new MlsError('pending-commit-mismatch', 'a commit of a member enters no group')
+    }
+    this.#checkVerified()
+    return encodeEpoch(this.#state.next, {})
+  }
+
+  /**
    * The epoch that this commit begins; the previous one ends.
    * @param ended the epoch that it ends, with what has come since the commit was made
    * @internal `Group.confirm` and `Group.enter` make a group of it.
    * @throws MlsError `pending-commit-settled`, `leaves-unverified`
    */
   settle(ended = this.#state.previous): Epoch {
-    if (!this.#verified) {
-      throw new MlsError('leaves-unverified', 'the leaves of the group have not been verified')
-    }
+    this.#checkVerified()
     this.#settleOnce()
     const { next } = this.#state
     if (ended !== undefined) retireEpoch(ended, next)
@@ -112,6 +126,12 @@ export class PendingCommit {
     const { previous, next, founds } = this.#state
     wipeEpoch(next, previous)
     if (previous !== undefined && founds === true) wipeEpoch(previous)
+  }
+
+  #checkVerified(): void {
+    if (!this.#verified) {
+      throw new MlsError('leaves-unverified', 'the leaves of the group have not been verified')
+    }
   }
 
   #settleOnce(): void {

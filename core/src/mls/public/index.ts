@@ -14,6 +14,7 @@ export { checkProposal } from './proposal.ts'
 export type {
   AddEntry,
   ProposalList,
+  ReInitProposal,
   RemoveEntry,
   SourcedProposal,
   UpdateEntry,

@@ -8,6 +8,9 @@ import { KeyWaitQueue, type WaitDrop } from './keyWaitQueue.ts'
 /** At most one key frame is asked for in this time, in milliseconds. */
 export const KEY_FRAME_REQUEST_INTERVAL_MS = 1_000
 
+/** A leaf that nobody has. */
+const noLeaf = -1
+
 /** Why a received frame was dropped. */
 export type OpenDrop = Exclude<OpenRefusal, 'key-not-yet'> | WaitDrop
 
@@ -34,6 +37,8 @@ export class ReceiveTransform<Frame extends EncodedFrame> {
   readonly #waiting: KeyWaitQueue<Frame>
   readonly #dropped = new DropCounts<OpenDrop>()
   #opened = 0
+  /** Another one for each member who is expected. */
+  #turn = {}
   #authenticSaid = false
   #lacksKeyFrame = false
   #lastKeyFrameRequest = Number.NEGATIVE_INFINITY
@@ -77,7 +82,17 @@ export class ReceiveTransform<Frame extends EncodedFrame> {
   /** From now on the track carries this member's frames. */
   expect(sender: ExpectedSender): void {
     this.#opener.expected = sender
+    this.#turn = {}
     this.#authenticSaid = false
+  }
+
+  /**
+   * The same member has another leaf, in a group that continues the one before; whoever has none is
+   * heard no more.
+   */
+  moved(leaves: ReadonlyMap<number, number>): void {
+    const { leaf, source } = this.#opener.expected
+    this.#opener.expected = { source, leaf: leaves.get(leaf) ?? noLeaf }
   }
 
   close(): void {
@@ -100,10 +115,10 @@ export class ReceiveTransform<Frame extends EncodedFrame> {
 
   /** False where the frame's key may still come; whatever else befalls the frame is done here. */
   async #open(frame: Frame): Promise<boolean> {
-    const expected = this.#opener.expected
+    const turn = this.#turn
     const { mimeType } = frame.getMetadata()
     const result = await this.#opener.open(mimeType, new Uint8Array(frame.data))
-    if (expected !== this.#opener.expected) {
+    if (turn !== this.#turn) {
       this.#drop('wrong-sender')
     } else if (result.ok) {
       frame.data = result.frame.buffer

@@ -8,7 +8,7 @@ import type { Invitation } from '../directory/invitation.ts'
 import type { RoomEnvironment } from '../rooms/roomBond.ts'
 import type { DeliveryLink } from './deliveryLink.ts'
 import { type Entered, encodeKeyPackage, foundMeeting, joinByWelcome } from './enterMeeting.ts'
-import { type ExternalEntry, prepareEntry } from './externalEntry.ts'
+import { type ExternalEntry, prepareEntry, readGroupInfo } from './externalEntry.ts'
 import { keyPackageFor, type MeetingLeaf } from './identity.ts'
 import { InvitedEntry } from './invitedEntry.ts'
 import { isTransient, refusal, SessionError } from './sessionError.ts'
@@ -42,6 +42,7 @@ export interface EntranceOptions {
   readonly meetingId: string
   readonly trust: MeetingTrust
   readonly groups: RoomEnvironment
+  /** Of new meetings; one that goes on in another group may have another. */
   readonly suite: SecretSuite
   readonly link: Pick<DeliveryLink, 'request'>
   readonly clock: Clock
@@ -93,6 +94,8 @@ export class Entrance {
   #attempts = 0
   #cancelTimer: (() => void) | undefined
   #lateWelcomes = 0
+  /** The suite of the group that we want to enter, where it is not the one of new meetings. */
+  #suite: { readonly of: Bytes; readonly suite: SecretSuite } | undefined
   /** What the timer was started for last. */
   #turn: object | undefined
   #closed = false
@@ -189,7 +192,8 @@ export class Entrance {
   }
 
   async #wait(groupId: Bytes): Promise<void> {
-    const { suite, link, clock } = this.#options
+    const { link, clock } = this.#options
+    const suite = this.#suiteOf(groupId)
     this.#waitingFor = groupId
     const before = this.#place.bundle
     const own = await this.#leaf()
@@ -202,12 +206,30 @@ export class Entrance {
       this.#host.progress({ stage: 'waiting', position: reply.position })
       return this.#startPatience(0)
     }
-    // A group that has just ended announces it, and then we enter again.
-    if (reply.code === 'group-unknown') return
-    if (reply.code !== 'key-package-invalid' || bundle !== before) throw refusal(reply)
+    // A group that has just ended, or been continued, announces it, and then we enter again.
+    if (reply.code === 'group-unknown' || reply.code === 'group-continued') return
+    if (reply.code !== 'key-package-invalid') throw refusal(reply)
+    if (bundle !== before && !(await this.#learnSuite(groupId))) throw refusal(reply)
     // While we were away it has been used, or has expired.
     this.#giveUpPlace()
     await this.#wait(groupId)
+  }
+
+  #suiteOf(groupId: Bytes): SecretSuite {
+    const known = this.#suite
+    return known !== undefined && equalBytes(known.of, groupId) ? known.suite : this.#options.suite
+  }
+
+  /** A meeting that was reinitialised has another suite; whether that is new to us. */
+  async #learnSuite(groupId: Bytes): Promise<boolean> {
+    const { link, groups } = this.#options
+    const described = await link.request('groupInfo', { groupId })
+    if (!described.ok) return false
+    const { cipherSuite } = readGroupInfo(described.groupInfo).groupContext
+    const suite = groups.crypto.secretSuite(cipherSuite)
+    if (suite === undefined || cipherSuite === this.#suiteOf(groupId).suite.id) return false
+    this.#suite = { of: groupId, suite }
+    return true
   }
 
   /** If somebody has used the KeyPackage all the same, there is a leaf with its signature key. */

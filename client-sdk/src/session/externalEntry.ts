@@ -96,7 +96,8 @@ function replaced(tree: RatchetTree, { signer }: OwnLeaf): { readonly replaces?:
   return index < 0 ? {} : { replaces: (index / 2) as LeafIndex }
 }
 
-function readGroupInfo(bytes: Bytes): GroupInfo {
+/** @throws SessionError `keyserver-protocol-violated` */
+export function readGroupInfo(bytes: Bytes): GroupInfo {
   const message = readServer(MlsMessage, bytes)
   if (message.wireFormat !== WireFormat.groupInfo) throw violated('no GroupInfo')
   return message.groupInfo

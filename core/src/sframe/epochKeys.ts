@@ -30,6 +30,13 @@ export interface EpochInstall {
   readonly removedLeaves: readonly number[]
   /** This process's incarnation: never used before by this leaf in this epoch. */
   readonly incarnation: number
+  /**
+   * For the first epoch of a group that takes the place of another: whose leaf there is which here.
+   * Epochs count anew, and the leaves that are missing have left.
+   */
+  readonly continues?: ReadonlyMap<number, number>
+  /** Whether the next epoch will be another group's: what KIDs show may be of that. */
+  readonly isLast?: boolean
 }
 
 /** A key to send with, the counters that are left of it and how much it has encrypted. */

@@ -1,7 +1,8 @@
 import type { Bytes } from '../codec/bytes.ts'
 import type { SFrameKey } from './cipher.ts'
+import type { ReceivingKey } from './epochKeys.ts'
 import type { FrameKeySource, KeyRefusal } from './frameKeys.ts'
-import { decodeHeader } from './header.ts'
+import { decodeHeader, type SFrameHeader } from './header.ts'
 import {
   CONCLAVE_KID_LAYOUT,
   decodeContext,
@@ -64,19 +65,36 @@ export class FrameDecryptor {
   async decrypt(metadata: Uint8Array, sframe: Bytes): Promise<DecryptResult> {
     const header = decodeHeader(sframe)
     if (header === undefined) return drop('malformed-header')
-    const { kid, ctr } = header
+    const { kid } = header
     const { leaf, epoch, context } = decodeKid(this.#layout, kid)
     const { source, incarnation } = decodeContext(context)
-    if (leaf !== this.expected.leaf) return drop('wrong-sender')
-    if (source !== this.expected.source) return drop('wrong-source')
+    const { expected } = this
+    const isExpected = source === expected.source
+    const sender = { leaf, source: expected.source, incarnation }
+    const former = isExpected ? this.#keys.formerKeyFor?.(epoch, sender, expected.leaf) : undefined
+    if (leaf !== expected.leaf && former === undefined) return drop('wrong-sender')
+    if (!isExpected) return drop('wrong-source')
 
-    const found = this.#keys.keyFor(epoch, { leaf, source, incarnation })
-    if (!found.ok) return found
-    if (sframe.length < header.length + found.key.suite.nt) return drop('truncated')
+    const found = leaf === expected.leaf ? this.#keys.keyFor(epoch, sender) : former
+    if (found === undefined) return drop('wrong-sender')
+    const opened = found.ok ? await this.#open(metadata, sframe, header, found) : found
+    if (found === former) return opened
+    // The same KID may have been the old group's.
+    if (opened.ok || former?.ok !== true) return opened
+    return await this.#open(metadata, sframe, header, former)
+  }
+
+  async #open(
+    metadata: Uint8Array,
+    sframe: Bytes,
+    { kid, ctr, length }: SFrameHeader,
+    found: ReceivingKey,
+  ): Promise<DecryptResult> {
+    if (sframe.length < length + found.key.suite.nt) return drop('truncated')
     if (this.#windows.get(found.key)?.isFresh(ctr) === false) return drop('replayed')
 
-    const headerBytes = sframe.subarray(0, header.length)
-    const ciphertext = sframe.subarray(header.length)
+    const headerBytes = sframe.subarray(0, length)
+    const ciphertext = sframe.subarray(length)
     const plaintext = await found.key.decrypt(ctr, headerBytes, metadata, ciphertext)
     if (plaintext === undefined) return drop('tag-mismatch')
     const key = found.authenticated()

@@ -40,6 +40,12 @@ export type KeyLookup = ReceivingKey | { readonly ok: false; readonly reason: Ke
 export interface FrameKeySource {
   /** The key of a received frame; `epoch` is what its KID shows, the low-order E bits. */
   keyFor(epoch: number, sender: FrameSender): KeyLookup
+  /**
+   * The same of the group that ours continues, whose epochs and leaves are other ones.
+   * @param sender as the KID names it
+   * @param leaf in our group, of whoever is expected
+   */
+  formerKeyFor?(epoch: number, sender: FrameSender, leaf: number): KeyLookup | undefined
   /** The key to send a source with now; `undefined` before the first epoch. */
   sendingKey(source: MediaSource): SendingKey | undefined
 }
@@ -50,10 +56,20 @@ interface Installed {
   cancelExpiry: () => void
 }
 
+type Epochs = Map<number, Installed>
+
+/** What is left of a group that another one continues. */
+interface Former {
+  readonly epochs: Epochs
+  /** Leaves there, by those that they have become. */
+  readonly leaves: ReadonlyMap<number, number>
+}
+
 /**
  * Every epoch's keys and their lifetimes. New keys open frames at once; a superseded epoch's live
  * 2 s after a Remove, else 10 s; sending moves to an epoch at once where it removes somebody, else
- * 300 ms after its installation, whatever epochs follow.
+ * 300 ms after its installation, whatever epochs follow. Where another group continues the one before,
+ * sending moves there at once, and what is left of the old one's epochs opens frames as before.
  */
 export class FrameKeys implements FrameKeySource {
   readonly suite: SFrameCipherSuite
@@ -63,7 +79,10 @@ export class FrameKeys implements FrameKeySource {
   readonly #keyBlocks: number | undefined
   readonly #onWorn: (epoch: bigint) => void
   /** By what a KID shows of the epoch, so that a new epoch evicts the old one of the same bits. */
-  readonly #epochs = new Map<number, Installed>()
+  #epochs: Epochs = new Map()
+  #former: Former | undefined
+  /** Whether no epoch follows the newest but those of another group. */
+  #isLast = false
   readonly #cancelSwitches = new Set<() => void>()
   #newest: EpochKeys | undefined
   #sending: EpochKeys | undefined
@@ -97,17 +116,24 @@ export class FrameKeys implements FrameKeySource {
 
   /**
    * Takes an epoch over and wipes `install.baseKey`. Leaves of the epoch before that are missing
-   * from `install.leaves` count as removed, whether or not `removedLeaves` names them.
+   * from `install.leaves` count as removed, whether or not `removedLeaves` names them; where a group
+   * continues another, those that are missing from `install.continues`.
    *
    * @throws SFrameError, without an effect: `sframe-epoch-not-newer`, `sframe-base-key-length`,
    *   `sframe-leaf-out-of-range`, `sframe-value-out-of-range`, `sframe-keys-closed`
    */
   installEpoch(install: EpochInstall): void {
     this.#check(install)
+    const { continues } = install
+    const isOther = continues !== undefined
     const removed = new Set(install.removedLeaves)
-    const occupied = new Set(install.leaves)
+    const occupied = isOther ? continues : new Set(install.leaves)
     for (const leaf of this.#newest?.leaves ?? []) if (!occupied.has(leaf)) removed.add(leaf)
     this.#supersede(removed)
+    if (isOther) {
+      this.#leaveGroup(continues)
+      removed.clear()
+    }
 
     const bits = epochInKid(this.#layout, install.epoch)
     this.#forget(bits)
@@ -118,7 +144,8 @@ export class FrameKeys implements FrameKeySource {
     install.baseKey.fill(0)
     this.#epochs.set(bits, { keys, expiresAt: Number.POSITIVE_INFINITY, cancelExpiry: () => {} })
     this.#newest = keys
-    this.#sendUnder(keys, this.#sending === undefined || removed.size > 0)
+    this.#isLast = install.isLast === true
+    this.#sendUnder(keys, this.#sending === undefined || removed.size > 0 || isOther)
   }
 
   keyFor(epoch: number, sender: FrameSender): KeyLookup {
@@ -126,6 +153,14 @@ export class FrameKeys implements FrameKeySource {
     if (installed !== undefined && installed.expiresAt <= this.#clock.now()) this.#forget(epoch)
     else if (installed !== undefined) return installed.keys.receivingKey(sender)
     return { ok: false, reason: this.#isAhead(epoch) ? 'key-not-yet' : 'unknown-key' }
+  }
+
+  formerKeyFor(epoch: number, sender: FrameSender, leaf: number): KeyLookup | undefined {
+    const former = this.#former
+    if (former === undefined || former.leaves.get(leaf) !== sender.leaf) return undefined
+    const installed = former.epochs.get(epoch)
+    if (installed === undefined || installed.expiresAt <= this.#clock.now()) return undefined
+    return installed.keys.receivingKey(sender)
   }
 
   sendingKey(source: MediaSource): SendingKey | undefined {
@@ -136,6 +171,7 @@ export class FrameKeys implements FrameKeySource {
   close(): void {
     this.#closed = true
     for (const bits of [...this.#epochs.keys()]) this.#forget(bits)
+    this.#forgetFormer()
     this.#cancelPendingSwitches()
     this.#newest = undefined
     this.#sending = undefined
@@ -143,10 +179,11 @@ export class FrameKeys implements FrameKeySource {
 
   #check(install: EpochInstall): void {
     if (this.#closed) throw new SFrameError('sframe-keys-closed', 'the frame keys were closed')
-    if (this.#newest !== undefined && install.epoch <= this.#newest.epoch) {
+    const newest = install.continues === undefined ? this.#newest : undefined
+    if (newest !== undefined && install.epoch <= newest.epoch) {
       throw new SFrameError(
         'sframe-epoch-not-newer',
-        `epoch ${install.epoch} is not newer than ${this.#newest.epoch}`,
+        `epoch ${install.epoch} is not newer than ${newest.epoch}`,
       )
     }
     if (install.baseKey.length !== this.suite.nk) {
@@ -164,13 +201,29 @@ export class FrameKeys implements FrameKeySource {
   #supersede(removed: ReadonlySet<number>): void {
     const life = removed.size > 0 ? OLD_KEY_LIFE_AFTER_REMOVE_MS : OLD_KEY_LIFE_MS
     const expiresAt = this.#clock.now() + life
-    for (const [bits, installed] of this.#epochs) {
+    const epochs = this.#epochs
+    for (const [bits, installed] of epochs) {
       for (const leaf of removed) installed.keys.removeLeaf(leaf)
       if (expiresAt >= installed.expiresAt) continue
       installed.cancelExpiry()
       installed.expiresAt = expiresAt
-      installed.cancelExpiry = this.#clock.setTimer(life, () => this.#forget(bits))
+      installed.cancelExpiry = this.#clock.setTimer(life, () => this.#forget(bits, epochs))
     }
+  }
+
+  /** @param continues leaves of the group that is over, with those that they have become */
+  #leaveGroup(continues: ReadonlyMap<number, number>): void {
+    this.#forgetFormer()
+    const leaves = new Map(Array.from(continues, ([before, after]) => [after, before]))
+    this.#former = { epochs: this.#epochs, leaves }
+    this.#epochs = new Map()
+    this.#newest = undefined
+  }
+
+  #forgetFormer(): void {
+    const { epochs } = this.#former ?? {}
+    for (const bits of [...(epochs?.keys() ?? [])]) this.#forget(bits, epochs)
+    this.#former = undefined
   }
 
   #sendUnder(keys: EpochKeys, atOnce: boolean): void {
@@ -191,12 +244,12 @@ export class FrameKeys implements FrameKeySource {
     this.#cancelSwitches.clear()
   }
 
-  #forget(bits: number): void {
-    const installed = this.#epochs.get(bits)
+  #forget(bits: number, epochs = this.#epochs): void {
+    const installed = epochs.get(bits)
     if (installed === undefined) return
     installed.cancelExpiry()
     installed.keys.wipe()
-    this.#epochs.delete(bits)
+    epochs.delete(bits)
     if (this.#newest === installed.keys) this.#newest = undefined
     if (this.#sending === installed.keys) this.#sending = this.#newest
   }
@@ -204,7 +257,7 @@ export class FrameKeys implements FrameKeySource {
   /** Whether the epoch that `bits` shows lies in the half of the ring ahead of the newest. */
   #isAhead(bits: number): boolean {
     if (this.#closed) return false
-    if (this.#newest === undefined) return true
+    if (this.#newest === undefined || this.#isLast) return true
     const ring = 2 ** this.#layout.epochBits
     const distance = (bits - epochInKid(this.#layout, this.#newest.epoch) + ring) % ring
     return distance > 0 && distance < ring / 2

@@ -124,6 +124,10 @@ export class FrameWorker {
       this.#post({ type: 'epoch-refused', epoch: keys.epoch, code: error.code })
       return
     }
+    const { continues } = keys
+    if (continues !== undefined) {
+      for (const receiver of this.#receivers.values()) receiver.moved(continues)
+    }
     for (const sender of this.#senders.values()) sender.keysChanged()
     for (const receiver of this.#receivers.values()) void receiver.keysChanged()
   }

@@ -105,6 +105,8 @@ export class Continuation {
   /** The epoch in which the group is frozen, and whose turn to found comes when. */
   #frozen: { readonly committer: number; readonly proposedBy: number | undefined } | undefined
   #sent: FoundedNext | undefined
+  /** The request for all offers whose answer is out. */
+  #asked: object | undefined
   /** Where the meeting has gone on, as the keyserver says. */
   /** A Welcome that has come before the old group was frozen here. */
   #welcome: ServerNotices['welcome'] | undefined
@@ -362,10 +364,26 @@ export class Continuation {
     if (old?.public.reInit === undefined || next === undefined) return
     if (this.#continuedIn !== undefined || this.#sent !== undefined) return
     if (next.founded !== undefined) return this.#send(next, next.founded)
-    const { groups, link, keep } = this.#options
-    const reply = await link.request('offers', { groupId: old.groupId })
-    if (this.#closed || this.#next !== next) return
+    // Beside the lane: meanwhile somebody else's Welcome may come.
+    const { link } = this.#options
+    const asked = { groupId: old.groupId }
+    if (this.#asked !== undefined) return
+    this.#asked = asked
+    const answer = link.request('offers', asked).finally(() => {
+      if (this.#asked === asked) this.#asked = undefined
+    })
+    answer.then(
+      (reply) => this.#host.run(() => this.#foundWith(old, next, reply)),
+      (error: unknown) => this.#host.run(() => Promise.reject(error)),
+    )
+  }
+
+  async #foundWith(old: Group, next: NextPlace, reply: ReplyTo<'offers'>): Promise<void> {
+    const { reInit } = old.public
+    if (this.#closed || this.#next !== next || this.#continuedIn !== undefined) return
     if (!reply.ok) return this.#notNow(reply)
+    if (reInit === undefined) return
+    const { groups, keep } = this.#options
     let founded: FoundedNext
     try {
       founded = await foundNext(groups, old, next, reply.keyPackages)
@@ -379,7 +397,7 @@ export class Continuation {
       founded.group.wipe()
       return
     }
-    const founding = { ...next, nextId: old.public.reInit.groupId, founded }
+    const founding = { ...next, nextId: reInit.groupId, founded }
     this.#next = founding
     // If the keyserver has it and we crash, only what is kept of it lets us in.
     await keep(founding)
@@ -483,6 +501,7 @@ export class Continuation {
     this.#pendingSince = undefined
     this.#frozen = undefined
     this.#sent = undefined
+    this.#asked = undefined
     this.#continuedIn = undefined
     this.#welcome = undefined
   }

@@ -171,7 +171,9 @@ export class Entrance {
   isOver(groupId: Bytes): boolean {
     const wanted = this.#waitingFor ?? this.#commit?.groupId ?? this.#lost?.groupId
     if (wanted === undefined || !equalBytes(wanted, groupId)) return false
+    // A signature key serves one group.
     this.#lost = undefined
+    this.#own = undefined
     this.#forget()
     return true
   }

@@ -136,8 +136,9 @@ export class Participation {
     return this.#membership.isFrozen
   }
 
-  /** Takes entries of the log in that came otherwise. */
+  /** Takes the last entries of a log in that is over. What they do to us, they do because we were away. */
   async take(entries: readonly LogEntry[]): Promise<void> {
+    if (entries.length > 0) this.#presence.connected()
     await this.#log.take(entries)
   }
 

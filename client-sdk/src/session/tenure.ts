@@ -414,12 +414,14 @@ export class Tenure {
     const { code, group, missed = [] } = reply
     if (code !== 'group-continued' || group === undefined) return 'ended'
     if (this.#closed) return 'moved'
-    this.#nowIn(group)
-    if (this.#place !== undefined) await this.#continuation.arrived(group.groupId, missed)
-    else {
-      const own = this.#continuation.giveLeafIn(group.groupId)
-      this.#enterAnew(group.groupId, own, missedContinuation())
+    if (this.#place !== undefined) {
+      this.#nowIn(group)
+      await this.#continuation.arrived(group.groupId, missed)
+      const isRemoved = this.#place === undefined && this.#groupId === groupId
+      if (!isRemoved || this.#closed) return 'moved'
     }
+    const own = this.#continuation.giveLeafIn(group.groupId)
+    this.#enterAnew(group.groupId, own, missedContinuation())
     return 'moved'
   }
 

@@ -33,6 +33,8 @@ export class Port implements DeliveryTransport {
   readonly requests: { name: RequestName; request: RequestOf<RequestName> }[] = []
   entered = false
   closed = false
+  /** Whom the access token names. */
+  identity = ''
   #events: TransportEvents | undefined
   #connected = false
   readonly #delivery: Delivery

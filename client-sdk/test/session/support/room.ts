@@ -3,6 +3,7 @@ import { VirtualClock } from '../../../../core/test/virtualClock.ts'
 import { type JoinOptions, SecureMeeting } from '../../../src/index.ts'
 import { Census, platformIsIdle } from './census.ts'
 import { TestDelivery } from './delivery.ts'
+import { Ordering } from './ordering.ts'
 import type { Port } from './port.ts'
 import { Witness } from './witness.ts'
 
@@ -58,14 +59,18 @@ export class Room {
   readonly clock = new SteppingClock()
   readonly census = new Census()
   readonly delivery: TestDelivery
+  readonly #ordering: Ordering | undefined
   readonly #joinings: Joining[] = []
 
-  private constructor() {
+  private constructor(keyserver: 'the least' | 'the real one') {
     this.delivery = new TestDelivery(this.clock, this.census.crypto)
+    this.#ordering =
+      keyserver === 'the least' ? undefined : new Ordering(this.clock, this.census.crypto)
   }
 
-  static open(): Room {
-    const room = new Room()
+  /** @param keyserver `the real one` in place of `delivery`: without a network, on the room's clock */
+  static open(keyserver: 'the least' | 'the real one' = 'the least'): Room {
+    const room = new Room(keyserver)
     onTestFinished(() => room.#close())
     return room
   }
@@ -77,7 +82,8 @@ export class Room {
     options: Partial<JoinOptions> = {},
   ): Joining {
     const census = new Census()
-    const port = this.delivery.port()
+    const port = (this.#ordering ?? this.delivery).port()
+    port.identity = identity
     const joining: Joining = {
       port,
       census,
@@ -201,6 +207,7 @@ export class Room {
       )
     })
     await this.pass(100)
+    await this.#ordering?.close()
     for (const { client, census, port } of this.#joinings) {
       expect(client?.witness.ended.length ?? 1, 'how often it has ended').toBe(1)
       expect(client?.witness.late ?? [], 'events after the last').toEqual([])

@@ -10,6 +10,8 @@ export class Witness {
   readonly problems: ConclaveError[] = []
   /** Why a place in the group was lost and is taken again. */
   readonly lost: ConclaveError[] = []
+  /** Suites in which the meeting went on, and who had proposed it. */
+  readonly reinitialised: string[] = []
   /** What others wrote: `alice: hello`, `alice: 👍 of <id>`, `alice: 2 missed`. */
   readonly chat: string[] = []
   /** The ids of what others wrote. */
@@ -32,6 +34,9 @@ export class Witness {
     note('connectionChanged', (connected) => this.connection.push(connected))
     note('problem', (error) => this.problems.push(error))
     note('rejoining', (error) => this.lost.push(error))
+    note('reinitialised', ({ cipherSuite, by }) =>
+      this.reinitialised.push(`${cipherSuite} ${by?.identity}`),
+    )
     note('message', ({ participant, text, id }) => {
       this.ids.push(id)
       this.chat.push(`${participant.identity}: ${text}`)

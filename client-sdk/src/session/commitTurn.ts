@@ -78,7 +78,7 @@ export function foundersInOrder(
 
 /** When a member of this rank founds the next group, in milliseconds after its own was frozen. */
 export function foundingTurn(rank: number, { tree }: Pick<Occasion, 'tree'>): number {
-  return rank * (standInMs + foundingPerMemberMs * tree.memberCount)
+  return steps(rank) * (standInMs + foundingPerMemberMs * tree.memberCount)
 }
 
 /** What of a group says how soon a commit is wanted. */
@@ -100,8 +100,13 @@ export function turnAt(
     epochSince,
   }: { readonly workSince: number; readonly epochSince: number | undefined },
 ): number {
-  const standingIn = (standInMs * rank * (rank + 1)) / 2
+  const standingIn = standInMs * steps(rank)
   if (pendingRemovals.size > 0) return workSince + standingIn
   const spaced = (epochSince ?? 0) + spacingPerMemberMs * tree.memberCount
   return Math.max(workSince + batchingMs, spaced) + standingIn
+}
+
+/** Each next one in line waits one step more than the one before it did. */
+function steps(rank: number): number {
+  return (rank * (rank + 1)) / 2
 }

@@ -3,6 +3,7 @@ import { type Bytes, equalBytes } from '@conclave/core/codec'
 import type { LogEntry, ReplyTo, ServerNotices } from '@conclave/core/delivery'
 import { Group } from '@conclave/core/mls/group'
 import type { PublicGroup, ReInitProposal } from '@conclave/core/mls/public'
+import type { LeafIndex } from '@conclave/core/wire'
 import type { RoomEnvironment } from '../rooms/roomBond.ts'
 import { foundersInOrder, foundingTurn } from './commitTurn.ts'
 import type { DeliveryLink } from './deliveryLink.ts'
@@ -152,7 +153,7 @@ export class Continuation {
   readiness(group: Pick<PublicGroup, 'proposals' | 'tree'>): Readiness {
     if (proposedReInit(group) === undefined) return 'none'
     const missing = this.#missing
-    const isThere = (leaf: number) => group.tree.members().some((m) => m.leafIndex === leaf)
+    const isThere = (leaf: number) => group.tree.leafNode(leaf as LeafIndex) !== undefined
     if (missing !== undefined && ![...missing].some(isThere)) return 'ready'
     const since = this.#pendingSince
     const isStale = since !== undefined && this.#options.clock.now() - since >= unreadyMs

@@ -415,4 +415,38 @@ describe('the media worker', () => {
     expect(call.screen.out).toEqual([])
     expect(call.clock.pendingTimers).toBe(0)
   })
+
+  it('follows a sender whose leaf is another in the group that continues theirs', async () => {
+    const call = new Call()
+    call.install(5n)
+    const { screen } = call
+    const before = (await call.send('key')) as TestFrame
+    const continues = new Map([
+      [1, 0],
+      [0, 1],
+    ])
+    const baseKey = () => new Uint8Array(16).fill(77)
+    const leaves = [0, 1]
+    call.alice.install(1n, { baseKey: baseKey(), ownLeaf: 1, leaves, continues })
+    call.bob.install(1n, { baseKey: baseKey(), ownLeaf: 0, leaves, continues })
+    const after = (await call.send('delta', 2)) as TestFrame
+    for (const frame of [before, after]) await screen.write(frame)
+    await call.bob.settled(screen)
+    expect(call.bob.stats().receivers).toMatchObject([{ leaf: 1, opened: 2, dropped: {} }])
+  })
+
+  it('hears nobody at the leaf of somebody who has not come along', async () => {
+    const call = new Call()
+    call.install(5n)
+    const { screen } = call
+    const continues = new Map([
+      [1, 0],
+      [2, 1],
+    ])
+    const before = (await call.send('key')) as TestFrame
+    call.bob.install(1n, { ownLeaf: 0, leaves: [0, 1], continues })
+    await screen.write(before)
+    await call.bob.settled(screen)
+    expect(call.bob.stats().receivers).toMatchObject([{ leaf: -1, opened: 0 }])
+  })
 })

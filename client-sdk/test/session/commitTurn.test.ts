@@ -1,6 +1,6 @@
 import { LeafNodeSource } from '@conclave/core/wire'
 import { describe, expect, it } from 'vitest'
-import { rankOf, turnAt } from '../../src/session/commitTurn.ts'
+import { foundersInOrder, foundingTurn, rankOf, turnAt } from '../../src/session/commitTurn.ts'
 import { committersInOrder } from './support/committers.ts'
 import { envelope, Gathering } from './support/people.ts'
 
@@ -96,5 +96,21 @@ describe('who commits', () => {
     const pending = await group.commit({ authenticatedData: envelope(0) })
     expect(committersInOrder(group.public, everybody)).toEqual(before)
     pending.discard()
+  })
+})
+
+describe('who founds the group that continues another', () => {
+  it('is whoever froze it, then the others who are there, around the ring', async () => {
+    const { public: group } = (await Gathering.of(5)).group(0)
+    expect(foundersInOrder(group, 3, new Set([0, 1, 2, 3, 4]))).toEqual([3, 4, 0, 1, 2])
+    expect(foundersInOrder(group, 3, new Set([0, 2, 4]))).toEqual([4, 0, 2])
+    expect(foundersInOrder(group, 9, new Set([0, 1]))).toEqual([0, 1])
+  })
+
+  it('stands in later, the larger the meeting', () => {
+    const turns = (memberCount: number) =>
+      [0, 1, 2].map((rank) => foundingTurn(rank, { tree: { memberCount } }))
+    expect(turns(2)).toEqual([0, 260, 780])
+    expect(turns(300)).toEqual([0, 1_750, 5_250])
   })
 })

@@ -2,6 +2,7 @@ import { Secret } from '@conclave/core/crypto/secret'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { memorySessionStore, SessionError } from '../../src/index.ts'
+import type { KeptNext } from '../../src/session/keptNext.ts'
 import { type KeptMembership, type KeptPlace, PlaceStore } from '../../src/session/keptPlace.ts'
 import { Gathering } from './support/people.ts'
 
@@ -200,5 +201,64 @@ describe('of a tree', () => {
     await expect(lost).rejects.toMatchObject({ code: 'store-unavailable' })
     await written
     expect((await places.membership())?.tree.encoded()).toEqual(after.encoded())
+  })
+})
+
+describe('what lets us into the next group', () => {
+  const next = (groupId: Uint8Array<ArrayBuffer>, founded?: KeptNext['founded']): KeptNext => ({
+    groupId,
+    nextId: new Uint8Array(16).fill(2),
+    cipherSuite: 3,
+    signatureKey: new Secret(new Uint8Array(32).fill(3)),
+    keyPackage: new Secret(new Uint8Array(200).fill(4)),
+    founded,
+  })
+
+  it('is found again as it was', async () => {
+    const store = memorySessionStore()
+    const kept = new PlaceStore(store, clock)
+    const groupInfo = new Uint8Array(20).fill(5)
+    const ratchetTree = new Uint8Array(30).fill(6)
+    const group = new Secret(new Uint8Array(40).fill(7))
+    for (const founded of [
+      undefined,
+      { groupInfo, ratchetTree, welcome: undefined, group },
+      { groupInfo, ratchetTree, welcome: new Uint8Array(50).fill(8), group },
+    ]) {
+      const value = next(new Uint8Array(16).fill(1), founded)
+      await kept.keepNext(value)
+      const found = await new PlaceStore(store, clock).next()
+      expect(found).toEqual({ ...value, version: 1 })
+      expect(found?.signatureKey.expose()).toEqual(value.signatureKey.expose())
+      expect(found?.keyPackage.expose()).toEqual(value.keyPackage.expose())
+      expect(found?.founded?.group.expose()).toEqual(founded?.group.expose())
+    }
+    await kept.keepNext(undefined)
+    expect(await kept.next()).toBeUndefined()
+  })
+
+  it('goes in one write with the group that it continues, and stays as long as that', async () => {
+    const store = memorySessionStore()
+    const kept = new PlaceStore(store, clock)
+    const { place, membership } = secretly(...sample())
+    const groupId = new Uint8Array(16).fill(1)
+    await kept.keep({ ...place, groupId }, membership)
+    await kept.keepNext(next(groupId))
+    await kept.keep({ ...place, groupId }, membership)
+    expect(await store.keys('next')).toEqual(['next'])
+    // Another process goes on.
+    const later = new PlaceStore(store, clock)
+    await later.next()
+    await later.keep({ ...place, groupId: new Uint8Array(16).fill(2) }, undefined)
+    expect(await store.keys('next')).toEqual([])
+  })
+
+  it('goes with the next write where it cannot be read', async () => {
+    const store = memorySessionStore()
+    await store.write(new Map([['next', new Uint8Array(3)]]))
+    const kept = new PlaceStore(store, clock)
+    await expect(kept.next()).rejects.toMatchObject({ code: 'store-corrupted' })
+    await kept.keep(secretly(...sample()).place, undefined)
+    expect(await store.keys('next')).toEqual([])
   })
 })

@@ -157,6 +157,32 @@ describe('a reinitialised group', () => {
   })
 })
 
+describe('a group that was founded and may be lost in a crash', () => {
+  it('is restored from what was stored before anybody had it', async () => {
+    const { party, old } = await reInitialised()
+    const founder = viewIn(old, 'alice')
+    const invitation = await invite(party, 'alice', ['bob', 'carol'], 3, (continuing) =>
+      founder.reInit(party.environment, continuing),
+    )
+    const { pending } = invitation
+    const state = pending.encodeEntered()
+    expect(() => pending.encodeState()).toThrow(refusal('pending-commit-mismatch'))
+    const views = await enterAll(party, old, 'alice', invitation)
+    const { signer } = invitation.own
+    const restored = Group.restore(party.environment, state.expose(), signer)
+    expect(viewOf(restored)).toEqual(viewOf(viewIn(views, 'bob')))
+    await expectHeard(new Map([...views, ['alice', restored]]))
+    expect(() => pending.encodeEntered()).toThrow(refusal('pending-commit-settled'))
+  })
+
+  it('is none that a member’s commit begins', async () => {
+    const party = await Party.of(names, permissive)
+    const pending = await party.group('alice').commit()
+    expect(() => pending.encodeEntered()).toThrow(refusal('pending-commit-mismatch'))
+    pending.discard()
+  })
+})
+
 describe('a ReInit', () => {
   it('that was proposed is committed by whoever comes next, if nothing else is to be', async () => {
     const party = await Party.of(names, permissive)
@@ -195,6 +221,18 @@ describe('a ReInit', () => {
     await party.propose('bob', reInitAs(3))
     await party.commit('alice', [add(keyPackage)])
     expect(party.group('bob').members).toHaveLength(4)
+  })
+
+  it('is left out as long as the committer says so', async () => {
+    const party = await Party.of(names, permissive)
+    await party.propose('bob', reInitAs(3))
+    const alice = party.group('alice')
+    const without = await alice.commit({ reInit: false })
+    expect(without.effect.proposals.all).toEqual([])
+    without.discard()
+    const withIt = await alice.commit()
+    expect(withIt.effect.proposals.reInit).toMatchObject({ cipherSuite: 3 })
+    withIt.discard()
   })
 
   it('is not made for a version that nobody speaks, nor founded', async () => {

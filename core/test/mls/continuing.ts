@@ -89,6 +89,8 @@ export async function bundleOf(party: Party, name: string, id: number): Promise<
 export interface Invitation {
   readonly pending: PendingCommit
   readonly bundles: ReadonlyMap<string, KeyPackageBundle>
+  /** The founder's leaf. */
+  readonly own: OwnLeaf
 }
 
 /** `founder` makes the group that continues another, for itself and `others`. */
@@ -101,13 +103,14 @@ export async function invite(
 ): Promise<Invitation> {
   const bundles = new Map<string, KeyPackageBundle>()
   for (const name of others) bundles.set(name, await bundleOf(party, name, id))
+  const own = await leafOf(party, founder, id)
   const pending = await found({
-    own: await leafOf(party, founder, id),
+    own,
     lifetime: party.lifetime(),
     keyPackages: [...bundles.values()].map(({ keyPackage }) => keyPackage),
     commit: { groupInfo: { ratchetTree: true } },
   })
-  return { pending, bundles }
+  return { pending, bundles, own }
 }
 
 /** Everyone of the invitation enters, each from its own view of the old group. */

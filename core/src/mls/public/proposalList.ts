@@ -35,6 +35,7 @@ export interface RemoveEntry {
   readonly authenticatedData?: Bytes
 }
 
+/** The group that is proposed to continue another (RFC 9420 §12.1.5). */
 export type ReInitProposal = Extract<Proposal, { proposalType: typeof ProposalType.reInit }>
 
 /** The proposals of one commit, sorted by kind in the order in which they apply (§12.3). */

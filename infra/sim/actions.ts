@@ -129,6 +129,11 @@ export const actions: readonly Action[] = [
       if (host !== undefined && away.length > 0) world.invite(host, chance.pick(away))
     },
   },
+  {
+    name: 'reinit',
+    weight: 2,
+    run: (world, who, chance) => world.reinitialise(who, chance),
+  },
   { name: 'wait', weight: 2, run: () => {} },
   // Nobody moves until everybody has renewed its keys.
   { name: 'idle', weight: 1, restMs: [11 * 60_000, 13 * 60_000], run: () => {} },

@@ -244,6 +244,22 @@ export class World {
     this.note(`the store lost ${ms} ms: its head was ${heads.join(' and is ')}`)
   }
 
+  /** Has the meeting go on in another group, where its author may die as soon as others know. */
+  reinitialise(who: Person, chance: Chance): void {
+    const { life } = who
+    if (life === undefined || !life.isIn) return
+    const suite = chance.pick([1, 3])
+    if (chance.happens(0.4)) {
+      who.crash(
+        { arrivals: chance.magnitude(1, 30), turns: chance.magnitude(1, 300) },
+        chance.between(200, 20_000),
+      )
+    }
+    void life.reinitialise(suite).then((done) => {
+      this.coverage.count(done ? 'meetings reinitialised' : 'meetings not reinitialised')
+    })
+  }
+
   #epochBegan(life: Life, group: Group, effect: CommitEffect | undefined): void {
     this.note(`${life.name} is leaf ${group.leafIndex} in epoch ${group.epoch}`)
     this.coverage.count(effect === undefined ? 'groups entered' : 'epochs entered')

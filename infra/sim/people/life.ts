@@ -20,6 +20,7 @@ import { SimTransport } from './transport.ts'
 
 /** As SecureMeeting.join has it, in milliseconds. */
 const joinTimeoutMs = 60_000
+const reinitialiseTimeoutMs = 60_000
 
 /** What a process of the application's is started with. */
 export interface Surroundings {
@@ -144,6 +145,7 @@ export class Life {
       seams.transport?.(this.transport, this) ?? this.transport,
       {
         epochBegan: (group, effect) => this.#epochBegan(group, effect),
+        continued: (group) => this.#continued(group),
         connectionChanged: () => {},
         progress: () => {},
         received: (message) => {
@@ -220,6 +222,17 @@ export class Life {
     try {
       const invited = await this.#session.invite(identity)
       return this.#isAlive && invited.length > 0
+    } catch (error) {
+      if (this.#isAlive && !(error instanceof ConclaveError)) this.#events.surprised(this, error)
+      return false
+    }
+  }
+
+  /** Has the meeting go on in another group; whether it has. */
+  async reinitialise(cipherSuite: number): Promise<boolean> {
+    try {
+      await this.#session.reinitialise(cipherSuite, reinitialiseTimeoutMs)
+      return this.#isAlive
     } catch (error) {
       if (this.#isAlive && !(error instanceof ConclaveError)) this.#events.surprised(this, error)
       return false
@@ -312,6 +325,14 @@ export class Life {
     this.#keys.epochBegan(group, effect?.removed ?? [])
     this.#events.epochBegan(this, group, effect)
     if (isFirst) void this.#protect()
+  }
+
+  /** Everybody is in the group that continues the one before; who has which leaf only media asks. */
+  #continued(group: Group): void {
+    if (!this.#isAlive) return
+    this.#group = group
+    this.#keys.continued(group, new Map())
+    this.#events.epochBegan(this, group, undefined)
   }
 
   /** The session takes its place anew; until then it is in no epoch. */

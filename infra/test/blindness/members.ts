@@ -115,6 +115,7 @@ export class BareMember {
       transport,
       {
         epochBegan() {},
+        continued() {},
         connectionChanged() {},
         progress() {},
         received() {},

@@ -211,7 +211,11 @@ export class Entrance {
     // A group that has just ended, or been continued, announces it, and then we enter again.
     if (reply.code === 'group-unknown' || reply.code === 'group-continued') return
     if (reply.code !== 'key-package-invalid') throw refusal(reply)
-    if (bundle !== before && !(await this.#learnSuite(groupId))) throw refusal(reply)
+    if (bundle !== before) {
+      const known = this.#suiteOf(groupId)
+      if (!(await this.#learnSuite(groupId))) return
+      if (this.#suiteOf(groupId) === known) throw refusal(reply)
+    }
     // While we were away it has been used, or has expired.
     this.#giveUpPlace()
     await this.#wait(groupId)
@@ -222,15 +226,20 @@ export class Entrance {
     return known !== undefined && equalBytes(known.of, groupId) ? known.suite : this.#options.suite
   }
 
-  /** A meeting that was reinitialised has another suite; whether that is new to us. */
+  /** A meeting that was reinitialised may have another suite; whether the group is still there. */
   async #learnSuite(groupId: Bytes): Promise<boolean> {
     const { link, groups } = this.#options
     const described = await link.request('groupInfo', { groupId })
-    if (!described.ok) return false
+    if (!described.ok) {
+      const error = refusal(described)
+      if (isTransient(error)) throw error
+      return false
+    }
     const { cipherSuite } = readGroupInfo(described.groupInfo).groupContext
     const suite = groups.crypto.secretSuite(cipherSuite)
-    if (suite === undefined || cipherSuite === this.#suiteOf(groupId).suite.id) return false
-    this.#suite = { of: groupId, suite }
+    if (suite !== undefined && cipherSuite !== this.#suiteOf(groupId).suite.id) {
+      this.#suite = { of: groupId, suite }
+    }
     return true
   }
 

@@ -132,6 +132,11 @@ export class Reinitialising {
     const group = this.#host.group()
     if (wish === undefined || group === undefined || group.public.reInit !== undefined) return
     const { cipherSuite, groupId } = wish
+    if (equalBytes(group.groupId, groupId)) {
+      // We have come into it without a Welcome.
+      this.#end()?.settled.resolve()
+      return
+    }
     const unable = group.members.filter(
       ({ leafNode }) => !leafNode.capabilities.cipherSuites.includes(cipherSuite),
     )

@@ -173,7 +173,7 @@ export class Entrance {
     if (wanted === undefined || !equalBytes(wanted, groupId)) return false
     // A signature key serves one group.
     this.#lost = undefined
-    this.#own = undefined
+    this.#dropLeaf()
     this.#forget()
     return true
   }

@@ -60,7 +60,7 @@ export class NoticeQueue {
 }
 
 function replacesEarlier({ name }: Notice): boolean {
-  return name === 'waiting' || name === 'present' || name === 'statusWanted'
+  return name === 'waiting' || name === 'present' || name === 'offered' || name === 'statusWanted'
 }
 
 /** Bytes of the messages in it. */

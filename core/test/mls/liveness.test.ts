@@ -36,22 +36,29 @@ describe('a proposal that its sender has no right to make', () => {
   const psk = { pskType: PskType.external, pskId: utf8('?'), pskNonce: new Uint8Array(32) }
   const reInit = { groupId: utf8('next'), version: 1, cipherSuite: 1, extensions: [] }
 
-  it.each<[string, (party: Party) => OwnProposal]>([
+  it.each<[string, (party: Party) => OwnProposal, code?: string]>([
     ['Remove', (party) => remove(party.leaf('bob'))],
     ['PreSharedKey', () => ({ proposalType: ProposalType.psk, psk })],
-    ['ReInit', () => ({ proposalType: ProposalType.reInit, ...reInit })],
+    [
+      'ReInit to another meeting',
+      () => ({ proposalType: ProposalType.reInit, ...reInit }),
+      'reinit-not-allowed',
+    ],
     [
       'GroupContextExtensions',
       ({ extensions }) => ({ proposalType: ProposalType.groupContextExtensions, extensions }),
     ],
-  ])("is refused on arrival, so that a member's %s holds up nobody's commit", async (_, make) => {
-    const party = await Party.of(names)
-    const message = await party.group('mallory').propose(make(party))
-    for (const { group } of party.participants) {
-      expect(await rejectionOf(group, message)).toBe('proposal-not-authorised')
-    }
-    await expectAlive(party)
-  })
+  ])(
+    "is refused on arrival, so that a member's %s holds up nobody's commit",
+    async (_, make, code) => {
+      const party = await Party.of(names)
+      const message = await party.group('mallory').propose(make(party))
+      for (const { group } of party.participants) {
+        expect(await rejectionOf(group, message)).toBe(code ?? 'proposal-not-authorised')
+      }
+      await expectAlive(party)
+    },
+  )
 })
 
 describe('a proposal that cannot be committed', () => {

@@ -108,9 +108,9 @@ export class Continuation {
   #sent: FoundedNext | undefined
   /** The request for all offers whose answer is out. */
   #asked: object | undefined
-  /** Where the meeting has gone on, as the keyserver says. */
   /** A Welcome that has come before the old group was frozen here. */
   #welcome: ServerNotices['welcome'] | undefined
+  /** Where the meeting has gone on, as the keyserver says, and whether our Welcome was asked for. */
   #continuedIn: { readonly groupId: Bytes; asked: boolean } | undefined
   readonly #timers = new Map<'stale' | 'turn' | 'welcome', () => void>()
   #closed = false

@@ -93,6 +93,7 @@ export class Life {
   #isAlive = true
   #endedAt: number | undefined
   #wasIn = false
+  #hasConnected = false
 
   constructor(
     identity: string,
@@ -146,7 +147,9 @@ export class Life {
       {
         epochBegan: (group, effect) => this.#epochBegan(group, effect),
         continued: (group) => this.#continued(group),
-        connectionChanged: () => {},
+        connectionChanged: () => {
+          this.#hasConnected = true
+        },
         progress: () => {},
         received: (message) => {
           if (this.#isAlive && message.kind === 'chat') {
@@ -184,6 +187,10 @@ export class Life {
   /** The group of the current epoch, while there is one. */
   get group(): Group | undefined {
     return this.isIn ? this.#group : undefined
+  }
+  /** Only then it looks at what earlier processes have left. */
+  get hasConnected(): boolean {
+    return this.#hasConnected
   }
   get lastSleep(): Sleep {
     return this.#device.lastSleep

@@ -56,6 +56,7 @@ const among: Readonly<Record<string, readonly string[]>> = {
   'messages are shown when some more have come': ['say', 'leave'],
   'the clock of a device stands still while it sleeps': ['sleep', 'idle'],
   'what falls due while a device sleeps is forgotten': ['sleep', 'idle'],
+  'a commit is undone although somebody has applied it': ['damage', 'come'],
 }
 
 function planFor({ name }: Plant, seed: number): Plan {

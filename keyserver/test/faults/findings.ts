@@ -1,7 +1,8 @@
 import { decode, equalBytes } from '@conclave/core/codec'
 import { type GroupSummary, maxEntriesPerPage, readVoid } from '@conclave/core/delivery'
-import { ContentType, MlsMessage, WireFormat } from '@conclave/core/wire'
+import { ContentType, MlsMessage, ProposalType, SenderType, WireFormat } from '@conclave/core/wire'
 import type { LogRecord, Store } from '../../src/store/store.ts'
+import { removalIn } from '../support/removalWords.ts'
 import type { Acknowledged, Observations, View } from './observations.ts'
 
 /** What there is to judge a meeting by once faults are over. */
@@ -68,10 +69,24 @@ function* losses({ log, acknowledged }: Evidence): Iterable<string> {
   for (const { who, seq, message } of acknowledged) {
     const entry = log[seq - 1]
     if (entry === undefined) yield `entry ${seq}, acknowledged to ${who}, is lost`
-    else if (!equalBytes(entry.message, message)) {
+    else if (!equalBytes(entry.message, message) && !isInsteadOf(message, entry)) {
       yield `entry ${seq} is not what was acknowledged to ${who}`
     }
   }
+}
+
+/** Of a goodbye for an epoch that was over the keyserver's own removal is acknowledged. */
+function isInsteadOf(goodbye: LogRecord['message'], entry: LogRecord): boolean {
+  const read = publicMessageIn(goodbye).content
+  if (read.contentType !== ContentType.proposal || contentOf(entry.message) === 'void') return false
+  const { contentType, sender } = publicMessageIn(entry.message).content
+  return (
+    read.proposal.proposalType === ProposalType.selfRemove &&
+    read.sender.senderType === SenderType.member &&
+    contentType === ContentType.proposal &&
+    sender.senderType === SenderType.external &&
+    removalIn(entry).leaf === read.sender.leafIndex
+  )
 }
 
 /** Nothing that anybody could read is ever taken back. */
@@ -98,8 +113,12 @@ function* disagreements({ views }: Evidence): Iterable<string> {
 
 function contentOf(entry: LogRecord['message']) {
   if (readVoid(entry) !== undefined) return 'void'
-  const message = decode(MlsMessage, entry)
-  if (message.wireFormat !== WireFormat.publicMessage) throw new Error('not a PublicMessage')
-  const { epoch, contentType } = message.publicMessage.content
+  const { epoch, contentType } = publicMessageIn(entry).content
   return { epoch: Number(epoch), isCommit: contentType === ContentType.commit }
+}
+
+function publicMessageIn(encoded: LogRecord['message']) {
+  const message = decode(MlsMessage, encoded)
+  if (message.wireFormat !== WireFormat.publicMessage) throw new Error('not a PublicMessage')
+  return message.publicMessage
 }

@@ -10,9 +10,9 @@ const batchingMs = 100
  */
 const spacingPerMemberMs = 3
 /**
- * How long the first stand-in waits for whoever is before it, in milliseconds; each next one so
- * much longer than the one before waited for its. Where a commit is merely slow, a stand-in's is
- * made in vain and slows it further: as many as wait for it in turn are few.
+ * How long the first stand-in waits for whoever is before it, in milliseconds; each next one waits
+ * this much longer than the one before it did. Where a commit is merely slow, a stand-in's is made in
+ * vain and slows it further, so that few are to stand in while one spreads.
  */
 const standInMs = 250
 

@@ -91,7 +91,7 @@ export class PlaceStore {
   /** The tree's pages as the newest write that has come through has them. */
   #pages: readonly object[] = []
   /** The group of which a next place is kept; undefined where none is. */
-  #continued: Bytes | undefined
+  #continued: Bytes | 'unreadable' | undefined
 
   constructor(store: SessionStore, clock: Pick<Clock, 'now'>) {
     this.#store = store
@@ -128,8 +128,8 @@ export class PlaceStore {
    * @throws SessionError `store-corrupted`, `store-unavailable`
    */
   async next(): Promise<KeptNext | undefined> {
-    // What cannot be read goes with the next state.
-    this.#continued = emptyBytes
+    // Then it goes with the next state.
+    this.#continued = 'unreadable'
     const kept = await this.#read(nextKey, KeptNext)
     this.#continued = kept?.groupId
     return kept
@@ -168,7 +168,8 @@ export class PlaceStore {
       membership && encode(Membership, { ...membership, ...tree, version: 1 }),
     )
     const continued = this.#continued
-    if (continued !== undefined && !equalBytes(continued, place.groupId)) {
+    const isOfThis = typeof continued === 'object' && equalBytes(continued, place.groupId)
+    if (continued !== undefined && !isOfThis) {
       entries.set(nextKey, undefined)
       this.#continued = undefined
     }

@@ -17,8 +17,8 @@ import { removalsDue } from './removalsDue.ts'
 
 /** Notices that carry a whole list go out at most once in this time. */
 export const listNoticeIntervalMs = 50
-/** A leaf index among others, as JSON. */
-const leafBytes = 4
+/** Bytes of a leaf index among others, as JSON. */
+export const leafBytes = 4
 
 /** Leaves with the signature keys of those who have them, in hexadecimal. */
 type MemberKeys = ReadonlyMap<number, string | undefined>

@@ -2,7 +2,7 @@ import type { Bytes } from '@conclave/core/codec'
 import { type PackedReplyTo, packKeyPackages, type RequestOf } from '@conclave/core/delivery'
 import type { LeafIndex } from '@conclave/core/wire'
 import type { Offer } from '../store/store.ts'
-import { type Attendance, type GroupHost, listNoticeIntervalMs } from './attendance.ts'
+import { type Attendance, type GroupHost, leafBytes, listNoticeIntervalMs } from './attendance.ts'
 import type { Participant } from './audience.ts'
 import {
   type ContinuationUpload,
@@ -16,9 +16,6 @@ import { type NextGroup, nextGroupOf } from './nextGroup.ts'
 import { offersWanted, verifyOffer } from './offer.ts'
 import { ended, type PackedRefusal, refuse, refuseFor } from './orderingError.ts'
 import { PacedTask } from './pacedTask.ts'
-
-/** A leaf index among others, as JSON. */
-const leafBytes = 4
 
 /**
  * What members offer to be taken along with where another group is to continue theirs. Offers are

@@ -29,24 +29,18 @@ export const wellFormed: { readonly [N in RequestName]: Readonly<Record<string, 
   continue: { groupId, groupInfo: short, ratchetTree: short, welcome: null },
 }
 
-/** Requests that are about the group of a meeting that has been entered. */
-export const meetingRequests = [
-  'create',
-  'wait',
-  'resume',
-  'attach',
-  'propose',
-  'commit',
-  'tree',
-  'groupInfo',
-  'report',
-  'giveBack',
-  'send',
-  'remove',
-  'offer',
-  'offers',
-  'continue',
-] as const satisfies readonly RequestName[]
-
 /** In an order that seeds of hostile clients rest on. */
 export const requestNames = Object.keys(wellFormed) as readonly RequestName[]
+
+/** Of the connection and of the directory, that is of no meeting in particular. */
+const ofNoMeeting: readonly RequestName[] = [
+  'enter',
+  'publish',
+  'stock',
+  'claim',
+  'mailbox',
+  'collect',
+]
+
+/** Requests that are about the group of a meeting that has been entered. */
+export const meetingRequests = requestNames.filter((name) => !ofNoMeeting.includes(name))

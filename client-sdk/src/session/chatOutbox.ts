@@ -77,13 +77,14 @@ export class ChatOutbox<T> {
     for (let draft = this.#drafts[0]; draft !== undefined; draft = this.#drafts[0]) {
       const count = this.#count
       let settled = await this.#try(draft, count.next)
+      // We may have to enter anew while it is tried, or before it is tried again.
+      if (!settled && count === this.#count) await this.#pause()
       if (this.#closed !== undefined) break
       if (!settled && draft.perhaps && count !== this.#count) {
         draft.reject(unsent('we had to enter anew; some may have got it'))
         settled = true
       }
-      if (!settled) await this.#pause()
-      else {
+      if (settled) {
         this.#drafts.shift()
         // Where it was refused each time nobody has got a message of this number.
         if (draft.perhaps) count.next += 1

@@ -78,7 +78,7 @@ export class ChatOutbox<T> {
       const count = this.#count
       let settled = await this.#try(draft, count.next)
       // We may have to enter anew while it is tried, or before it is tried again.
-      if (!settled && count === this.#count) await this.#pause()
+      if (!settled && count === this.#count && this.#closed === undefined) await this.#pause()
       if (this.#closed !== undefined) break
       if (!settled && draft.perhaps && count !== this.#count) {
         draft.reject(unsent('we had to enter anew; some may have got it'))

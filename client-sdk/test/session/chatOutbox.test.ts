@@ -46,3 +46,13 @@ it('a message that some may have got is sent again under its number while the ru
   await expect(sent).resolves.toBe('hello')
   expect(attempts).toEqual([0, 0])
 })
+
+it('once it is closed nothing is tried again, and no timer is left', async () => {
+  const { clock, attempts, outbox } = outboxAfter(lost)
+  const settled = expect(outbox.send('hello')).rejects.toBe(error)
+  outbox.close(error)
+  await settled
+  await clock.advanceAsync(0)
+  expect(clock.pendingTimers).toBe(0)
+  expect(attempts).toEqual([0])
+})

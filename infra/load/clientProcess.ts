@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { memoryInUse } from '../bench/measure.ts'
 import { answerParent, cpuTime, machineTime } from '../servers/child.ts'
 import { type ClientRecord, LoadClient, type MeetingPlace } from './loadClient.ts'
+import { measurePrimitives } from './primitiveCosts.ts'
 import type { Holding } from './recordingCryptor.ts'
 
 /** What a client is to do, and when by the machine's time. */
@@ -64,6 +65,7 @@ async function settle(members: number): Promise<readonly Standing[]> {
 
 const questions = {
   cpuTime,
+  primitives: () => measurePrimitives(),
   memory: () => memoryInUse(),
   /** Does all of it. */
   act: async (actions: readonly Action[]) => {

@@ -10,7 +10,6 @@ import {
   rounded,
 } from '../bench/report.ts'
 import type { Phase } from './meetingLoad.ts'
-import type { PrimitiveCosts } from './primitiveCosts.ts'
 import type { Row } from './rows.ts'
 
 export interface Measured {
@@ -18,7 +17,6 @@ export interface Measured {
   /** Whether clients kept their state in files. */
   readonly files: boolean
   readonly processes: number
-  readonly costs: PrimitiveCosts
   readonly rows: readonly Row[]
 }
 
@@ -42,11 +40,8 @@ export function loadMarkdown(run: Run, measured: Measured): string {
 }
 
 /** One object a line. */
-export function loadJson(run: Run, { store, files, processes, costs, rows }: Measured): string {
-  const primitivesMs = Object.fromEntries(
-    Object.entries(costs).map(([name, value]) => [name, rounded(value)]),
-  )
-  const head = { bench: 'load', store, files, processes, ...run, primitivesMs }
+export function loadJson(run: Run, { store, files, processes, rows }: Measured): string {
+  const head = { bench: 'load', store, files, processes, ...run }
   const lines = rows.map(({ value, floor, ...about }) => ({
     bench: 'load',
     store,

@@ -5,7 +5,6 @@ import { type LoadArguments, readArguments, usage } from './arguments.ts'
 import { loadJson, loadMarkdown, loadTable } from './loadReport.ts'
 import { runMeeting } from './meetingLoad.ts'
 import { plot } from './plot.ts'
-import { measurePrimitives } from './primitiveCosts.ts'
 import { type Row, rowsOf } from './rows.ts'
 
 const reports = { table: loadTable, json: loadJson, markdown: loadMarkdown }
@@ -25,13 +24,12 @@ try {
 async function load({ participants, workload, format, svg }: LoadArguments): Promise<void> {
   // While it takes its time, somebody may commit.
   const run = describeRun({ platform: workload.provider, versus: [] })
-  const costs = measurePrimitives()
   const rows: Row[] = []
   for (const n of participants) {
     progress(`▸ a meeting of ${n}`)
-    rows.push(...rowsOf(await runMeeting(n, workload, progress), costs))
+    rows.push(...rowsOf(await runMeeting(n, workload, progress)))
   }
   const { store, files, processes } = workload
-  console.log(reports[format](run, { store, files, processes, costs, rows }))
+  console.log(reports[format](run, { store, files, processes, rows }))
   if (svg !== undefined) await writeFile(svg, plot(rows))
 }

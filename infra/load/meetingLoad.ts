@@ -16,6 +16,7 @@ import { startRedis } from '../servers/redis.ts'
 import type { Action } from './clientProcess.ts'
 import type { ClientRecord, MeetingPlace } from './loadClient.ts'
 import { Participants } from './participants.ts'
+import { meanCosts, type PrimitiveCosts } from './primitiveCosts.ts'
 
 export interface Workload {
   readonly store: StoreName
@@ -46,6 +47,8 @@ export interface PhaseRun {
   /** CPU milliseconds of all clients, and of the keyserver. */
   readonly clientCpu: number
   readonly keyserverCpu: number
+  /** What cryptography cost just before and after it, on all cores at once. */
+  readonly costs: PrimitiveCosts
   /** As the keyserver sees it. */
   readonly traffic: Traffic
 }
@@ -152,6 +155,7 @@ class Meeting {
   async #phase(phase: Phase, what: string, run: () => Promise<void>): Promise<void> {
     this.#progress(`▸ ${phase}: ${what}`)
     const membersBefore = this.#members.length
+    const costsBefore = await this.#clients.primitives()
     const before = await this.#readings()
     const startedAt = machineTime()
     await this.#watched(run)
@@ -171,6 +175,7 @@ class Meeting {
       entries,
       clientCpu: after.clientCpu - before.clientCpu,
       keyserverCpu: after.keyserverCpu - before.keyserverCpu,
+      costs: meanCosts([costsBefore, await this.#clients.primitives()]),
       traffic: {
         received: after.traffic.received - before.traffic.received,
         sent: after.traffic.sent - before.traffic.sent,

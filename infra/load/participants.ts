@@ -3,6 +3,7 @@ import { BenchError } from '../bench/benchError.ts'
 import { Child, machineTime } from '../servers/child.ts'
 import type { Action, ClientQuestions, Standing } from './clientProcess.ts'
 import type { ClientRecord, MeetingPlace } from './loadClient.ts'
+import { meanCosts, type PrimitiveCosts } from './primitiveCosts.ts'
 
 const program = new URL('./clientProcess.ts', import.meta.url)
 /** A client has a heap of its own in a real meeting, and not a hundredth of one. */
@@ -76,6 +77,11 @@ export class Participants {
   /** Milliseconds of CPU that all of them have used. */
   async cpuTime(): Promise<number> {
     return sum(await this.#everywhere((child) => child.ask('cpuTime')))
+  }
+
+  /** What cryptography costs while each process is at work. */
+  async primitives(): Promise<PrimitiveCosts> {
+    return meanCosts(await this.#everywhere((child) => child.ask('primitives')))
   }
 
   /** Bytes that all of them keep. */

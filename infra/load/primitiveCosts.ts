@@ -23,23 +23,32 @@ export type PrimitiveCounts = Readonly<Record<PrimitiveOperation, number>>
 /** Milliseconds of one core for one. */
 export type PrimitiveCosts = Readonly<Record<PrimitiveOperation, number>>
 
-const blocks = 12
+const blocks = 13
 const blockMs = 6
 
-/** What each costs here and now, by the fastest way that was found; the best of several blocks. */
+/** What each costs here and now, by the fastest way that was found; the median of several blocks. */
 export function measurePrimitives(): PrimitiveCosts {
   const runs = preparedRuns()
-  const best = (run: () => unknown) =>
-    Math.min(...Array.from({ length: blocks }, () => perOperation(run)))
-  const costs = Object.entries(runs).map(([name, run]) => [name, best(run)] as const)
-  return Object.fromEntries(costs) as PrimitiveCosts
+  return everyOperation((name) =>
+    medianOf(Array.from({ length: blocks }, () => perOperation(runs[name]))),
+  )
+}
+
+/** The mean of what each costs by several measurements. */
+export function meanCosts(all: readonly PrimitiveCosts[]): PrimitiveCosts {
+  return everyOperation((name) => all.reduce((sum, costs) => sum + costs[name], 0) / all.length)
+}
+
+function everyOperation(value: (name: PrimitiveOperation) => number): PrimitiveCosts {
+  return Object.fromEntries(operations.map((name) => [name, value(name)])) as PrimitiveCosts
+}
+
+function medianOf(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[values.length >> 1] as number
 }
 
 export function noPrimitives(): Record<PrimitiveOperation, number> {
-  return Object.fromEntries(operations.map((name) => [name, 0])) as Record<
-    PrimitiveOperation,
-    number
-  >
+  return everyOperation(() => 0)
 }
 
 /** Milliseconds of one core. */

@@ -12,7 +12,7 @@ import {
   turnTimes,
 } from './latencies.ts'
 import type { MeetingRun, Phase, PhaseRun } from './meetingLoad.ts'
-import { costOf, type PrimitiveCosts, type PrimitiveCounts } from './primitiveCosts.ts'
+import { costOf, type PrimitiveCounts } from './primitiveCosts.ts'
 
 export type Unit = 'ms' | 'bytes' | 'count'
 
@@ -31,20 +31,15 @@ export interface Row {
 const cores = availableParallelism()
 
 /** All figures of a run, phase by phase. */
-export function rowsOf(run: MeetingRun, costs: PrimitiveCosts): readonly Row[] {
+export function rowsOf(run: MeetingRun): readonly Row[] {
   const members = new FollowedMembers()
-  return run.phases.flatMap((phase) => rowsOfPhase(run, phase, members, costs))
+  return run.phases.flatMap((phase) => rowsOfPhase(run, phase, members))
 }
 
 type Figure = Omit<Row, 'n' | 'case'>
 
-function rowsOfPhase(
-  run: MeetingRun,
-  phase: PhaseRun,
-  members: FollowedMembers,
-  costs: PrimitiveCosts,
-): readonly Row[] {
-  const work = workOf(phase, members, costs)
+function rowsOfPhase(run: MeetingRun, phase: PhaseRun, members: FollowedMembers): readonly Row[] {
+  const work = workOf(phase, members)
   // So few were left that nobody could go; or what was done has only prepared what follows.
   if (work.commits.length === 0 || phase.phase === 'warming') return []
   const figures = [
@@ -68,7 +63,8 @@ interface Work {
   readonly committerFloor: number
 }
 
-function workOf(phase: PhaseRun, members: FollowedMembers, costs: PrimitiveCosts): Work {
+function workOf(phase: PhaseRun, members: FollowedMembers): Work {
+  const { costs } = phase
   const counts: PrimitiveCounts[] = phase.phase === 'storm' ? [FollowedMembers.founding()] : []
   let memberRotations = 0
   const committing: PrimitiveCounts[] = []
@@ -102,6 +98,7 @@ function overall(run: MeetingRun, phase: PhaseRun, work: Work): readonly Figure[
     count('proposals', work.proposals),
     { ...ms('cpu.clients', phase.clientCpu), floor: work.floor },
     ms('cpu.keyserver', phase.keyserverCpu),
+    ms('cpu.verification', phase.costs.verifyNew),
   ]
 }
 

@@ -1,6 +1,12 @@
 import { describe, expect, it } from 'vitest'
 import { FollowedMembers } from '../../load/floor.ts'
-import { costOf, measurePrimitives, noPrimitives, operations } from '../../load/primitiveCosts.ts'
+import {
+  costOf,
+  meanCosts,
+  measurePrimitives,
+  noPrimitives,
+  operations,
+} from '../../load/primitiveCosts.ts'
 import type { AppendedCommit } from '../../servers/appendedEntries.ts'
 
 const commit: AppendedCommit = {
@@ -74,5 +80,11 @@ describe('the floor of a meeting', () => {
     expect(costOf({ ...noPrimitives(), verify: 2, hash: 3 }, costs)).toBeCloseTo(
       2 * costs.verify + 3 * costs.hash,
     )
+  })
+
+  it('costs what operations did on the average of several measurements', () => {
+    const costs = { ...noPrimitives(), verify: 1, hash: 4 }
+    const mean = meanCosts([costs, { ...costs, verify: 3 }])
+    expect(mean).toEqual({ ...noPrimitives(), verify: 2, hash: 4 })
   })
 })

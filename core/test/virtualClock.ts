@@ -8,7 +8,7 @@ interface Timer {
 /** A {@link Clock} that stands still until a test moves it. */
 export class VirtualClock implements Clock {
   #now: number
-  /** In the order in which they fall due; of those that do at the same time, as they were set. */
+  /** The first that falls due is the last; of those that do at the same time, the first that was set. */
   readonly #timers: Timer[] = []
 
   constructor(now = 1_700_000_000_000) {
@@ -25,9 +25,9 @@ export class VirtualClock implements Clock {
 
   setTimer(delayMs: number, callback: () => void): () => void {
     const timer = { at: this.#now + Math.max(0, delayMs), callback }
-    this.#timers.splice(this.#placeAfter(timer.at), 0, timer)
+    this.#timers.splice(this.#placeBefore(timer.at), 0, timer)
     return () => {
-      const place = this.#timers.lastIndexOf(timer, this.#placeAfter(timer.at) - 1)
+      const place = this.#timers.indexOf(timer, this.#placeBefore(timer.at))
       if (place !== -1) this.#timers.splice(place, 1)
     }
   }
@@ -60,16 +60,16 @@ export class VirtualClock implements Clock {
 
   /** Takes the first of those that fall due until then. */
   #nextDue(end: number): Timer | undefined {
-    const [first] = this.#timers
-    return first !== undefined && first.at <= end ? this.#timers.shift() : undefined
+    const first = this.#timers.at(-1)
+    return first !== undefined && first.at <= end ? this.#timers.pop() : undefined
   }
 
-  /** The place behind all that fall due by then. */
-  #placeAfter(at: number): number {
+  /** The place behind all that fall due later, and before all others. */
+  #placeBefore(at: number): number {
     let [low, high] = [0, this.#timers.length]
     while (low < high) {
       const middle = (low + high) >> 1
-      if ((this.#timers[middle] as Timer).at <= at) low = middle + 1
+      if ((this.#timers[middle] as Timer).at > at) low = middle + 1
       else high = middle
     }
     return low

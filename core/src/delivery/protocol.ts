@@ -339,7 +339,10 @@ export interface KeyPackageStock {
 
 export interface ServerNotices {
   entry: { readonly groupId: Bytes; readonly entry: LogEntry }
-  /** All who wait, whenever that changes. */
+  /**
+   * All who wait, whenever that changes. Since 1.4 the KeyPackage is empty of whom an earlier notice
+   * has named to all: who follows the log has it from that, or from `resume`.
+   */
   waiting: { readonly groupId: Bytes; readonly joiners: readonly WaitingJoiner[] }
   present: { readonly groupId: Bytes; readonly leaves: readonly number[] }
   /**

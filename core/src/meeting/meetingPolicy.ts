@@ -1,5 +1,5 @@
 import { equalBytes, fromUtf8 } from '../codec/bytes.ts'
-import { encode } from '../codec/tls.ts'
+import { encode, encodeFor } from '../codec/tls.ts'
 import type { PublicSuite } from '../crypto/public/publicSuite.ts'
 import { externalSenders, requiredCapabilities } from '../mls/public/groupExtensions.ts'
 import type { GroupPolicy } from '../mls/public/policy.ts'
@@ -172,7 +172,7 @@ export async function checkMemberLeaf(
   leafNode: LeafNode,
   previous: LeafNode | undefined,
 ): Promise<void> {
-  if (encode(LeafNode, leafNode).length > maxLeafBytes) {
+  if (encodeFor(LeafNode, leafNode, ({ length }) => length) > maxLeafBytes) {
     throw new MeetingError('member-too-large', `a leaf has at most ${maxLeafBytes} bytes`)
   }
   if (leafNode.credential.credentialType !== CredentialType.basic) {

@@ -235,8 +235,8 @@ export class Attendance {
     const { pending } = ledger
     if (publicGroup.tree.memberCount > pending.size + toRemove.size) return false
     const dead = publicGroup.tree
-      .members()
-      .every(({ leafIndex }) => pending.has(leafIndex) || toRemove.has(leafIndex))
+      .leaves()
+      .every(({ firstLeaf }) => pending.has(firstLeaf) || toRemove.has(firstLeaf))
     if (dead) await this.#host.end('empty')
     return dead
   }

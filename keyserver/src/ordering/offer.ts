@@ -19,7 +19,7 @@ export function offersWanted(
   { cipherSuite }: NextGroup,
   now: number,
 ): OffersWanted {
-  const leaves = group.tree.members().map(({ leafIndex }) => leafIndex)
+  const leaves = group.tree.leaves().map(({ firstLeaf }) => firstLeaf)
   const remainingMs = group.reInit === undefined ? frozenMs : 0
   return { leaves, cipherSuite, validUntil: now + remainingMs + foundingMarginMs }
 }

@@ -149,13 +149,13 @@ export class OfferBook {
     const wanted = offersWanted(publicGroup, next, clock.now())
     const missing = await store.missingOffers(this.#log.key, wanted)
     if (missing === undefined) return ended()
-    const members = publicGroup.tree.members()
+    const members = publicGroup.tree.leaves()
     const read = await store.readOffers(this.#log.key, wanted.leaves)
     if (missing.length > 0 || read === undefined) {
       // Lost by the store, or expired: whoever is named may offer again.
       return refuse('reinit-unready', 'not everyone has an offer', { leaves: missing })
     }
-    const offered = members.map(({ leafIndex }, i) => [leafIndex, read[i]] as const)
+    const offered = members.map(({ firstLeaf }, i) => [firstLeaf, read[i]] as const)
     return { ok: true, offered: new Map(offered as [LeafIndex, Bytes][]) }
   }
 

@@ -74,7 +74,10 @@ function nameOf({ suite, hash }: PublicSuite, signed: SignedBytes): string {
     signature: plainBytes(signed.signature),
     message: plainBytes(signed.message),
   }
-  return encodeFor(Verification, verification, (bytes) => String.fromCharCode(...hash(bytes)))
+  return encodeFor(Verification, verification, (bytes) =>
+    // To spread bytes takes ten times as long.
+    Reflect.apply(String.fromCharCode, undefined, hash(bytes)),
+  )
 }
 
 /**

@@ -1,3 +1,4 @@
+import { equalBytes, toHex } from '@conclave/core/codec'
 import type { ServerNotices } from '@conclave/core/delivery'
 
 /** What a keyserver may have us keep that we have not come to yet. */
@@ -32,13 +33,13 @@ export class NoticeQueue {
     const stale = replacesEarlier(added)
       ? this.#queued.findIndex(({ name }) => name === added.name)
       : -1
-    if (stale >= 0) this.#remove(stale)
-    const bytes = sizeOf(added)
+    const notice = withKeyPackagesOf(stale < 0 ? undefined : this.#remove(stale), added)
+    const bytes = sizeOf(notice)
     if (this.#queued.length >= maxQueued || this.#bytes + bytes > maxQueuedBytes) {
       this.#dropped = true
       return
     }
-    this.#queued.push(added)
+    this.#queued.push(notice)
     this.#bytes += bytes
   }
 
@@ -61,6 +62,19 @@ export class NoticeQueue {
 
 function replacesEarlier({ name }: Notice): boolean {
   return name === 'waiting' || name === 'present' || name === 'offered' || name === 'statusWanted'
+}
+
+/** A waiting list has no KeyPackages of those whom the one before it has named. */
+function withKeyPackagesOf(stale: Notice | undefined, added: Notice): Notice {
+  if (stale?.name !== 'waiting' || added.name !== 'waiting') return added
+  const { groupId, joiners } = added.notice
+  if (!equalBytes(stale.notice.groupId, groupId)) return added
+  const known = new Map(stale.notice.joiners.map(({ ref, keyPackage }) => [toHex(ref), keyPackage]))
+  const whole = joiners.map(({ ref, keyPackage }) => ({
+    ref,
+    keyPackage: keyPackage.length > 0 ? keyPackage : (known.get(toHex(ref)) ?? keyPackage),
+  }))
+  return { name: 'waiting', notice: { groupId, joiners: whole } }
 }
 
 /** Bytes of the messages in it. */

@@ -176,8 +176,9 @@ export class Participation {
     return this.#reports.wanted(seq)
   }
 
-  waitingChanged(joiners: readonly WaitingJoiner[]): void {
-    this.#membership.waitingList.update(joiners)
+  async waitingChanged(joiners: readonly WaitingJoiner[]): Promise<void> {
+    // News that was lost had a KeyPackage that we are not sent again, unless we ask.
+    if (!this.#membership.waitingList.update(joiners)) await this.#log.catchUp()
   }
 
   /** The meeting that this room branches off has gone on. */
@@ -267,7 +268,7 @@ export class Participation {
       run: (step) => host.run(step),
       apply: (entry) => this.#apply(entry),
       told: (waiting, present) => {
-        this.waitingChanged(waiting)
+        this.#membership.waitingList.update(waiting)
         this.presentChanged(present)
       },
       recovered: async () => {

@@ -52,14 +52,22 @@ export class WaitingList {
   readonly #invited = new Map<string, Invitee>()
   #listed: readonly Listed[] = []
 
-  update(joiners: readonly WaitingJoiner[]): void {
-    this.#listed = joiners
-      .slice(0, maxListed)
-      .map(({ ref, keyPackage }) => ({ ref: toHex(ref), encoded: keyPackage }))
-    const refs = new Set(this.#listed.map(({ ref }) => ref))
+  /**
+   * @param joiners all who wait; without the KeyPackages of those who were listed before
+   * @returns whether we have all KeyPackages
+   */
+  update(joiners: readonly WaitingJoiner[]): boolean {
+    const known = new Map(this.#listed.map(({ ref, encoded }) => [ref, encoded]))
+    const listed = joiners.slice(0, maxListed).map(({ ref: bytes, keyPackage }) => {
+      const ref = toHex(bytes)
+      return { ref, encoded: keyPackage.length > 0 ? keyPackage : known.get(ref) }
+    })
+    this.#listed = listed.filter(isKnown)
+    const refs = new Set(listed.map(({ ref }) => ref))
     for (const refused of [this.#unfit, this.#early]) {
       for (const ref of refused) if (!refs.has(ref)) refused.delete(ref)
     }
+    return this.#listed.length === listed.length
   }
 
   /** The parent of the room that this is the list of has gone on: others are in it now. */
@@ -163,6 +171,12 @@ export class WaitingList {
     })
     return end < 0 ? fit : fit.slice(0, end)
   }
+}
+
+function isKnown(
+  entry: Pick<Listed, 'ref'> & { readonly encoded: Bytes | undefined },
+): entry is Listed {
+  return entry.encoded !== undefined
 }
 
 /** The KeyPackage, if its owner could be added by itself; else why not, as far as it can be told. */

@@ -1,4 +1,4 @@
-import { encode } from '@conclave/core/codec'
+import { emptyBytes, encode } from '@conclave/core/codec'
 import type { RefusalCode, WaitingJoiner } from '@conclave/core/delivery'
 import { MlsMessage, ProtocolVersion, WireFormat } from '@conclave/core/wire'
 import { describe, expect, it } from 'vitest'
@@ -257,6 +257,40 @@ describe('a waiting list that does harm', () => {
     bob.port.inject(groupNotice(groupId, joiners))
     await room.pass(20_000)
     expect(alice.meeting.view.epoch).toBe(1n)
+  })
+
+  it('whoever is named without a KeyPackage that we know is asked for', async () => {
+    const { room, alice } = await alone()
+    alice.port.notices = (notice) =>
+      notice.name === 'waiting'
+        ? [
+            groupNotice(
+              notice.notice.groupId,
+              notice.notice.joiners.map(({ ref }) => ({ ref, keyPackage: emptyBytes })),
+            ),
+          ]
+        : [notice]
+    const before = alice.port.count('resume')
+    const bob = await room.join('bob')
+    await room.agreed([alice, bob], ['alice', 'bob'])
+    expect(alice.port.count('commit')).toBe(1)
+    expect(alice.port.count('resume')).toBe(before + 1)
+  })
+
+  it('whoever is named again without a KeyPackage has the one that we know', async () => {
+    const { room, alice, groupId } = await alone()
+    const joiners = await joinerOf(room.clock, 2, { lifetimeSeconds: 60 })
+    const before = alice.port.count('resume')
+    alice.port.inject(groupNotice(groupId, joiners))
+    await room.pass(1_000)
+    alice.port.inject(
+      groupNotice(
+        groupId,
+        joiners.map(({ ref }) => ({ ref, keyPackage: emptyBytes })),
+      ),
+    )
+    await room.pass(1_000)
+    expect(alice.port.count('resume')).toBe(before)
   })
 
   it('a list of a hundred thousand keeps nobody from committing', async () => {

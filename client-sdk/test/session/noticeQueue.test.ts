@@ -10,8 +10,15 @@ function present(...leaves: number[]): Notice {
   return { name: 'present', notice: { groupId, leaves } }
 }
 function waiting(bytes: number): Notice {
-  const joiners = [{ ref: Uint8Array.of(1), keyPackage: new Uint8Array(bytes) }]
-  return { name: 'waiting', notice: { groupId, joiners } }
+  return waitingWith({ 1: bytes })
+}
+/** Who waits, by reference, with so many bytes of a KeyPackage. */
+function waitingWith(listed: Readonly<Record<number, number>>, group = groupId): Notice {
+  const joiners = Object.entries(listed).map(([ref, bytes]) => ({
+    ref: Uint8Array.of(Number(ref)),
+    keyPackage: new Uint8Array(bytes),
+  }))
+  return { name: 'waiting', notice: { groupId: group, joiners } }
 }
 
 function drained(queue: NoticeQueue): Notice[] {
@@ -37,6 +44,20 @@ describe('NoticeQueue', () => {
     queue.offer(waiting(2))
     expect(drained(queue)).toEqual([present(99_999), waiting(2)])
     expect(queue.takeDropped()).toBe(false)
+  })
+
+  it('keeps the KeyPackages of those who still wait, whom a newer list only names', () => {
+    const queue = new NoticeQueue()
+    queue.offer(waitingWith({ 1: 10, 2: 20 }))
+    queue.offer(waitingWith({ 2: 0, 3: 30, 4: 0 }))
+    expect(drained(queue)).toEqual([waitingWith({ 2: 20, 3: 30, 4: 0 })])
+  })
+
+  it('keeps no KeyPackages of another group', () => {
+    const queue = new NoticeQueue()
+    queue.offer(waitingWith({ 1: 10 }, new Uint8Array(16).fill(1)))
+    queue.offer(waitingWith({ 1: 0 }))
+    expect(drained(queue)).toEqual([waitingWith({ 1: 0 })])
   })
 
   it('drops what exceeds the number that is kept, and says so once', () => {

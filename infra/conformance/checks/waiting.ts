@@ -1,4 +1,5 @@
 import { encode, equalBytes, toHex, utf8 } from '@conclave/core/codec'
+import { protocolVersion } from '@conclave/core/delivery'
 import { MlsMessage, WireFormat } from '@conclave/core/wire'
 import { eventually } from '../../../keyserver/test/support/eventually.ts'
 import { add, keyPackageOf, type TestMember } from '../../../keyserver/test/support/testMember.ts'
@@ -52,6 +53,40 @@ export const waiting: readonly Check[] = [
         joiners.map(({ ref }) => toHex(ref)),
         refs,
       )
+    },
+  },
+  {
+    id: 'wait.named',
+    promise:
+      'whoever follows the log is told of each KeyPackage that waits, before 1.4 in every notice',
+    section: 'Notices',
+    run: async (site) => {
+      const alice = await site.found('alice')
+      const { groupId, seen } = alice
+      const earlier = await site.connect(site.identity('earlier'))
+      const { meetingId } = site
+      await earlier.send('enter', { protocol: protocolVersion, minor: 3, meetingId })
+      await earlier.ask('resume', { groupId, after: seen })
+      const waiting: string[] = []
+      for (const name of ['bob', 'carol']) {
+        const person = await site.arrive(name)
+        const { encoded } = await person.keyPackage()
+        await person.client.ask('wait', { groupId, keyPackage: encoded })
+        waiting.push(toHex(encoded))
+        const all = ({ joiners }: { readonly joiners: readonly unknown[] }) =>
+          joiners.length === waiting.length
+        const { joiners } = await earlier.notice('waiting', all)
+        same(
+          'the notice to minor version 3',
+          joiners.map(({ keyPackage }) => toHex(keyPackage)),
+          waiting,
+        )
+        await alice.client.notice('waiting', all)
+      }
+      const named = alice.client.notices.waiting.flatMap(({ joiners }) =>
+        joiners.flatMap(({ keyPackage }) => (keyPackage.length > 0 ? toHex(keyPackage) : [])),
+      )
+      same('all that was named', [...new Set(named)].toSorted(), waiting.toSorted())
     },
   },
   {

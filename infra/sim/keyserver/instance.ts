@@ -212,7 +212,7 @@ export class Instance {
         if (socket !== undefined) socket.follows = true
       },
       entry: followers('entry'),
-      waiting: followers('waiting'),
+      waiting: (meetingId, notice, _, reach) => followers('waiting')(meetingId, notice, reach),
       present: followers('present'),
       statusWanted: (meetingId, notice) => {
         this.#tellFollowers(meetingId, 'statusWanted', notice)

@@ -22,6 +22,7 @@ import {
   wholeWelcomes,
   withCode,
   withDetail,
+  withoutKeyPackages,
 } from './faultyBehaviour.ts'
 import type { PlantedFault } from './plantedFault.ts'
 import type { Fields } from './relay.ts'
@@ -106,6 +107,12 @@ export const faults: readonly PlantedFault[] = [
       replying('wait', (reply) => (reply['ok'] === true ? { ok: true, position: 0 } : reply)),
     looking: ['wait.position', 'wait.newest', 'wait.epochs'],
     fail: ['wait.position'],
+  },
+  {
+    name: 'tells who waits and nobody’s KeyPackage',
+    plant: () => telling('waiting', withoutKeyPackages),
+    looking: ['wait.named'],
+    fail: ['wait.named'],
   },
   {
     name: 'has no limit on the waiting list',

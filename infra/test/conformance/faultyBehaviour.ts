@@ -1,5 +1,5 @@
-import { type Bytes, plainBytes, toHex } from '@conclave/core/codec'
-import { packEntries, unpackEntries } from '@conclave/core/delivery'
+import { type Bytes, emptyBytes, plainBytes, toHex } from '@conclave/core/codec'
+import { packEntries, packJoiners, unpackEntries, unpackJoiners } from '@conclave/core/delivery'
 import type { Fault, Fields } from './relay.ts'
 
 const bytesOf = (value: unknown): Bytes => plainBytes(value as Uint8Array)
@@ -58,6 +58,14 @@ export function telling(kind: string, change: (notice: Fields) => Fields | undef
       const told = name === kind ? change(notice) : notice
       return told === undefined ? [] : [{ name, notice: told }]
     },
+  }
+}
+
+export function withoutKeyPackages(notice: Fields): Fields {
+  const joiners = unpackJoiners(bytesOf(notice['joiners']))
+  return {
+    ...notice,
+    joiners: packJoiners(joiners.map(({ ref }) => ({ ref, keyPackage: emptyBytes }))),
   }
 }
 

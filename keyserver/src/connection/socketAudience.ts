@@ -6,6 +6,8 @@ import type { DeliveryNamespace } from './deliverySocket.ts'
 /** Rooms of socket.io, one for all who have entered a meeting and one for those who follow its log. */
 export const meetingRoom = (meetingId: string): string => `meeting:${meetingId}`
 const followersRoom = (meetingId: string): string => `followers:${meetingId}`
+/** Those of them to whom every notice names all KeyPackages that wait. */
+const forgetfulRoom = (meetingId: string): string => `followers:before-4:${meetingId}`
 /** Clients of minor version 0, who are not told what came later. */
 export const firstMinorRoom = 'minor:0'
 /** Clients of minor versions 0 and 1, who know of no application messages. */
@@ -25,15 +27,17 @@ export function socketAudience(
   shared: boolean,
   hasGoneOn: (meetingId: string, groupId: Bytes) => boolean,
 ): Audience {
-  const followers = (meetingId: string, { here = false }: Reach = {}) =>
-    (here ? clients.local : clients).to(followersRoom(meetingId))
+  const reaching = ({ here = false }: Reach = {}) => (here ? clients.local : clients)
+  const followers = (meetingId: string, reach?: Reach) =>
+    reaching(reach).to(followersRoom(meetingId))
+  const followingRooms = (meetingId: string) => [followersRoom(meetingId), forgetfulRoom(meetingId)]
   const closeHere = (meetingId: string, notice: ServerNotices['closed']): void => {
     const room = meetingRoom(meetingId)
     clients.local.to(room).emit('closed', notice)
     for (const id of clients.adapter.rooms.get(room) ?? []) {
       clients.sockets.get(id)?.data.connection.exit()
     }
-    clients.local.in(room).socketsLeave([room, followersRoom(meetingId)])
+    clients.local.in(room).socketsLeave([room, ...followingRooms(meetingId)])
   }
   const continueHere = (meetingId: string, notice: ServerNotices['continued']): void => {
     const room = meetingRoom(meetingId)
@@ -45,7 +49,7 @@ export function socketAudience(
       clients.sockets.get(id)?.data.connection.exit()
       clients.local.in(id).socketsLeave(room)
     }
-    clients.local.in(followersRoom(meetingId)).socketsLeave(followersRoom(meetingId))
+    clients.local.in(followersRoom(meetingId)).socketsLeave(followingRooms(meetingId))
   }
   if (shared) {
     clients.on('continued', (meetingId, hex, nextHex) => {
@@ -62,13 +66,18 @@ export function socketAudience(
   }
   return {
     follow: (meetingId, connection) => {
-      clients.local.in(connection).socketsJoin(followersRoom(meetingId))
+      const isForgetful = clients.adapter.rooms.get(endingRoom)?.has(connection) === true
+      const rooms = isForgetful ? followingRooms(meetingId) : followersRoom(meetingId)
+      clients.local.in(connection).socketsJoin(rooms)
     },
     entry: (meetingId, notice, reach) => {
       followers(meetingId, reach).emit('entry', notice)
     },
-    waiting: (meetingId, notice, reach) => {
-      followers(meetingId, reach).emit('waiting', notice)
+    waiting: (meetingId, notice, whole, reach) => {
+      followers(meetingId, reach).except(endingRoom).emit('waiting', notice)
+      const { groupId } = notice
+      const forgetful = reaching(reach).to(forgetfulRoom(meetingId))
+      forgetful.emit('waiting', { groupId, joiners: whole })
     },
     present: (meetingId, notice, reach) => {
       followers(meetingId, reach).emit('present', notice)

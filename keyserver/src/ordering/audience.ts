@@ -16,7 +16,13 @@ export interface Audience {
   /** From now on the connection gets the `entry`, `waiting`, `present` and `message` notices of the meeting. */
   follow(meetingId: string, connection: string): void
   entry(meetingId: string, notice: ServerNotices['entry'], reach?: Reach): void
-  waiting(meetingId: string, notice: Packed<ServerNotices['waiting']>, reach?: Reach): void
+  /** @param whole the joiners with all their KeyPackages, for those of minor versions before 4 */
+  waiting(
+    meetingId: string,
+    notice: Packed<ServerNotices['waiting']>,
+    whole: Bytes,
+    reach?: Reach,
+  ): void
   present(meetingId: string, notice: ServerNotices['present'], reach?: Reach): void
   statusWanted(meetingId: string, notice: ServerNotices['statusWanted']): void
   offered(meetingId: string, notice: ServerNotices['offered']): void

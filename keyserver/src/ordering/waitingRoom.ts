@@ -1,4 +1,4 @@
-import { type Bytes, equalBytes, toHex } from '@conclave/core/codec'
+import { type Bytes, emptyBytes, equalBytes, toHex } from '@conclave/core/codec'
 import { type PackedReplyTo, packJoiners, type RequestOf } from '@conclave/core/delivery'
 import { waitingMs } from '../limits.ts'
 import type { Attachment, GroupContinuation, WaitingEntry, WelcomePart } from '../store/store.ts'
@@ -21,6 +21,8 @@ export class WaitingRoom {
   readonly #welcomed = new Map<string, Bytes>()
   readonly #neverCame: (participant: Participant, leaf: number) => Promise<void>
   #told = ''
+  /** Whose KeyPackages the connections of all instances were sent. */
+  #known: ReadonlySet<string> = new Set()
   #cancelExpiry: (() => void) | undefined
 
   /** @param neverCame a participant will not speak for a leaf that it was welcomed to */
@@ -174,15 +176,21 @@ export class WaitingRoom {
     const { audience, clock } = this.#environment
     const { meetingId, groupId } = this.#log.key
     const waiting = await this.list()
-    const refs = waiting.map(({ ref }) => toHex(ref)).join()
+    const refs = waiting.map(({ ref }) => toHex(ref))
+    const told = refs.join()
     // Whoever posts the same KeyPackage again makes no news.
-    if (refs !== this.#told) {
-      const joiners = packJoiners(waiting)
-      audience.waiting(meetingId, { groupId, joiners }, options)
+    if (told !== this.#told) {
+      const news = waiting.map(({ ref, keyPackage }, i) => ({
+        ref,
+        keyPackage: this.#known.has(refs[i] as string) ? emptyBytes : keyPackage,
+      }))
+      const joiners = packJoiners(news)
+      audience.waiting(meetingId, { groupId, joiners }, packJoiners(waiting), options)
       const { memberCount } = this.#log.followed.publicGroup.tree
       this.#notice.weigh({ bytes: joiners.length, hearers: memberCount })
     }
-    this.#told = refs
+    this.#told = told
+    if (options.here !== true) this.#known = new Set(refs)
     this.#cancelExpiry?.()
     this.#cancelExpiry = undefined
     if (waiting.length === 0) return

@@ -173,6 +173,30 @@ describe('joining', () => {
     })
   })
 
+  test('each KeyPackage that waits is sent once to those who follow the log', async () => {
+    const bob = await waiting('bob')
+    const carol = await waiting('carol', 2)
+    const sizes = alice.client.notices.waiting.map(({ joiners }) =>
+      joiners.map(({ keyPackage }) => keyPackage.length > 0),
+    )
+    expect(sizes).toEqual([[true], [false, true]])
+    const { waiting: list } = await alice.resume()
+    expect(list.map(({ ref }) => ref)).toEqual([bob.bundle.ref, carol.bundle.ref])
+    expect(list.every(({ keyPackage }) => keyPackage.length > 0)).toBe(true)
+  })
+
+  test('every notice has all that wait for a client of an earlier minor version', async () => {
+    const earlier = await server.connect('eve', 'standup')
+    await earlier.send('enter', { protocol: 1, meetingId: 'standup', minor: 3 })
+    await earlier.ask('resume', { groupId: alice.groupId, after: alice.seen })
+    await waiting('bob')
+    await waiting('carol', 2)
+    const { joiners } = await earlier.notice('waiting', (notice) => notice.joiners.length === 2)
+    const { waiting: list } = await alice.resume()
+    expect(joiners).toEqual(list)
+    expect(earlier.notices.waiting).toHaveLength(2)
+  })
+
   test('a connection waits with its newest KeyPackage alone', async () => {
     const { member } = await waiting('bob')
     const newer = await member.wait()

@@ -168,7 +168,7 @@ export class Ordering {
         if (socket !== undefined) socket.follows = true
       },
       entry: followers('entry'),
-      waiting: followers('waiting'),
+      waiting: (meetingId, notice) => followers('waiting')(meetingId, notice),
       present: followers('present'),
       statusWanted: followers('statusWanted'),
       offered: followers('offered'),

@@ -147,6 +147,15 @@ export class Reader {
     this.#end = bytes.length
   }
 
+  get position(): number {
+    return this.#position
+  }
+
+  /** A copy of what has been read from that position on. */
+  since(position: number): Bytes {
+    return this.#bytes.slice(position, this.#position)
+  }
+
   get remaining(): number {
     return this.#end - this.#position
   }

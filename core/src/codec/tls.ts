@@ -277,5 +277,27 @@ export function extend<A extends object, B extends object>(
   )
 }
 
+/**
+ * `codec`, which writes a value that it has read by the bytes that it was read from: for what its
+ * receiver encodes several times, to verify a signature, a MAC and a hash of it. Values are never
+ * changed, and have one encoding.
+ */
+export function keepingBytes<T extends object>(codec: Codec<T>): Codec<T> {
+  const kept = new WeakMap<T, Bytes>()
+  return {
+    write: (value, to) => {
+      const bytes = kept.get(value)
+      if (bytes === undefined) codec.write(value, to)
+      else to.raw(bytes)
+    },
+    read: (from) => {
+      const start = from.position
+      const value = codec.read(from)
+      kept.set(value, from.since(start))
+      return value
+    },
+  }
+}
+
 /** `struct {}` */
 export const empty: Codec<object> = struct({})

@@ -5,6 +5,7 @@ import {
   extend,
   fixedOpaque,
   type Infer,
+  keepingBytes,
   oneOf,
   opaque,
   struct,
@@ -65,9 +66,11 @@ const contentCases = {
 
 const TypedContent = variant('contentType', uint8, contentCases)
 
-export const FramedContent = extend(
-  struct({ groupId: opaque(), epoch: uint64, sender: Sender, authenticatedData: opaque() }),
-  () => TypedContent,
+export const FramedContent = keepingBytes(
+  extend(
+    struct({ groupId: opaque(), epoch: uint64, sender: Sender, authenticatedData: opaque() }),
+    () => TypedContent,
+  ),
 )
 export type FramedContent = Infer<typeof FramedContent>
 export type CommitContent = Extract<FramedContent, { contentType: typeof ContentType.commit }>

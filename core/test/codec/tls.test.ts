@@ -11,6 +11,7 @@ import {
   extend,
   fixedOpaque,
   fromHex,
+  keepingBytes,
   oneOf,
   opaque,
   optional,
@@ -221,6 +222,27 @@ describe('an encoding', () => {
     const alone = values.map((value) => toHex(encode(opaque(), value)))
     expect(encodeEach(opaque(), values).map(toHex)).toEqual(alone)
     expect(encodeEach(opaque(), [])).toEqual([])
+  })
+
+  it('of a value that keeps its bytes is these, and another value’s is made anew', () => {
+    let written = 0
+    const counted: Codec<{ readonly a: number }> = {
+      write: ({ a }, to) => {
+        written += 1
+        uint8.write(a, to)
+      },
+      read: (from) => ({ a: uint8.read(from) }),
+    }
+    const item = keepingBytes(counted)
+    const whole = struct({ head: uint8, item })
+    const bytes = fromHex('0102')
+    const { item: read } = decode(whole, bytes)
+    bytes.fill(0xff)
+    expect(toHex(encode(whole, { head: 7, item: read }))).toBe('0702')
+    expect(written).toBe(0)
+    expect(toHex(encode(item, { ...read, a: 3 }))).toBe('03')
+    expect(toHex(encode(item, { ...read }))).toBe('02')
+    expect(written).toBe(2)
   })
 
   it('can be read from the beginning of longer bytes', () => {

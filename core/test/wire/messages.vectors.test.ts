@@ -1,4 +1,4 @@
-import { decode, encode, fromHex, toHex } from '@conclave/core/codec'
+import { type Codec, decode, encode, fromHex, toHex } from '@conclave/core/codec'
 import {
   Commit,
   ContentType,
@@ -13,6 +13,11 @@ import { describe, expect, it } from 'vitest'
 import { describeVector } from '../vectors.ts'
 import { codecOf, type MessageVector, messageNames } from './messageVectors.ts'
 
+/** A value that was read may be written by the bytes that it was read from, its copy is not. */
+function encodedAnew<T>(codec: Codec<T>, value: T) {
+  return encode(codec, structuredClone(value))
+}
+
 describeVector<readonly MessageVector[]>('mls/messages.json', (vectors) => {
   it('has 300 objects with every struct', () => {
     expect(vectors).toHaveLength(300)
@@ -24,7 +29,7 @@ describeVector<readonly MessageVector[]>('mls/messages.json', (vectors) => {
   it.each(messageNames)('every %s decodes and re-encodes to its bytes', (name) => {
     const codec = codecOf(name)
     for (const vector of vectors) {
-      expect(toHex(encode(codec, decode(codec, fromHex(vector[name]))))).toBe(vector[name])
+      expect(toHex(encodedAnew(codec, decode(codec, fromHex(vector[name]))))).toBe(vector[name])
     }
   })
 
@@ -118,7 +123,7 @@ describeVector<readonly PassiveVector[]>('mls/passive-client-handling-commit.jso
     )
     expect(messages.length).toBeGreaterThan(0)
     for (const message of messages) {
-      expect(toHex(encode(MlsMessage, decode(MlsMessage, fromHex(message))))).toBe(message)
+      expect(toHex(encodedAnew(MlsMessage, decode(MlsMessage, fromHex(message))))).toBe(message)
     }
   })
 })

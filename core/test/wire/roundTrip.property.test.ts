@@ -24,6 +24,8 @@ describe('any value of a struct', () => {
         const decoded = decode(codec, encoded)
         expect(decoded).toEqual(value)
         expect(toHex(encode(codec, decoded))).toBe(toHex(encoded))
+        // A copy: a value that was read may be written by the bytes that it was read from.
+        expect(toHex(encode(codec, structuredClone(decoded)))).toBe(toHex(encoded))
       }),
       { numRuns: runs, seed },
     )

@@ -61,7 +61,8 @@ function tried(tested: Codec<unknown>, bytes: Bytes): Omit<Failure, 'run'> | und
     return undefined
   }
   figures.accepted++
-  const again = outcomeOf(() => encode(tested, outcome.value))
+  // A copy: a value that was read may be written by the bytes that it was read from.
+  const again = outcomeOf(() => encode(tested, structuredClone(outcome.value)))
   if ('error' in again) return { kind: 'not-strict', message: String(again.error) }
   if (!equalBytes(again.value, bytes)) return { kind: 'not-strict', message: 'encodes otherwise' }
   return undefined

@@ -2,7 +2,12 @@ import { type Clock, ConclaveError, Lane } from '@conclave/core'
 import { equalBytes } from '@conclave/core/codec'
 import { rememberingCrypto } from '@conclave/core/crypto/secret'
 import { protocolMinor, protocolVersion } from '@conclave/core/delivery'
-import { type MeetingTrust, meetingPolicy } from '@conclave/core/meeting'
+import {
+  type MeetingTrust,
+  maxAddsPerCommit,
+  mediaParameters,
+  meetingPolicy,
+} from '@conclave/core/meeting'
 import { type Group, padme } from '@conclave/core/mls/group'
 import type { Invitation } from '../directory/invitation.ts'
 import type { RoomBond } from '../rooms/roomBond.ts'
@@ -38,6 +43,8 @@ export interface SessionOptions {
 const leaveTimeoutMs = 2_000
 /** The pause before going on after the keyserver could not do something for now. */
 const retryMs = 1_000
+/** Remembered for each leaf: a KeyPackage's three, and that of the leaf that takes its place. */
+const signaturesPerLeaf = 4
 
 /**
  * One member's part in one meeting, from entering it to the end. All that happens runs through one
@@ -103,7 +110,10 @@ export class MeetingSession {
         suite: suiteOf(environment.crypto),
         groups: {
           // The same leaves are met again: by whoever tries again to enter, and in commits of others.
-          crypto: rememberingCrypto(environment.crypto),
+          crypto: rememberingCrypto(
+            environment.crypto,
+            () => signaturesPerLeaf * this.#leavesMetAgain,
+          ),
           clock: environment.clock,
           policy: meetingPolicy({ meetingId, trust, parent: room }),
           preSharedKey: (id) => room?.preSharedKey(id),
@@ -243,6 +253,12 @@ export class MeetingSession {
   /** Ends without a word, as `join` does when it is given up. */
   abandon(error: ConclaveError): void {
     this.#end('failed', error)
+  }
+
+  /** How many leaves at once: those of a tree that we enter or take our place in again, or of Adds. */
+  get #leavesMetAgain(): number {
+    const members = this.group?.public.tree.memberCount ?? 2 ** mediaParameters.leafBits
+    return Math.max(members, maxAddsPerCommit)
   }
 
   /** One step of the session. What goes wrong in it never reaches the caller of whoever caused it. */

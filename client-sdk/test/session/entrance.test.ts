@@ -212,6 +212,18 @@ describe('a place that was lost', () => {
     expect(bob.witness.joined.filter((name) => name === 'dave')).toHaveLength(1)
   })
 
+  it('is taken again without verifying anything of a leaf that was there before', async () => {
+    const { room, clients } = await blindMeeting()
+    const [alice, bob, carol] = clients
+    const dave = await room.join('dave')
+    await room.agreed([alice, bob, carol, dave], ['alice', 'bob', 'carol', 'dave'])
+    expect(bob.witness.lost).toHaveLength(1)
+    const { all, different } = bob.census.verified
+    // At least those of the other members' leaves and devices.
+    expect(different).toBeGreaterThanOrEqual(6)
+    expect(all).toBe(different)
+  })
+
   it('is not taken in an epoch that is over, whatever the keyserver says', async () => {
     const { room, clients } = await blindMeeting()
     const [alice, bob, carol] = clients

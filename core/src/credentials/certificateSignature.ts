@@ -78,7 +78,7 @@ export async function isSignedBy(
   const suite = curve && suiteWith(crypto, curve)
   if (suite === undefined) throw unsupported('a signature algorithm that is not accepted')
   const key = keyOnCurve(publicKeyInfo, suite.suite.signature)
-  return key !== undefined && suite.verify(key, signed, signature)
+  return key !== undefined && suite.verify(key, signed, signature, 'recurring')
 }
 
 function suiteWith(crypto: PublicCrypto, curve: SignatureCurve): PublicSuite | undefined {

@@ -1,3 +1,5 @@
+import { toHex } from '@conclave/core/codec'
+import type { SignedBytes } from '@conclave/core/crypto/public'
 import {
   type SecretCrypto,
   type SecretSuite,
@@ -33,6 +35,7 @@ export class Census {
   /** Whether what is sealed to this client reaches it damaged. */
   blind = false
   readonly #secrets: Uint8Array[] = []
+  readonly #recurring: string[] = []
 
   constructor() {
     const provider = webCrypto(globalThis.crypto.subtle, systemRandom)
@@ -53,10 +56,18 @@ export class Census {
     return this.#secrets.filter((secret) => secret.some((byte) => byte !== 0)).length
   }
 
+  /** How many signatures of leaves and KeyPackages were verified, and how many different ones. */
+  get verified(): { readonly all: number; readonly different: number } {
+    return { all: this.#recurring.length, different: new Set(this.#recurring).size }
+  }
+
   #watched(suite: SecretSuite): SecretSuite {
     const noted = <T extends Uint8Array>(secret: T): T => {
       this.#secrets.push(secret)
       return secret
+    }
+    const noteSignature = ({ signature, occurs }: SignedBytes) => {
+      if (occurs === 'recurring') this.#recurring.push(toHex(signature))
     }
     const watchedSigner = (signer: Signer): Signer => ({
       publicKey: signer.publicKey,
@@ -64,8 +75,14 @@ export class Census {
     })
     return {
       ...suite,
-      verify: (...args) => counted(suite.verify(...args)),
-      verifyAll: (...args) => counted(suite.verifyAll(...args)),
+      verify: (publicKey, message, signature, occurs) => {
+        noteSignature({ publicKey, message, signature, occurs })
+        return counted(suite.verify(publicKey, message, signature, occurs))
+      },
+      verifyAll: (signed) => {
+        signed.forEach(noteSignature)
+        return counted(suite.verifyAll(signed))
+      },
       extract: (salt, key) => noted(suite.extract(salt, key)),
       expand: (key, info, length) => noted(suite.expand(key, info, length)),
       aeadSeal: (...args) => counted(suite.aeadSeal(...args)),

@@ -15,15 +15,17 @@ const Verification = struct({
 })
 
 /**
- * Signatures that were good, each by a hash of exactly what was verified: suite, key, message and
- * signature. A leaf's signature covers its group and place, and a device's certificate its meeting,
- * so that both are known again there and nowhere else. What was not good is verified again.
+ * Recurring signatures that were good, each by a hash of exactly what was verified: suite, key,
+ * message and signature. A leaf's signature covers its group and place, and a device's certificate
+ * its meeting, so that both are known again there and nowhere else. What was not good is verified
+ * again.
  */
 export class VerifiedSignatures {
-  readonly #limit: number
+  readonly #limit: () => number
   readonly #good = new Set<string>()
 
-  constructor(limit = defaultLimit) {
+  /** @param limit how many there may be, at the moment that it is asked */
+  constructor(limit: () => number = () => defaultLimit) {
     this.#limit = limit
   }
 
@@ -33,9 +35,11 @@ export class VerifiedSignatures {
       suite && {
         ...suite,
         verifyAll: (signed) => this.#verifyAll(suite, signed),
-        verify: async (publicKey, message, signature) => {
+        verify: async (publicKey, message, signature, occurs) => {
+          const verified = () => suite.verify(publicKey, message, signature, occurs)
+          if (occurs !== 'recurring') return verified()
           const name = nameOf(suite, { publicKey, message, signature })
-          const good = this.#good.has(name) || (await suite.verify(publicKey, message, signature))
+          const good = this.#good.has(name) || (await verified())
           if (good) this.#keep(name)
           return good
         },
@@ -47,13 +51,13 @@ export class VerifiedSignatures {
     suite: PublicSuite,
     signed: readonly SignedBytes[],
   ): Promise<readonly boolean[]> {
-    const names = signed.map((one) => nameOf(suite, one))
-    const good = names.map((name) => this.#good.has(name))
+    const names = signed.map((one) => (one.occurs === 'recurring' ? nameOf(suite, one) : undefined))
+    const good = names.map((name) => name !== undefined && this.#good.has(name))
     const unknown = signed.filter((_, i) => good[i] !== true)
     const verified = (await suite.verifyAll(unknown)).values()
     return names.map((name, i) => {
       const isGood = good[i] === true || verified.next().value === true
-      if (isGood) this.#keep(name)
+      if (isGood && name !== undefined) this.#keep(name)
       return isGood
     })
   }
@@ -62,8 +66,11 @@ export class VerifiedSignatures {
   #keep(name: string): void {
     this.#good.delete(name)
     this.#good.add(name)
-    const [oldest] = this.#good
-    if (this.#good.size > this.#limit && oldest !== undefined) this.#good.delete(oldest)
+    const limit = this.#limit()
+    for (const oldest of this.#good) {
+      if (this.#good.size <= limit) break
+      this.#good.delete(oldest)
+    }
   }
 }
 
@@ -81,11 +88,11 @@ function nameOf({ suite, hash }: PublicSuite, signed: SignedBytes): string {
 }
 
 /**
- * `crypto`, which verifies no good signature twice: for whoever meets the same leaves and KeyPackages
- * again, as in a tree that is opened a second time.
+ * `crypto`, which verifies no good signature that recurs twice: for whoever meets the same leaves and
+ * KeyPackages again, as in a tree that is opened a second time.
  * @param limit how many signatures are remembered
  */
-export function rememberingPublicCrypto(crypto: PublicCrypto, limit?: number): PublicCrypto {
-  const verified = new VerifiedSignatures(limit)
+export function rememberingPublicCrypto(crypto: PublicCrypto, limit = defaultLimit): PublicCrypto {
+  const verified = new VerifiedSignatures(() => limit)
   return { publicSuite: perSuite(({ id }) => verified.remembering(crypto.publicSuite(id))) }
 }

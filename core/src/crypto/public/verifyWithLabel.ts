@@ -19,3 +19,14 @@ export function verifyWithLabel(
 ): Promise<boolean> {
   return crypto.verify(publicKey, signContent(label, content), signature)
 }
+
+/** The same for what is met again, such as a leaf. */
+export function verifyRecurringWithLabel(
+  crypto: PublicSuite,
+  publicKey: Uint8Array,
+  label: string,
+  content: Bytes,
+  signature: Uint8Array,
+): Promise<boolean> {
+  return crypto.verify(publicKey, signContent(label, content), signature, 'recurring')
+}

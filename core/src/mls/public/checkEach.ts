@@ -20,8 +20,8 @@ export async function checkEach<T>(
 function besides(crypto: PublicSuite): PublicSuite {
   return {
     ...crypto,
-    verify: async (publicKey, message, signature) => {
-      const [valid] = await crypto.verifyAll([{ publicKey, message, signature }])
+    verify: async (publicKey, message, signature, occurs) => {
+      const [valid] = await crypto.verifyAll([{ publicKey, message, signature, occurs }])
       return valid === true
     },
   }

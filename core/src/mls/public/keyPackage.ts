@@ -2,7 +2,7 @@ import { equalBytes } from '../../codec/bytes.ts'
 import { encode } from '../../codec/tls.ts'
 import { isEncryptionKey } from '../../crypto/public/encryptionKey.ts'
 import type { PublicSuite } from '../../crypto/public/publicSuite.ts'
-import { verifyWithLabel } from '../../crypto/public/verifyWithLabel.ts'
+import { verifyRecurringWithLabel } from '../../crypto/public/verifyWithLabel.ts'
 import { type KeyPackage, KeyPackageTbs } from '../../wire/keyPackage.ts'
 import type { LeafNode, Lifetime } from '../../wire/ratchetTree.ts'
 import { LeafNodeSource, ProtocolVersion } from '../../wire/registry.ts'
@@ -36,7 +36,9 @@ export async function verifyKeyPackage(crypto: PublicSuite, keyPackage: KeyPacka
   checkExtensions(keyPackage.extensions, 'key-package')
   const content = encode(KeyPackageTbs, keyPackage)
   const { signatureKey } = leafNode
-  if (!(await verifyWithLabel(crypto, signatureKey, keyPackageLabel, content, signature))) {
+  if (
+    !(await verifyRecurringWithLabel(crypto, signatureKey, keyPackageLabel, content, signature))
+  ) {
     throw new MlsError('key-package-signature-invalid', 'the KeyPackage is not signed by its leaf')
   }
   await verifyLeafNodeSignature(crypto, leafNode)

@@ -1,4 +1,4 @@
-import { type ChildProcess, fork } from 'node:child_process'
+import { type ChildProcess, fork, type Serializable } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { BenchError } from '../bench/benchError.ts'
@@ -63,10 +63,8 @@ export class Child<Q extends Questions> {
     name: N,
     ...[argument]: Parameters<Q[N]>
   ): Promise<Awaited<ReturnType<Q[N]>>> {
-    if (!this.#process.connected) throw ended(this.#process.exitCode)
     const question = ++this.#asked
-    const heard = this.#heard(question)
-    this.#process.send({ question, name, argument })
+    const heard = this.#heard(question, { question, name, argument })
     return (await heard) as Awaited<ReturnType<Q[N]>>
   }
 
@@ -80,13 +78,17 @@ export class Child<Q extends Questions> {
   }
 
   /** @throws BenchError `bench-server-failed` */
-  async #heard(question: number): Promise<unknown> {
+  async #heard(question: number, asked?: Serializable): Promise<unknown> {
     const { promise, resolve, reject } = Promise.withResolvers<unknown>()
     const heard = (answered: Answer) => {
       if (answered.question === question) resolve(answered.answer)
     }
     const failed = (code: unknown) => reject(ended(code))
     this.#process.on('message', heard).once('exit', failed)
+    if (asked !== undefined) {
+      // One that is just ending breaks the channel before it is seen to end.
+      this.#process.send(asked, (error) => error === null || failed(this.#process.exitCode))
+    }
     try {
       return await promise
     } finally {

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { answerOf } from '../../../keyserver/test/support/answerOf.ts'
 import { eventually } from '../../../keyserver/test/support/eventually.ts'
 import { heapSnapshotText } from './heapSnapshot.ts'
 import type { Answer, Failure, Order } from './orders.ts'
@@ -91,10 +92,8 @@ export class ServerProcess {
   }
 
   async order(order: Order): Promise<Answer> {
-    const answered = once(this.#child, 'message')
-    this.#child.send(order)
-    const ended = this.#ended.then(() => [{ failed: `the process has ended: ${this.log}` }])
-    const [answer] = (await Promise.race([answered, ended])) as [Answer | Failure]
+    const answer = (await answerOf(this.#child, order)) as Answer | Failure | undefined
+    if (answer === undefined) throw new Error(`${order.order}: the process has ended: ${this.log}`)
     if ('failed' in answer) throw new Error(`${order.order}: ${answer.failed}`)
     return answer
   }

@@ -10,5 +10,6 @@ const questions = {
     awaited.resolve(`after ${word}`)
     return word
   },
+  processId: () => process.pid,
 }
 answerParent(questions)

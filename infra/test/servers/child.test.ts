@@ -19,3 +19,11 @@ test('a question that is asked of a process that has ended is refused', async ()
   await child.stop()
   await expect(child.ask('early', 'this')).rejects.toMatchObject({ code: 'bench-server-failed' })
 })
+
+test('a question that is asked of a process before it is seen to have ended is refused', async () => {
+  const child = await Child.start<Questions>(program, {})
+  process.kill(await child.ask('processId'), 'SIGKILL')
+  // Long enough for it to end, of which nothing is seen here meanwhile.
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 500)
+  await expect(child.ask('early', 'this')).rejects.toMatchObject({ code: 'bench-server-failed' })
+})

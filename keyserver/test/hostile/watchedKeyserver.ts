@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
+import { answerOf } from '../support/answerOf.ts'
 import type { Finding } from './hostileSession.ts'
 import type { HostingOrders, Measured, Question } from './hosting.ts'
 
@@ -85,18 +86,9 @@ export class WatchedKeyserver {
 
   /** How the process is; undefined where it is no more. */
   async measure(question: Question): Promise<Measured | undefined> {
-    if (!this.running || !this.#process.connected) return undefined
-    this.#process.send(question)
-    const ending = new AbortController()
-    const { signal } = ending
-    const [measured] = await Promise.race([
-      once(this.#process, 'message', { signal }),
-      once(this.#process, 'exit', { signal }).then(() => [undefined]),
-    ])
-    ending.abort()
-    const seen = measured as Measured | undefined
-    this.peakRss = Math.max(this.peakRss, seen?.rss ?? 0)
-    return seen
+    const measured = (await answerOf(this.#process, question)) as Measured | undefined
+    this.peakRss = Math.max(this.peakRss, measured?.rss ?? 0)
+    return measured
   }
 
   async stop(): Promise<void> {

@@ -8,6 +8,7 @@ import {
   type RoomDescription,
 } from '@conclave/core/meeting'
 import type { Group } from '@conclave/core/mls/group'
+import { notInMeeting } from '../session/participationErrors.ts'
 import { SessionError } from '../session/sessionError.ts'
 import { type KnownRoom, KnownRooms, type KnownRoomsOptions } from './knownRooms.ts'
 import { RoomBond } from './roomBond.ts'
@@ -184,7 +185,7 @@ export class Rooms<Meeting extends RoomMeeting> {
     const group = this.#options.group()
     if (this.#over !== undefined) throw this.#over
     if (group !== undefined) return group
-    throw new SessionError('session-ended', 'we are not in the meeting')
+    throw notInMeeting()
   }
 
   /** The id of a room of our group that we are called into; undefined for any other. */

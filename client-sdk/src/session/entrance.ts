@@ -12,6 +12,7 @@ import { type ExternalEntry, prepareEntry, readGroupInfo } from './externalEntry
 import { keyPackageFor, type MeetingLeaf } from './identity.ts'
 import { InvitedEntry } from './invitedEntry.ts'
 import { isTransient, refusal, SessionError } from './sessionError.ts'
+import { StepTimer } from './stepTimer.ts'
 import { WaitingPlace } from './waitingPlace.ts'
 
 /** How long a newcomer waits to be added before it commits itself in, at least and for each present. */
@@ -85,6 +86,7 @@ export class Entrance {
   readonly #host: EntranceHost
   readonly #place: WaitingPlace
   readonly #invited: InvitedEntry | undefined
+  readonly #timer: StepTimer
   #own: MeetingLeaf | undefined
   #lost: LostPlace | undefined
   #waitingFor: Bytes | undefined
@@ -92,18 +94,16 @@ export class Entrance {
   #waited = { head: 0, extensions: 0 }
   #commit: ExternalEntry | undefined
   #attempts = 0
-  #cancelTimer: (() => void) | undefined
   #lateWelcomes = 0
   /** The suite of the group that we want to enter, where it is not the one of new meetings. */
   #suite: { readonly of: Bytes; readonly suite: SecretSuite } | undefined
-  /** What the timer was started for last. */
-  #turn: object | undefined
   #closed = false
 
   constructor(options: EntranceOptions, host: EntranceHost) {
     this.#options = options
     this.#host = host
     this.#place = new WaitingPlace(options.clock, () => host.run(() => this.#renewPlace()))
+    this.#timer = new StepTimer(options.clock, (step) => host.run(step))
     const { invitation, groups, link } = options
     const problem = (error: ConclaveError) => host.problem(error)
     this.#invited = invitation && new InvitedEntry({ invitation, groups, link, problem })
@@ -305,18 +305,8 @@ export class Entrance {
 
   /** Not all who wait for something do the next thing at the same time. */
   #startTimer(ms: number, step: () => Promise<void>): void {
-    const { clock, random } = this.#options
-    const [lot = 0] = random(1)
-    this.#cancelTimer?.()
-    const turn = {}
-    this.#turn = turn
-    this.#cancelTimer = clock.setTimer(ms * (1 + lot / 256), () => {
-      this.#cancelTimer = undefined
-      // Before its turn comes we may be in.
-      this.#host.run(async () => {
-        if (this.#turn === turn) await step()
-      })
-    })
+    const [lot = 0] = this.#options.random(1)
+    this.#timer.set(ms * (1 + lot / 256), step)
   }
 
   /** An answer that stays out leaves the commit to be offered again. */
@@ -392,9 +382,7 @@ export class Entrance {
   }
 
   #forget(): void {
-    this.#cancelTimer?.()
-    this.#cancelTimer = undefined
-    this.#turn = undefined
+    this.#timer.cancel()
     this.#waitingFor = undefined
     this.#attempts = 0
     this.#lateWelcomes = 0

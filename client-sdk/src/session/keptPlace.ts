@@ -136,11 +136,11 @@ export class PlaceStore {
   }
 
   /** @throws SessionError `store-unavailable` */
-  async keepNext(next: KeptNext | undefined): Promise<void> {
-    const entry = next && encode(KeptNext, { ...next, version: 1 })
-    this.#continued = next?.groupId
+  async keepNext(next: KeptNext): Promise<void> {
+    const entry = encode(KeptNext, { ...next, version: 1 })
+    this.#continued = next.groupId
     const written = this.#store.write(new Map([[nextKey, entry]]))
-    entry?.fill(0)
+    entry.fill(0)
     await written
   }
 

@@ -19,7 +19,7 @@ import { addClaimed, claimDevices, type InvitedDevice, inviteeUnknown } from './
 import type { MeetingEffect } from './meetingEffect.ts'
 import type { Notice } from './noticeQueue.ts'
 import { NoticeReader } from './noticeReader.ts'
-import { closedByKeyserver } from './participationErrors.ts'
+import { closedByKeyserver, notInMeeting } from './participationErrors.ts'
 import { requestRemoval } from './removalRequests.ts'
 import type { SessionEnvironment } from './sessionEnvironment.ts'
 import { isContinued, isTransient, isUnreachable, refusal, SessionError } from './sessionError.ts'
@@ -159,7 +159,7 @@ export class MeetingSession {
    */
   get store(): SessionStore {
     const { store } = this.#tenure
-    if (store === undefined) throw new SessionError('session-ended', 'we are not in the meeting')
+    if (store === undefined) throw notInMeeting()
     return store
   }
 
@@ -216,7 +216,7 @@ export class MeetingSession {
    */
   async reinitialise(cipherSuite: number, timeoutMs: number): Promise<void> {
     const { environment, room } = this.#options
-    if (this.#ended) throw new SessionError('session-ended', 'we are not in the meeting')
+    if (this.#ended) throw notInMeeting()
     if (room !== undefined) {
       throw new SessionError('argument-invalid', 'a breakout room is opened anew instead')
     }

@@ -1,17 +1,15 @@
-import { type Bytes, encode, equalBytes } from '@conclave/core/codec'
+import type { Bytes } from '@conclave/core/codec'
 import type { Secret, SecretSuite } from '@conclave/core/crypto/secret'
-import { CommitEnvelope, type RequestOf } from '@conclave/core/delivery'
+import type { RequestOf } from '@conclave/core/delivery'
 import {
   type KeyPackageBundle,
   restoreKeyPackage,
   storeKeyPackage,
   wipeKeyPackage,
 } from '@conclave/core/mls/bootstrap'
-import type { Group, GroupEnvironment } from '@conclave/core/mls/group'
-import { type PublicGroup, type ReInitProposal, readKeyPackage } from '@conclave/core/mls/public'
-import { ProposalType, RatchetTree } from '@conclave/core/wire'
-import { uploadedGroupInfo } from './enterMeeting.ts'
-import { lifetimeFrom, type MeetingLeaf } from './identity.ts'
+import type { PublicGroup, ReInitProposal } from '@conclave/core/mls/public'
+import { ProposalType } from '@conclave/core/wire'
+import type { MeetingLeaf } from './identity.ts'
 import type { KeptNext } from './keptNext.ts'
 
 /** The next group as we have founded it, which the keyserver has taken or not. */
@@ -84,42 +82,4 @@ export function forgetNext(next: NextPlace): void {
 export function wipeOffer({ bundle, founded }: NextPlace): void {
   wipeKeyPackage(bundle)
   founded?.group.wipe()
-}
-
-/**
- * Founds the group that continues `old`, of everybody in it.
- * @param offers an MLSMessage with a KeyPackage of every member, ours too
- * @throws MlsError, MeetingError, SessionError where one of them is of no use
- */
-export async function foundNext(
-  environment: GroupEnvironment,
-  old: Group,
-  { own }: Pick<NextPlace, 'own'>,
-  offers: readonly Bytes[],
-): Promise<FoundedNext> {
-  const keyPackages = offers
-    .map(readKeyPackage)
-    .filter(({ leafNode }) => !equalBytes(leafNode.signatureKey, own.signer.publicKey))
-  const pending = await old.reInit(foundingEnvironment(environment), {
-    own,
-    lifetime: lifetimeFrom(environment.clock),
-    keyPackages,
-    commit: {
-      authenticatedData: encode(CommitEnvelope, { seenSeq: 0n }),
-      groupInfo: uploadedGroupInfo,
-    },
-  })
-  try {
-    const ratchetTree = encode(RatchetTree, pending.effect.tree.toRatchetTree())
-    const { groupInfo, welcome = null } = pending
-    return { request: { groupInfo, ratchetTree, welcome }, group: pending.encodeEntered() }
-  } finally {
-    pending.discard()
-  }
-}
-
-/** The commit that founds the next group is in no log, so that its size concerns nobody else. */
-function foundingEnvironment(environment: GroupEnvironment): GroupEnvironment {
-  const { addsByValue: _addsByValue, ...policy } = environment.policy
-  return { ...environment, policy }
 }

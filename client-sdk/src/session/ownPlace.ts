@@ -127,8 +127,8 @@ export class OwnPlace {
    * Resolves once what lets us into the next group outlasts a crash.
    * @throws SessionError `store-unavailable`
    */
-  async keepNext(next: NextPlace | undefined): Promise<void> {
-    await this.#storage.keepNext(next && keptNext(next))
+  async keepNext(next: NextPlace): Promise<void> {
+    await this.#storage.keepNext(keptNext(next))
   }
 
   /** We are in the group with this leaf. */

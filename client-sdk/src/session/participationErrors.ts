@@ -1,6 +1,10 @@
 import type { ConclaveError } from '@conclave/core'
 import { recoveringDetail, SessionError } from './sessionError.ts'
 
+export function notInMeeting(): SessionError {
+  return new SessionError('session-ended', 'we are not in the meeting')
+}
+
 export function closedByKeyserver(): SessionError {
   return new SessionError('meeting-closed', 'the keyserver ended the meeting')
 }

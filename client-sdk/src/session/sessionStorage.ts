@@ -86,14 +86,14 @@ export class SessionStorage {
   }
 
   /**
-   * @param next wiped; what was kept of it before is deleted where there is none
+   * @param next wiped
    * @throws SessionError `store-unavailable`
    */
-  async keepNext(next: KeptNext | undefined): Promise<void> {
+  async keepNext(next: KeptNext): Promise<void> {
     try {
       if (this.#ending === undefined) await this.#places?.keepNext(next)
     } finally {
-      if (next !== undefined) wipeNext(next)
+      wipeNext(next)
     }
   }
 

@@ -14,6 +14,7 @@ import {
   key,
   minute,
   type OpenStore,
+  openWithGroup,
   part,
   proposal,
   snapshot,
@@ -63,9 +64,7 @@ function continuation(changes: Partial<GroupContinuation> = {}): GroupContinuati
 export function describeContinuing(open: OpenStore): void {
   let store: Store
   beforeEach(async () => {
-    store = await open()
-    await store.createGroup(founding())
-    await store.appendCommit(key, adding(0, part('bob')))
+    store = await openWithGroup(open, { added: [part('bob')] })
   })
   const put = (one: Offer, options: { epoch?: number; final?: boolean } = {}) =>
     store.putOffer(key, options.epoch ?? 1, one, { wanted, final: options.final ?? false })

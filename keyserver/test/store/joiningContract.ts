@@ -3,10 +3,10 @@ import { beforeEach, describe, expect, test } from 'vitest'
 import type { Store } from '../../src/store/store.ts'
 import {
   adding,
-  founding,
   key,
   minute,
   type OpenStore,
+  openWithGroup,
   part,
   start,
   waiting,
@@ -16,14 +16,11 @@ import {
 export function describeJoining(open: OpenStore): void {
   let store: Store
   beforeEach(async () => {
-    store = await open()
+    store = await openWithGroup(open)
   })
 
   describe('waiting', () => {
     const limits = { waiting: 2, now: start }
-    beforeEach(async () => {
-      await store.createGroup(founding())
-    })
     const names = async (now = start) =>
       (await store.listWaiting(key, now)).map(({ ref }) => new TextDecoder().decode(ref))
 
@@ -97,7 +94,6 @@ export function describeJoining(open: OpenStore): void {
     const askAgain = (name: string, now = start) =>
       store.addWaiting(key, waiting(name, 'again', now + minute), { ...limits, now })
     beforeEach(async () => {
-      await store.createGroup(founding())
       await store.appendCommit(key, adding(0, part('bob', 1), part('carol', 2)))
     })
 

@@ -8,6 +8,7 @@ import {
   key,
   minute,
   type OpenStore,
+  openWithGroup,
   part,
   proposal,
   snapshot,
@@ -17,19 +18,21 @@ import {
 /** Creating a group, appending to its log, snapshots. */
 export function describeLog(open: OpenStore): void {
   let store: Store
-  beforeEach(async () => {
-    store = await open()
-  })
   const messages = async (after = 0, limit = 100) => {
     const page = await store.readLog(key, after, limit)
     return page?.entries.map(({ seq, message }) => [seq, new TextDecoder().decode(message)])
   }
 
   describe('creating', () => {
+    beforeEach(async () => {
+      store = await open()
+    })
+
     test('a meeting without a group has none', async () => {
       expect(await store.currentGroup('standup')).toBeNull()
       expect(await store.readLog(key, 0, 10)).toBeUndefined()
       expect(await store.readSnapshot(key)).toBeUndefined()
+      expect(await store.readGroupInfo(key)).toBeUndefined()
     })
 
     test('of several who create at once exactly one does', async () => {
@@ -119,7 +122,7 @@ export function describeLog(open: OpenStore): void {
 
   describe('appending', () => {
     beforeEach(async () => {
-      await store.createGroup(founding())
+      store = await openWithGroup(open)
     })
 
     test('entries are numbered from 1 without gaps, and commits advance the epoch', async () => {
@@ -239,8 +242,11 @@ export function describeLog(open: OpenStore): void {
   })
 
   describe('snapshots and trimming', () => {
+    beforeEach(async () => {
+      store = await openWithGroup(open)
+    })
+
     test('the newest snapshot is the founding or that of the latest commit that cannot be undone', async () => {
-      await store.createGroup(founding())
       expect(await store.readSnapshot(key)).toEqual(snapshot())
       await store.appendCommit(key, commit(0))
       expect(await store.readSnapshot(key)).toMatchObject({ seq: 0 })
@@ -254,8 +260,7 @@ export function describeLog(open: OpenStore): void {
     })
 
     test('a long log is trimmed, but never beyond the snapshot before the newest', async () => {
-      const small = await open({ retainedBytes: 50 })
-      await small.createGroup(founding())
+      const small = await openWithGroup(open, { retainedBytes: 50 })
       const long = utf8('x'.repeat(60))
       await small.appendCommit(key, commit(0, { message: long }))
       await small.appendCommit(key, { ...adding(1, part('bob')), message: long })
@@ -272,7 +277,6 @@ export function describeLog(open: OpenStore): void {
     })
 
     test('a short log is not trimmed', async () => {
-      await store.createGroup(founding())
       for (const epoch of [0, 1, 2]) {
         await store.appendCommit(key, adding(epoch, part(`joiner ${epoch}`, epoch + 1)))
       }
@@ -280,8 +284,6 @@ export function describeLog(open: OpenStore): void {
     })
 
     test('the newest GroupInfo came with the last commit, or founded the group', async () => {
-      expect(await store.readGroupInfo(key)).toBeUndefined()
-      await store.createGroup(founding())
       expect(await store.readGroupInfo(key)).toEqual({ groupInfo: utf8('info founding'), seq: 0 })
       await store.appendProposal(key, proposal(0, 'a'))
       await store.appendCommit(key, commit(0))

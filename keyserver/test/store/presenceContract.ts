@@ -4,10 +4,10 @@ import type { Store } from '../../src/store/store.ts'
 import {
   adding,
   commit,
-  founding,
   key,
   minute,
   type OpenStore,
+  openWithGroup,
   part,
   proposal,
   start,
@@ -21,9 +21,7 @@ export function describePresence(open: OpenStore): void {
     const leaseUntil = start + minute
     let store: Store
     beforeEach(async () => {
-      store = await open()
-      await store.createGroup(founding())
-      await store.appendCommit(key, adding(0, part('bob', 1), part('carol', 2)))
+      store = await openWithGroup(open, { added: [part('bob', 1), part('carol', 2)] })
     })
     const attach = (
       connection: string,

@@ -83,3 +83,17 @@ export function waiting(
 
 /** Opens an empty store, which is closed when the test has ended. */
 export type OpenStore = (options?: { readonly retainedBytes?: number }) => Promise<Store>
+
+/** @param added whom a commit has added to the group since it was founded */
+export async function openWithGroup(
+  open: OpenStore,
+  {
+    added = [],
+    ...options
+  }: { readonly added?: readonly WelcomePart[]; readonly retainedBytes?: number } = {},
+): Promise<Store> {
+  const store = await open(options)
+  await store.createGroup(founding())
+  if (added.length > 0) await store.appendCommit(key, adding(0, ...added))
+  return store
+}

@@ -10,10 +10,10 @@ import type {
 import {
   adding,
   commit,
-  founding,
   key,
   minute,
   type OpenStore,
+  openWithGroup,
   part,
   proposal,
   snapshot,
@@ -45,8 +45,7 @@ function word(leaf: number, status: StoredStatus['status'], text = 'signature'):
 export function describeUndoing(open: OpenStore): void {
   let store: Store
   beforeEach(async () => {
-    store = await open()
-    await store.createGroup(founding())
+    store = await openWithGroup(open)
   })
   const byLeaf = (statuses: readonly StoredStatus[] | undefined) =>
     statuses?.toSorted((a, b) => a.leaf - b.leaf)
@@ -96,9 +95,7 @@ export function describeUndoing(open: OpenStore): void {
     })
 
     test('whose commit is trimmed does not take the one in its place along', async () => {
-      const small = await open({ retainedBytes: 60 })
-      await small.createGroup(founding())
-      await small.appendCommit(key, adding(0, part('bob')))
+      const small = await openWithGroup(open, { added: [part('bob')], retainedBytes: 60 })
       await small.appendVoid(key, undoing())
       await small.appendCommit(key, adding(0, part('carol')))
       await small.appendCommit(key, adding(1, part('dave', 2)))

@@ -14,7 +14,12 @@ import { keyPackageOf, publicMessageOf, suiteOf, type TestMember } from './testM
 
 type ReInit = Extract<Proposal, { readonly proposalType: 5 }>
 
-const nextSuite = 3
+/** Of the group that continues one of suite 1; the signature keys are of the same kind. */
+export const nextSuite = 3
+
+export function refused(code: string, detail?: string) {
+  return { ok: false, code, ...(detail !== undefined && { detail }) }
+}
 
 export function prepareReInit(
   { group }: TestMember,

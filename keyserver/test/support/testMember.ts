@@ -313,10 +313,14 @@ export class TestMember {
     return { ...rest, message: publicMessageOf({ ...publicMessage, content: changed, auth }) }
   }
 
-  /** With the key of its leaf. */
-  sign(label: string, content: Bytes): Promise<Bytes> {
+  /** The key of its leaf. */
+  get signer(): Signer {
     if (this.#own === undefined) throw new Error('nobody to sign')
-    return signWithLabel(this.#own.signer, label, content)
+    return this.#own.signer
+  }
+
+  sign(label: string, content: Bytes): Promise<Bytes> {
+    return signWithLabel(this.signer, label, content)
   }
 
   envelope(seen = this.seen): Bytes {
@@ -420,18 +424,18 @@ export class TestMember {
     return seq
   }
 
-  /** Its own leaf in a group of another suite. */
-  leafIn(cipherSuite: number): Promise<OwnLeaf> {
-    return this.#makeLeaf(suiteOf(cipherSuite), this.meetingId)
+  /** Its own leaf in a group of another suite, with a fresh signature key or with this one. */
+  async leafIn(cipherSuite: number, signer?: Signer): Promise<OwnLeaf> {
+    return this.#makeLeaf(signer ?? (await suiteOf(cipherSuite).generateSigner()), this.meetingId)
   }
 
   async #ownLeaf(certifiedFor = this.meetingId): Promise<OwnLeaf> {
-    this.#own = await this.#makeLeaf(suiteOf(1), certifiedFor)
+    this.#own = await this.#makeLeaf(await suiteOf(1).generateSigner(), certifiedFor)
     return this.#own
   }
 
-  async #makeLeaf(of: SecretSuite, certifiedFor: string): Promise<OwnLeaf> {
-    const [signer, device] = await Promise.all([of.generateSigner(), this.#deviceSigner()])
+  async #makeLeaf(signer: Signer, certifiedFor: string): Promise<OwnLeaf> {
+    const device = await this.#deviceSigner()
     return {
       signer,
       credential: { credentialType: 1, identity: utf8(this.identity) } as const,

@@ -284,12 +284,17 @@ export class World {
     const group = this.#groups.get(life)
     this.#guard(() => {
       if (error?.code === 'session-ended') throw unexpected(life.name, error.cause)
-      if (error !== undefined && !this.#mayFail && !ordinaryEnds.includes(error.code)) {
+      if (error !== undefined && !this.#mayEndBy(error)) {
         throw new Violation('failed-without-cause', `${life.name}: ${described(error)}`)
       }
       if (group !== undefined) checkClosed(group, `${life.name}, whose session has ended,`)
     })
     this.#gone(life)
+  }
+
+  /** Of what was lost a session says what it means: a refusal by itself ends none. */
+  #mayEndBy({ code }: ConclaveError): boolean {
+    return ordinaryEnds.includes(code) || (this.#mayFail && code !== 'keyserver-refused')
   }
 
   #died(life: Life): void {

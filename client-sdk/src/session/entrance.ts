@@ -11,7 +11,7 @@ import { type Entered, encodeKeyPackage, foundMeeting, joinByWelcome } from './e
 import { type ExternalEntry, prepareEntry, readGroupInfo } from './externalEntry.ts'
 import { keyPackageFor, type MeetingLeaf } from './identity.ts'
 import { InvitedEntry } from './invitedEntry.ts'
-import { isTransient, refusal, SessionError } from './sessionError.ts'
+import { isGroupOver, isTransient, refusal, SessionError } from './sessionError.ts'
 import { StepTimer } from './stepTimer.ts'
 import { WaitingPlace } from './waitingPlace.ts'
 
@@ -283,7 +283,11 @@ export class Entrance {
     this.#host.progress({ stage: 'committing' })
     const own = await this.#leaf()
     const minEpoch = this.#lost?.minEpoch ?? 0n
-    const entry = await prepareEntry(groups, link, groupId, { own, minEpoch })
+    const entry = await prepareEntry(groups, link, groupId, { own, minEpoch }).catch((error) => {
+      // A newcomer is told of it, and then enters again.
+      if (this.#lost !== undefined || !isGroupOver(error)) throw error
+      return undefined
+    })
     if (this.#closed) return entry?.pending.discard()
     if (entry === undefined) return this.#commitLater(groupId, this.#pause)
     this.#commit = entry

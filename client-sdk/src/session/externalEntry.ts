@@ -16,7 +16,7 @@ import {
 import type { RoomEnvironment } from '../rooms/roomBond.ts'
 import type { DeliveryLink } from './deliveryLink.ts'
 import { readServer, uploadedGroupInfo } from './enterMeeting.ts'
-import { isTransient, refusal, SessionError } from './sessionError.ts'
+import { isGroupOver, isTransient, refusal, SessionError } from './sessionError.ts'
 
 /** An external commit of ours that the log has not decided yet. */
 export interface ExternalEntry {
@@ -35,11 +35,11 @@ export interface Entering {
 
 /**
  * Makes the commit by which somebody enters without being added (RFC 9420 §12.4.3.2). It takes the
- * place of the leaf that has our signature key, where there is one. Undefined where the keyserver
- * has no such group at the moment: the epoch has just ended, or is behind what we have seen of it; and
- * for a breakout room while we are out of touch with its parent.
+ * place of the leaf that has our signature key, where there is one. Undefined where the group cannot
+ * be entered at the moment: the epoch has just ended, or is behind what we have seen of it; and for a
+ * breakout room while we are out of touch with its parent.
  *
- * @throws SessionError `keyserver-protocol-violated`, `keyserver-refused`; MlsError, MeetingError where the group is not
+ * @throws SessionError `keyserver-protocol-violated`, `keyserver-refused`, also where the group is over; MlsError, MeetingError where the group is not
  *   valid, or not what the caller expects
  */
 export async function prepareEntry(
@@ -81,10 +81,10 @@ export async function prepareEntry(
   return { groupId, pending, after: log.head }
 }
 
-/** @throws SessionError `keyserver-refused` where the same request may be answered later */
+/** @throws SessionError `keyserver-refused` where not just this epoch is over */
 function unavailable(reply: Refusal): undefined {
   const error = refusal(reply)
-  if (isTransient(error)) throw error
+  if (isTransient(error) || isGroupOver(error)) throw error
 }
 
 /** The leaf that has our signature key: nobody else may have it, and a group has none of them twice. */

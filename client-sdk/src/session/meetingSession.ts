@@ -22,7 +22,7 @@ import { NoticeReader } from './noticeReader.ts'
 import { closedByKeyserver, notInMeeting } from './participationErrors.ts'
 import { requestRemoval } from './removalRequests.ts'
 import type { SessionEnvironment } from './sessionEnvironment.ts'
-import { isContinued, isTransient, isUnreachable, refusal, SessionError } from './sessionError.ts'
+import { isGroupOver, isTransient, isUnreachable, refusal, SessionError } from './sessionError.ts'
 import type { EndReason, SessionEvents } from './sessionEvents.ts'
 import type { SessionStore } from './store.ts'
 import { Tenure } from './tenure.ts'
@@ -280,7 +280,7 @@ export class MeetingSession {
     if (!(error instanceof ConclaveError)) {
       const cause = error
       this.#end('failed', new SessionError('session-ended', 'the session failed', { cause }))
-    } else if (isContinued(error)) {
+    } else if (isGroupOver(error) && this.#tenure.hasGroup) {
       this.#run(() => this.#tenure.learnFate())
     } else if (isUnreachable(error)) {
       // The transport connects again, and then we enter again.

@@ -14,7 +14,12 @@ import type { KeptMembership } from './keptPlace.ts'
 import { LogReader, type LogReaderHost } from './logReader.ts'
 import type { MeetingEffect } from './meetingEffect.ts'
 import type { Membership } from './membership.ts'
-import { absentForTooLong, closedByKeyserver, inapplicable } from './participationErrors.ts'
+import {
+  absentForTooLong,
+  closedByKeyserver,
+  inapplicable,
+  rolledBack,
+} from './participationErrors.ts'
 import { Presence } from './presence.ts'
 import { StateKeeper } from './stateKeeper.ts'
 
@@ -151,13 +156,8 @@ export class Participation {
     this.#presence.connected()
     await this.#log.catchUp({ comparing: (entered.minor ?? 0) >= 1 })
     if (this.#closed) return
-    if ((await this.#presence.attach(this.group, entered.nonce)) !== undefined) {
-      // Meanwhile our leaf may have been removed.
-      await this.#log.catchUp()
-      if (this.#closed) return
-      const unknown = await this.#presence.attach(this.group, entered.nonce)
-      if (unknown !== undefined) throw unknown
-    }
+    await this.#attach(entered)
+    if (this.#closed) return
     this.#presence.caughtUp()
     await this.#membership.restorePending()
     this.#committing.sendAgain()
@@ -272,12 +272,22 @@ export class Participation {
         this.presentChanged(present)
       },
       recovered: async () => {
-        if (this.#entered === undefined) return
-        await this.#presence.attach(this.group, this.#entered.nonce)
+        if (this.#entered !== undefined) await this.#attach(this.#entered)
       },
       lost: (error) => host.lost(error),
       over: () => host.end('closed', closedByKeyserver()),
     }
+  }
+
+  /** Says which leaf this connection speaks for. */
+  async #attach({ nonce }: Pick<Entered, 'nonce'>): Promise<void> {
+    if ((await this.#presence.attach(this.group, nonce)) === undefined) return
+    // Meanwhile our leaf may have been removed.
+    await this.#log.catchUp()
+    if (this.#closed) return
+    const unknown = await this.#presence.attach(this.group, nonce)
+    // Whoever came by a Welcome that the log has lost does not know the entry that was in its place.
+    if (unknown !== undefined) throw rolledBack(unknown)
   }
 
   async #apply(entry: LogEntry): Promise<void> {

@@ -20,9 +20,10 @@ export function recovering(): SessionError {
   })
 }
 
-export function rolledBack(): SessionError {
+export function rolledBack(cause?: ConclaveError): SessionError {
   return new SessionError('log-rolled-back', 'the log does not go on from where we are', {
     remedy: 'Join the meeting again.',
+    cause,
   })
 }
 

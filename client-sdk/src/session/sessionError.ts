@@ -104,9 +104,10 @@ export function isTransient(error: ConclaveError): boolean {
     : error.code === 'keyserver-refused' && transientCodes.has(error.refusal)
 }
 
-/** Whether the group is over for one that continues it. */
-export function isContinued(error: unknown): boolean {
-  return error instanceof SessionError && error.refusal === 'group-continued'
+/** Whether the group is over, or the keyserver has lost it; another one may continue it. */
+export function isGroupOver(error: unknown): boolean {
+  if (!(error instanceof SessionError)) return false
+  return error.refusal === 'group-continued' || error.refusal === 'group-unknown'
 }
 
 /** Whether the connection is gone; what was asked for goes on over the next. */

@@ -20,7 +20,7 @@ import { type Beginning, Participation } from './participation.ts'
 import { closedByKeyserver, missedContinuation, notInMeeting } from './participationErrors.ts'
 import { Reinitialising } from './reinitialising.ts'
 import type { SessionEnvironment } from './sessionEnvironment.ts'
-import { isContinued } from './sessionError.ts'
+import { isGroupOver } from './sessionError.ts'
 import type { SessionStore } from './store.ts'
 
 export interface TenureOptions {
@@ -141,7 +141,12 @@ export class Tenure {
     if (!isMoved) this.#host.end('closed', closedByKeyserver())
   }
 
-  /** The keyserver says that the group is over for what it continues in. */
+  /** Whether we are in a group, or return to one. */
+  get hasGroup(): boolean {
+    return this.#current.groupId !== undefined
+  }
+
+  /** The keyserver says that the group is over. */
   async learnFate(): Promise<void> {
     const current = this.#current.groupId
     if (current !== undefined && !this.#continuation.isMoving) await this.#goAfter(current)
@@ -285,7 +290,7 @@ export class Tenure {
     try {
       await place.follow(this.#entered as Entered)
     } catch (error) {
-      if (!isContinued(error) || this.place !== place) throw error
+      if (!isGroupOver(error) || this.place !== place) throw error
       await this.learnFate()
     }
     // Of a group that is over nobody is told any more.

@@ -279,7 +279,7 @@ describe('a keyserver that lies about the log', () => {
     },
   )
 
-  it('an attachment refused for good ends the session', async () => {
+  it('a log in which our leaf is not ours goes on without us', async () => {
     const room = Room.open()
     const victim = await room.join('victim', (port) => {
       port.tamper.attach = () => Promise.resolve(refuse('presence-invalid'))
@@ -287,7 +287,22 @@ describe('a keyserver that lies about the log', () => {
     await room.until(() => victim.witness.ended.length === 1)
     expect(victim.witness.ended[0]).toMatchObject({
       reason: 'failed',
-      error: { code: 'keyserver-refused', detail: 'presence-invalid' },
+      error: { code: 'log-rolled-back', cause: { detail: 'presence-invalid' } },
+    })
+  })
+
+  it('a group that is gone when we say that we are there has ended', async () => {
+    const room = Room.open()
+    const victim = await room.join('victim', (port) => {
+      port.tamper.attach = () => {
+        port.tamper.resume = () => Promise.resolve(refuse('group-unknown'))
+        return Promise.resolve(refuse('group-unknown'))
+      }
+    })
+    await room.until(() => victim.witness.ended.length === 1)
+    expect(victim.witness.ended[0]).toMatchObject({
+      reason: 'closed',
+      error: { code: 'meeting-closed' },
     })
   })
 

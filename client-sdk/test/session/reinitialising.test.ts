@@ -2,6 +2,7 @@ import type { RequestName } from '@conclave/core/delivery'
 import { describe, expect, it } from 'vitest'
 import type { EpochKeys, FrameCryptor } from '../../src/media/index.ts'
 import { Device } from './support/device.ts'
+import { refuse } from './support/port.ts'
 import { type Client, Room } from './support/room.ts'
 
 const chacha = 3
@@ -233,6 +234,22 @@ describe('the next group', () => {
     agreeOnKeys(attendees)
     expect(bob.witness.reinitialised).toEqual(['3 alice'])
     expect(bob.witness.lost).toEqual([])
+  })
+
+  it('ends the session of whoever goes there where the keyserver has lost it', async () => {
+    const room = Room.open('the real one')
+    const attendees = (await meetingOf(room, ...all)) as Four
+    const [alice, bob] = attendees
+    bob.port.notices = (notice) => (notice.name === 'welcome' ? [] : [notice])
+    const gone = async () => refuse('group-unknown')
+    bob.port.tamper.wait = async () => {
+      bob.port.notices = () => []
+      Object.assign(bob.port.tamper, { groupInfo: gone, resume: gone })
+      return await gone()
+    }
+    void alice.meeting.reinitialise({ cipherSuite: chacha })
+    await room.until(() => bob.witness.ended.length > 0)
+    expect(bob.witness.ended[0]).toMatchObject({ reason: 'closed' })
   })
 
   it('is entered by whoever cannot use the Welcome, in the place that waits there', async () => {

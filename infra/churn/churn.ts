@@ -7,7 +7,7 @@ export interface ChurnPlan extends ChurnOptions {
   /** Comings and goings between two looks. */
   readonly timesPerSample: number
   readonly samples: number
-  /** The first of these are not looked at: the log is not trimmed yet, and code is compiled. */
+  /** The first of these are not looked at: what is bounded has not met its bound yet. */
   readonly warmUp: number
   /** Bytes of the heap that may come to it. */
   readonly heapBytes: number

@@ -1,3 +1,4 @@
+import { getHeapSpaceStatistics } from 'node:v8'
 import { nodePublicCrypto } from '@conclave/core/crypto/public/node'
 import type { SecretSuite } from '@conclave/core/crypto/secret'
 import { nodeCrypto } from '@conclave/core/crypto/secret/node'
@@ -29,7 +30,10 @@ export interface ChurnOptions {
 
 /** What is to stay as it is, whoever comes and goes. */
 export interface ChurnSample {
-  /** Of all members and the keyserver, after a full garbage collection. */
+  /**
+   * Of all members and the keyserver, after a full garbage collection. Code does not count: V8 goes
+   * on compiling for half an hour, and that is a megabyte.
+   */
   readonly 'heap bytes': number
   readonly 'log entries': number
   readonly 'log bytes': number
@@ -208,7 +212,7 @@ export class ChurningMeeting {
       [...crypto.unwiped().values()].reduce((sum, count) => sum + count, 0),
     )
     return {
-      'heap bytes': await memoryInUse(),
+      'heap bytes': (await memoryInUse()) - codeBytes(),
       'log entries': log?.entries.length ?? 0,
       'log bytes': total(
         log?.entries.map(
@@ -233,6 +237,14 @@ export class ChurningMeeting {
     const those = this.#people.filter(suits)
     return those.length === 0 ? undefined : this.#chance.pick(those)
   }
+}
+
+/** Machine code and bytecode, with what belongs to them. */
+function codeBytes(): number {
+  const spaces = getHeapSpaceStatistics().filter(({ space_name }) =>
+    /code|trusted/.test(space_name),
+  )
+  return total(spaces.map(({ space_used_size }) => space_used_size))
 }
 
 function total(values: readonly number[]): number {

@@ -10,22 +10,20 @@ import { labelOf } from '../../../core/test/mls/evolution/people.ts'
 import { randomBytesOf } from '../../sim/chance.ts'
 import type { Plant } from '../../sim/plant.ts'
 
-/** The transport, with another answer to commits. */
-function answering(
+/** The transport, with another answer to one kind of request. */
+function answering<A extends 'commit' | 'continue'>(
   transport: DeliveryTransport,
-  answer: (
-    upload: RequestOf<'commit'>,
-    reply: () => Promise<ReplyTo<'commit'>>,
-  ) => Promise<ReplyTo<'commit'>>,
+  asked: A,
+  answer: (request: RequestOf<A>, reply: () => Promise<ReplyTo<A>>) => Promise<ReplyTo<A>>,
 ): DeliveryTransport {
   return {
     start: (events) => transport.start(events),
     close: () => transport.close(),
     request: <N extends RequestName>(name: N, request: RequestOf<N>): Promise<ReplyTo<N>> => {
       const honest = () => transport.request(name, request)
-      if (name !== 'commit') return honest()
-      const reply = honest as unknown as () => Promise<ReplyTo<'commit'>>
-      return answer(request as RequestOf<'commit'>, reply) as Promise<ReplyTo<N>>
+      if ((name as RequestName) !== asked) return honest()
+      const reply = honest as unknown as () => Promise<ReplyTo<A>>
+      return answer(request as unknown as RequestOf<A>, reply) as unknown as Promise<ReplyTo<N>>
     },
   }
 }
@@ -80,7 +78,7 @@ export const clientPlants: readonly Plant[] = [
     name: 'a session applies its own commit before the log has it',
     seams: {
       transport: (transport) =>
-        answering(transport, async ({ after }, reply) => {
+        answering(transport, 'commit', async ({ after }, reply) => {
           reply().catch(() => {})
           return { ok: true, seq: after + 1, durable: false }
         }),
@@ -90,10 +88,20 @@ export const clientPlants: readonly Plant[] = [
     name: 'a session takes the commit that won for its own',
     seams: {
       transport: (transport) =>
-        answering(transport, async ({ after }, reply) => {
+        answering(transport, 'commit', async ({ after }, reply) => {
           const answer = await reply()
           if (answer.ok || answer.code !== 'epoch-mismatch') return answer
           return { ok: true, seq: after + 1, durable: false }
+        }),
+    },
+  },
+  {
+    name: 'a founder goes on before the keyserver has taken the next group',
+    seams: {
+      transport: (transport) =>
+        answering(transport, 'continue', async (_, reply) => {
+          reply().catch(() => {})
+          return { ok: true, durable: false }
         }),
     },
   },

@@ -23,6 +23,10 @@ export const devicePlants: readonly Plant[] = [
     install: patched(MessageOrder.prototype, 'offer', gathering(MessageOrder.prototype.offer)),
   },
   {
+    name: 'of each two messages the second is shown first',
+    install: patched(MessageOrder.prototype, 'offer', swapping(MessageOrder.prototype.offer)),
+  },
+  {
     name: 'a member takes what others say for its own words',
     install: patched(Group.prototype, 'receive', misattributing(Group.prototype.receive)),
   },
@@ -73,6 +77,13 @@ function fillingGaps(offer: MessageOrder<unknown>['offer']): MessageOrder<unknow
     }
     next.set(run, place.number + 1)
     return offer.call(this, name, place, message)
+  }
+}
+
+function swapping(offer: MessageOrder<unknown>['offer']): MessageOrder<unknown>['offer'] {
+  return function (this: MessageOrder<unknown>, name, place, message) {
+    const number = place.number % 2 === 0 ? place.number + 1 : place.number - 1
+    return offer.call(this, name, { ...place, number }, message)
   }
 }
 

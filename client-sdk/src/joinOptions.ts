@@ -1,4 +1,4 @@
-import type { Clock, RandomBytes } from '@conclave/core'
+import type { Clock, ConclaveError, RandomBytes } from '@conclave/core'
 import { fromUtf8, utf8 } from '@conclave/core/codec'
 import type { SecretCrypto } from '@conclave/core/crypto/secret'
 import type { MeetingTrust } from '@conclave/core/meeting'
@@ -25,6 +25,8 @@ export interface JoinOptions {
   readonly joinTimeoutMs?: number
   /** Called as joining gets on. */
   readonly onProgress?: (progress: JoinProgress) => void
+  /** Called with what the event `problem` tells once `join` has resolved. */
+  readonly onProblem?: (error: ConclaveError) => void
   /** What the device keeps; IndexedDB where not given, and memory where that is missing. */
   readonly store?: SessionStore
   readonly clock?: Clock

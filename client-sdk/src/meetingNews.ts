@@ -25,6 +25,8 @@ export interface MeetingNewsOptions {
     'parentEpochBegan' | 'parentConnectionChanged' | 'announced' | 'leaveAll' | 'close'
   >
   readonly onProgress: ((progress: JoinProgress) => void) | undefined
+  /** Told of problems until the first epoch: nobody hears events before. */
+  readonly onProblem: ((error: ConclaveError) => void) | undefined
 }
 
 /**
@@ -36,6 +38,7 @@ export class MeetingNews implements SessionEvents {
   readonly #events: Pick<IsolatedEmitter<MeetingEvents>, 'emit'>
   readonly #roster: MeetingRoster
   readonly #entered = Promise.withResolvers<void>()
+  #hasEntered = false
   #over: ConclaveError | undefined
 
   constructor(options: MeetingNewsOptions) {
@@ -84,6 +87,7 @@ export class MeetingNews implements SessionEvents {
     { joined, left, suspects }: MeetingChange,
     committer: Participant | undefined,
   ): void {
+    this.#hasEntered = true
     this.#entered.resolve()
     this.#options.rooms.parentEpochBegan(
       group,
@@ -141,7 +145,8 @@ export class MeetingNews implements SessionEvents {
   }
 
   problem(error: ConclaveError): void {
-    this.#events.emit('problem', error)
+    if (this.#hasEntered) this.#events.emit('problem', error)
+    else isolated(() => this.#options.onProblem?.(error))
   }
 
   ended(

@@ -1,3 +1,4 @@
+import type { ConclaveError } from '@conclave/core'
 import { defaultStore } from './edge/defaultStore.ts'
 import { platformCrypto, systemClock, systemRandom } from './edge/platform.ts'
 import { connectServer } from './edge/serverConnection.ts'
@@ -39,7 +40,7 @@ export function meetingParts<Room extends RoomMeeting>(
   enterRoom: (options: JoinOptions, bond: RoomBond) => Promise<Room>,
 ): MeetingParts<Room> {
   const { clock = systemClock, random = systemRandom, store = defaultStore() } = options
-  const { meetingId, token, identity, trust, invitation, onProgress } = options
+  const { meetingId, token, identity, trust, invitation, onProgress, onProblem } = options
   const crypto = options.crypto ?? platformCrypto(random)
   const events = new IsolatedEmitter<MeetingEvents>()
   const currentGroup = () => (news.over === undefined ? session.group : undefined)
@@ -60,6 +61,9 @@ export function meetingParts<Room extends RoomMeeting>(
     },
     currentGroup,
   })
+  const problem = (error: ConclaveError) => {
+    if (news.over === undefined) events.emit('problem', error)
+  }
   const roster = new MeetingRoster({ meetingId, crypto: suiteOf(crypto), clock, store })
   const rooms = new Rooms<Room>({
     meetingId,
@@ -70,10 +74,8 @@ export function meetingParts<Room extends RoomMeeting>(
     group: currentGroup,
     announce: (description) => session.chat.send({ kind: 'room', description }),
     // As the device that is in the meeting.
-    enter: (room) => enterRoom(roomOptions({ ...options, store }, room), room),
-    problem: (error) => {
-      if (news.over === undefined) events.emit('problem', error)
-    },
+    enter: (room) => enterRoom(roomOptions({ ...options, store, onProblem: problem }, room), room),
+    problem,
   })
   const calls = new MeetingCalls({
     meetingId,
@@ -85,7 +87,15 @@ export function meetingParts<Room extends RoomMeeting>(
     directTransport,
     switchTransport: (transport) => session.switchTransport(transport),
   })
-  const news: MeetingNews = new MeetingNews({ events, roster, keys, calls, rooms, onProgress })
+  const news: MeetingNews = new MeetingNews({
+    events,
+    roster,
+    keys,
+    calls,
+    rooms,
+    onProgress,
+    onProblem,
+  })
   const environment = { clock, random, crypto, store }
   const session: MeetingSession = new MeetingSession(
     { meetingId, identity, trust, invitation, room: bond, environment },

@@ -1,9 +1,14 @@
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
-import { type MeetingEvents, memorySessionStore, type SecureMeeting } from '../../src/index.ts'
+import {
+  type MeetingEvents,
+  memorySessionStore,
+  type SecureMeeting,
+  type SessionError,
+} from '../../src/index.ts'
 import { WaitingList } from '../../src/session/waitingList.ts'
 import { startKeyserver } from '../session/keyserver.ts'
 import { identities } from '../session/support/witness.ts'
-import { agreed, Guest, guests, patience } from './guests.ts'
+import { agreed, Guest, guests, type Line, patience } from './guests.ts'
 
 type Four = [Guest, Guest, Guest, Guest]
 
@@ -67,6 +72,25 @@ describe('breakout rooms', () => {
     expect(identities(alice.meeting)).toEqual(['alice', 'bob'])
     await agreed([red, await bob.enter('red')], ['alice', 'bob'])
     expect(bob.endings).toEqual(['left '])
+  })
+
+  it('are entered although the keyserver refuses for a while, of which their meeting tells', async () => {
+    const server = await startKeyserver()
+    const [alice, bob] = (await guests(server, 'alice', 'bob')) as Four
+    const red = await alice.open('red', 'bob')
+    const problems: (string | undefined)[] = []
+    bob.meeting.on('problem', (error) => problems.push((error as SessionError).detail))
+    bob.lay = (line) => {
+      const { request } = line
+      const refuseOnce = async () => {
+        line.request = request
+        return { ok: false, code: 'unavailable', message: 'not now' }
+      }
+      line.request = ((name, content) =>
+        name === 'wait' ? refuseOnce() : request(name, content)) as Line['request']
+    }
+    await agreed([red, await bob.enter('red')], ['alice', 'bob'])
+    expect(problems).toEqual(['unavailable'])
   })
 
   it('are known after a crash, which costs no place in them', async () => {

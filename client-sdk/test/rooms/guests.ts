@@ -38,6 +38,8 @@ export class Guest {
   readonly mediaKeys: ReadonlySet<string>
   /** The secrets of their meeting and rooms. */
   readonly census: Census
+  /** What becomes of each way to the keyserver before it is used. */
+  lay: (line: Line) => void = () => {}
   readonly #locks: readonly (() => void)[]
 
   private constructor(
@@ -57,11 +59,13 @@ export class Guest {
 
   static async of(server: TestServer, identity: string, store = memorySessionStore()) {
     const token = await server.tokenFor(identity)
+    let guest: Guest | undefined
     const lines: Line[] = []
     const mediaKeys = new Set<string>()
     const transport = () => {
       const line = new Line(socketTransport(connectServer(server.url), token))
       lines.push(line)
+      guest?.lay(line)
       return line
     }
     const createFrameCryptor = () => new RecordingCryptor(mediaKeys)
@@ -79,7 +83,8 @@ export class Guest {
       store: { ...store, hold },
       crypto: census.crypto,
     })
-    return new Guest(meeting, census, lines, mediaKeys, locks)
+    guest = new Guest(meeting, census, lines, mediaKeys, locks)
+    return guest
   }
 
   /** What is left when the process crashes: the store, with no locks on it. */

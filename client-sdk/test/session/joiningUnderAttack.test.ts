@@ -3,7 +3,7 @@ import type { RefusalCode, RequestName } from '@conclave/core/delivery'
 import { RatchetTree } from '@conclave/core/wire'
 import { describe, expect, it } from 'vitest'
 import { type AnyNotice, type Port, refuse } from './support/port.ts'
-import { Room } from './support/room.ts'
+import { type Client, Room } from './support/room.ts'
 
 const never = () => new Promise<never>(() => {})
 const refusing = (name: RequestName, code: RefusalCode) => (port: Port) => {
@@ -65,6 +65,32 @@ describe('joining through a keyserver that refuses', () => {
     await room.until(() => bob.port.count('attach') === 3)
     await room.pass(2_000)
     expect(bob.witness.ended).toEqual([])
+  })
+
+  it('a joiner that is refused for now is told so before it is in, and then by the event', async () => {
+    const room = Room.open()
+    const [alice] = (await room.meetingOf('alice')) as [Client]
+    let refusals = 2
+    const before: string[] = []
+    const bob = await room.join(
+      'bob',
+      (port) => {
+        port.tamper.wait = async (_, honest) =>
+          refusals-- > 0 ? refuse('waiting-list-full') : honest()
+      },
+      { onProblem: ({ code }) => before.push(code) },
+    )
+    expect(before).toEqual(['keyserver-refused', 'keyserver-refused'])
+    expect(bob.witness.problems).toEqual([])
+    await room.agreed([alice, bob], ['alice', 'bob'])
+    bob.port.tamper.resume = () => {
+      delete bob.port.tamper.resume
+      return Promise.resolve(refuse('unavailable'))
+    }
+    bob.port.drop()
+    bob.port.connect()
+    await room.until(() => bob.witness.problems.length > 0)
+    expect(before).toHaveLength(2)
   })
 
   it('a joiner that is refused for now until the time is up learns what kept it', async () => {

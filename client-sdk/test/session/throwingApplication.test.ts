@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { type Port, refuse } from './support/port.ts'
 import { type Client, Room } from './support/room.ts'
 import { catchUncaught, unhandledRejections } from './support/uncaught.ts'
 
@@ -16,6 +17,21 @@ describe('an application that throws', () => {
     const bob = await room.join('bob', undefined, { onProgress: fail })
     await room.agreed([alice, bob], ['alice', 'bob'])
     expect(seen).toEqual([bug, bug])
+  })
+
+  it('when it is told of a problem in joining joins all the same, and the error is uncaught', async () => {
+    const seen = catchUncaught()
+    const room = Room.open()
+    const [alice] = (await room.meetingOf('alice')) as [Client]
+    const refuseOnce = (port: Port) => {
+      port.tamper.wait = () => {
+        delete port.tamper.wait
+        return Promise.resolve(refuse('waiting-list-full'))
+      }
+    }
+    const bob = await room.join('bob', refuseOnce, { onProblem: fail })
+    await room.agreed([alice, bob], ['alice', 'bob'])
+    expect(seen).toEqual([bug])
   })
 
   it('when its transport is to start learns why it cannot join', async () => {

@@ -50,6 +50,15 @@ export class FollowedLog {
     return true
   }
 
+  /** Whether the store has something else in the place of the newest entry that is known here. */
+  protected async isReplaced(): Promise<boolean> {
+    const { head } = this.#followed
+    if (this.#newest === undefined) return false
+    const page = await this.#options.store.readEntries(this.key, head - 1, 1)
+    const [there] = page?.entries ?? []
+    return there?.seq === head && !equalBytes(there.message, this.#newest)
+  }
+
   /**
    * Takes in what has been appended here. Other keyservers' proposals may have come between.
    * @param next the group after it, as it has been verified

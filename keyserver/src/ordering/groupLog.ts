@@ -150,6 +150,8 @@ export class GroupLog extends FollowedLog {
     if (!equalBytes(message.content.groupId, this.key.groupId)) {
       return refuse('group-unknown', 'the commit is for another group')
     }
+    // Where the store has lost the log's end, an epoch of the same number may be another one.
+    if (this.#options.store.shared && (await this.isReplaced())) await this.catchUp()
     const verified = await this.#upToDate(() => this.#verifyCommit(message, upload))
     if (!verified.ok) {
       if (verified.code === 'epoch-mismatch') return this.#otherEpoch(message, upload)

@@ -149,6 +149,25 @@ describe('instances over one store', () => {
     })
   })
 
+  test('a commit after one that the log has lost does not go into another that it has in its place', async () => {
+    const [alice, bob] = (await meetingOf(here, 'alice', 'bob')) as [TestMember, TestMember]
+    const { pending, upload } = await bob.prepareCommit()
+    failover.replicate = false
+    await alice.commit()
+    const { upload: next } = await alice.prepareCommit()
+    failover.happen()
+    failover.replicate = true
+    const elsewhere = await TestMember.arrive(there, 'bob')
+    const { seq } = await elsewhere.client.ask('commit', upload)
+    bob.confirm(pending, seq)
+    expect(await alice.client.request('commit', next)).toMatchObject({
+      code: 'message-invalid',
+      detail: 'message-signature-invalid',
+    })
+    const { upload: again } = await bob.prepareCommit()
+    expect(await bob.client.ask('commit', again)).toMatchObject({ seq: seq + 1 })
+  })
+
   test.each(['given back', 'appended with a snapshot'])(
     'one that takes up a group just after an entry was %s notices when that is lost, too',
     async (how) => {

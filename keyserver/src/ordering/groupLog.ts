@@ -150,9 +150,8 @@ export class GroupLog extends FollowedLog {
     if (!equalBytes(message.content.groupId, this.key.groupId)) {
       return refuse('group-unknown', 'the commit is for another group')
     }
-    // Where the store has lost the log's end, an epoch of the same number may be another one.
-    if (this.#options.store.shared && (await this.isReplaced())) await this.catchUp()
-    const verified = await this.#upToDate(() => this.#verifyCommit(message, upload))
+    const verify = () => this.#verifyCommit(message, upload)
+    const verified = await this.#upToDate(verify, { comparing: true })
     if (!verified.ok) {
       if (verified.code === 'epoch-mismatch') return this.#otherEpoch(message, upload)
       const stalls = verified.detail === 'commit-omits-removal' || verified.detail === 'commit-lags'
@@ -222,9 +221,13 @@ export class GroupLog extends FollowedLog {
   /** What a refusal says may be said of a group that others have changed: it is tried once more. */
   async #upToDate<T extends { readonly ok: true }>(
     verify: () => Promise<T | PackedRefusal>,
+    { comparing = false } = {},
   ): Promise<T | PackedRefusal> {
-    const first = await verify()
-    if (first.ok || !this.#options.store.shared) return first
+    const { shared } = this.#options.store
+    // Where the store has lost the log's end, an epoch of the same number may be another one.
+    const replacing = comparing && shared ? this.isReplaced() : false
+    const [first, isReplaced] = await Promise.all([verify(), replacing])
+    if (!shared || (first.ok && !isReplaced)) return first
     return (await this.catchUp()) ? await verify() : first
   }
 

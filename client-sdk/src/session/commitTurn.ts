@@ -17,6 +17,12 @@ const spacingPerMemberMs = 3
 const standInMs = 250
 
 /**
+ * The same for each member where nobody is to be removed: a commit that adds many to a large group
+ * takes long to make and to spread, and newcomers can wait.
+ */
+const standInPerMemberMs = 5
+
+/**
  * How many members are expected to commit before this one; undefined for one that cannot. First come
  * those that have never sent a path (theirs fills blank nodes and heals a leaf that nobody has
  * healed yet), then the others; of either in the order of their leaves, beginning at one that the
@@ -52,12 +58,6 @@ export function rankOf(
 }
 
 /**
- * How long a member has to found the next group before another one stands in, in milliseconds for
- * each member beyond `standInMs`: it verifies all that they have offered, and seals to all of them.
- */
-const foundingPerMemberMs = 5
-
-/**
  * The members that are expected to found the group that continues a frozen one, first one first:
  * in the order of their leaves, beginning at whoever has frozen it. Any member may.
  */
@@ -78,7 +78,7 @@ export function foundersInOrder(
 
 /** When a member of this rank founds the next group, in milliseconds after its own was frozen. */
 export function foundingTurn(rank: number, { tree }: Pick<Occasion, 'tree'>): number {
-  return steps(rank) * (standInMs + foundingPerMemberMs * tree.memberCount)
+  return steps(rank) * unhurriedStep(tree)
 }
 
 /** What of a group says how soon a commit is wanted. */
@@ -100,10 +100,13 @@ export function turnAt(
     epochSince,
   }: { readonly workSince: number; readonly epochSince: number | undefined },
 ): number {
-  const standingIn = standInMs * steps(rank)
-  if (pendingRemovals.size > 0) return workSince + standingIn
+  if (pendingRemovals.size > 0) return workSince + steps(rank) * standInMs
   const spaced = (epochSince ?? 0) + spacingPerMemberMs * tree.memberCount
-  return Math.max(workSince + batchingMs, spaced) + standingIn
+  return Math.max(workSince + batchingMs, spaced) + steps(rank) * unhurriedStep(tree)
+}
+
+function unhurriedStep({ memberCount }: Occasion['tree']): number {
+  return standInMs + standInPerMemberMs * memberCount
 }
 
 /** Each next one in line waits one step more than the one before it did. */

@@ -91,7 +91,8 @@ export class Entrance {
   #lost: LostPlace | undefined
   #waitingFor: Bytes | undefined
   /** Where the log ended when we began to wait, and how often that was begun again. */
-  #waited = { head: 0, extensions: 0 }
+  /** Where the log ended, how often we began to wait anew, and for how many members we have waited. */
+  #waited = { head: 0, extensions: 0, present: 0 }
   #commit: ExternalEntry | undefined
   #attempts = 0
   #lateWelcomes = 0
@@ -134,7 +135,7 @@ export class Entrance {
       this.#lost = undefined
       this.#dropLeaf()
     }
-    this.#waited = { head, extensions: 0 }
+    this.#waited = { head, extensions: 0, present: 0 }
     if (this.#commit !== undefined && equalBytes(this.#commit.groupId, groupId)) {
       return this.#offer(this.#commit)
     }
@@ -256,6 +257,7 @@ export class Entrance {
 
   /** In a storm the more wait, the later they lose their patience. */
   #startPatience(present: number): void {
+    this.#waited.present = present
     this.#startTimer(patienceMs + present * patiencePerMemberMs, () => this.#waitedLong())
   }
 
@@ -267,10 +269,15 @@ export class Entrance {
     const described = await link.request('groupInfo', { groupId })
     if (!described.ok) return this.#startPatience(0)
     const present = (await this.#presentIn(groupId, described.seq)) ?? 0
-    const { head, extensions: times } = this.#waited
+    const { head, extensions: times, present: waitedFor } = this.#waited
     if (described.seq > head && times < extensions && present > 0) {
-      this.#waited = { head: described.seq, extensions: times + 1 }
+      this.#waited = { head: described.seq, extensions: times + 1, present }
       return this.#startPatience(present)
+    }
+    if (present > waitedFor) {
+      this.#waited.present = present
+      const rest = (present - waitedFor) * patiencePerMemberMs
+      return this.#startTimer(rest, () => this.#waitedLong())
     }
     this.#attempts = 0
     await this.#commitIn(groupId)

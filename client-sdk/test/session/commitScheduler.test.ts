@@ -27,9 +27,9 @@ function setup(rank: number, { public: group } = gathering.group(0)) {
 describe('CommitScheduler', () => {
   it.each([
     [0, 100],
-    [1, 350],
-    [2, 850],
-    [3, 1_600],
+    [1, 370],
+    [2, 910],
+    [3, 1_720],
   ])('rank %i commits after %i ms', (rank, ms) => {
     const { clock, commits, reconsider } = setup(rank)
     reconsider()
@@ -140,7 +140,7 @@ describe('CommitScheduler', () => {
 
   it.each([
     [0, 350],
-    [1, 370],
+    [1, 390],
   ])(
     'where its process had no turn for long, rank %i commits after %i ms: news goes first',
     (rank, ms) => {

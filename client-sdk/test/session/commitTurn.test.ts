@@ -76,7 +76,7 @@ describe('who commits', () => {
   it('is put off by a batching window, unless somebody is to be removed', () => {
     const turns = (removals: number) =>
       [0, 1, 2, 3].map((rank) => turnOf(rank, { removals, workSince: 5_000 }) - 5_000)
-    expect(turns(0)).toEqual([100, 350, 850, 1_600])
+    expect(turns(0)).toEqual([100, 365, 895, 1_690])
     expect(turns(1)).toEqual([0, 250, 750, 1_500])
   })
 
@@ -84,7 +84,7 @@ describe('who commits', () => {
     const rush = { workSince: 5_000, epochSince: 4_990 }
     expect(turnOf(0, { ...rush, members: 10 })).toBe(5_100)
     expect(turnOf(0, { ...rush, members: 300 })).toBe(4_990 + 900)
-    expect(turnOf(1, { ...rush, members: 300 })).toBe(4_990 + 900 + 250)
+    expect(turnOf(1, { ...rush, members: 300 })).toBe(4_990 + 900 + 1_750)
     expect(turnOf(0, { ...rush, members: 300, removals: 1 })).toBe(5_000)
     expect(turnOf(0, { workSince: 5_000, epochSince: 3_000, members: 300 })).toBe(5_100)
   })

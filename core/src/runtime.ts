@@ -8,7 +8,10 @@
 /** Time in milliseconds since the Unix epoch, and one-shot timers. */
 export interface Clock {
   now(): number
-  /** Runs `callback` once after `delayMs`; the returned function cancels it and may be called twice. */
+  /**
+   * Runs `callback` once after `delayMs`, or as soon as it can where that is negative; the returned
+   * function cancels it and may be called twice.
+   */
   setTimer(delayMs: number, callback: () => void): () => void
 }
 

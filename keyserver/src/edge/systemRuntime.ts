@@ -5,7 +5,7 @@ import type { Clock, RandomBytes } from '@conclave/core'
 export const systemClock: Clock = {
   now: () => Date.now(),
   setTimer: (delayMs, callback) => {
-    const timer = setTimeout(callback, delayMs)
+    const timer = setTimeout(callback, Math.max(0, delayMs))
     return () => clearTimeout(timer)
   },
 }

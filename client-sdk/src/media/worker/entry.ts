@@ -17,7 +17,7 @@ const scope = globalThis as unknown as FrameWorkerScope
 const clock: Clock = {
   now: () => performance.timeOrigin + performance.now(),
   setTimer(delayMs, callback) {
-    const timer = setTimeout(callback, delayMs)
+    const timer = setTimeout(callback, Math.max(0, delayMs))
     return () => clearTimeout(timer)
   },
 }

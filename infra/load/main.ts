@@ -25,11 +25,15 @@ async function load({ participants, workload, format, svg }: LoadArguments): Pro
   // While it takes its time, somebody may commit.
   const run = describeRun({ platform: workload.provider, versus: [] })
   const rows: Row[] = []
-  for (const n of participants) {
-    progress(`▸ a meeting of ${n}`)
-    rows.push(...rowsOf(await runMeeting(n, workload, progress)))
+  try {
+    for (const n of participants) {
+      progress(`▸ a meeting of ${n}`)
+      rows.push(...rowsOf(await runMeeting(n, workload, progress)))
+    }
+  } finally {
+    // Where a larger meeting fails, the smaller ones have been measured all the same.
+    const { store, files, processes } = workload
+    if (rows.length > 0) console.log(reports[format](run, { store, files, processes, rows }))
+    if (rows.length > 0 && svg !== undefined) await writeFile(svg, plot(rows))
   }
-  const { store, files, processes } = workload
-  console.log(reports[format](run, { store, files, processes, rows }))
-  if (svg !== undefined) await writeFile(svg, plot(rows))
 }

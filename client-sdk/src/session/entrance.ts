@@ -91,8 +91,8 @@ export class Entrance {
   #lost: LostPlace | undefined
   #waitingFor: Bytes | undefined
   /** Where the log ended when we began to wait, and how often that was begun again. */
-  /** Where the log ended, how often we began to wait anew, and for how many members we have waited. */
-  #waited = { head: 0, extensions: 0, present: 0 }
+  /** Where the log ended, how often we began to wait anew, and for whom we have waited. */
+  #waited = { head: 0, extensions: 0, present: 0, ahead: 0 }
   #commit: ExternalEntry | undefined
   #attempts = 0
   #lateWelcomes = 0
@@ -135,7 +135,7 @@ export class Entrance {
       this.#lost = undefined
       this.#dropLeaf()
     }
-    this.#waited = { head, extensions: 0, present: 0 }
+    this.#waited = { head, extensions: 0, present: 0, ahead: 0 }
     if (this.#commit !== undefined && equalBytes(this.#commit.groupId, groupId)) {
       return this.#offer(this.#commit)
     }
@@ -271,7 +271,7 @@ export class Entrance {
     const present = (await this.#presentIn(groupId, described.seq)) ?? 0
     const { head, extensions: times, present: waitedFor } = this.#waited
     if (described.seq > head && times < extensions && present > 0) {
-      this.#waited = { head: described.seq, extensions: times + 1, present }
+      this.#waited = { head: described.seq, extensions: times + 1, present, ahead: 0 }
       return this.#startPatience(present)
     }
     if (present > waitedFor) {
@@ -279,8 +279,24 @@ export class Entrance {
       const rest = (present - waitedFor) * patiencePerMemberMs
       return this.#startTimer(rest, () => this.#waitedLong())
     }
+    if ((await this.#position(groupId)) > this.#waited.ahead) {
+      this.#waited.ahead += 1
+      return this.#startPatience(present)
+    }
     this.#attempts = 0
     await this.#commitIn(groupId)
+  }
+
+  /**
+   * How many wait longer than we do. The first in line commits itself in, and then adds the others:
+   * if each did that for itself, their commits would come before any that adds several.
+   */
+  async #position(groupId: Bytes): Promise<number> {
+    const { bundle } = this.#place
+    if (bundle === undefined) return 0
+    const keyPackage = encodeKeyPackage(bundle)
+    const reply = await this.#options.link.request('wait', { groupId, keyPackage })
+    return reply.ok ? reply.position : 0
   }
 
   async #commitIn(groupId: Bytes): Promise<void> {

@@ -69,6 +69,25 @@ describe('whoever comes', () => {
     expect(entriesByCommit(room)).toBe(1)
   })
 
+  it('leaves it to the first in line to commit itself in, and is added by that one', async () => {
+    const { room, alice } = await deafMeeting()
+    const names = ['bob', 'carol', 'dave', 'erin']
+    const joining = names.map((name) =>
+      room.begin(name, (port) => {
+        // So slow that the others lose their patience, too; what adds several is slower still.
+        port.tamper.commit = async ({ welcome }, honest) => {
+          const ms = welcome === null ? 5_000 : 8_000
+          await new Promise<void>((resolve) => room.clock.setTimer(ms, resolve))
+          return honest()
+        }
+      }),
+    )
+    await room.until(() => joining.every(({ client }) => client !== undefined))
+    const clients = joining.map(({ client }) => client as Client)
+    await room.agreed([alice, ...clients], ['alice', ...names])
+    expect(entriesByCommit(room)).toBe(1)
+  })
+
   it('waits again where the tree of its Welcome is gone', async () => {
     const room = opened()
     const [alice] = (await room.meetingOf('alice')) as [Client]

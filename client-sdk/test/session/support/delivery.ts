@@ -220,11 +220,11 @@ export class TestDelivery {
         return { ok: true, position: 0 }
       }
       for (const [other, { port: owner }] of group.waiting) {
-        if (owner === port) group.waiting.delete(other)
+        if (owner === port && other !== toHex(ref)) group.waiting.delete(other)
       }
       group.waiting.set(toHex(ref), { joiner: { ref, keyPackage }, port })
       this.#tellState()
-      return { ok: true, position: group.waiting.size - 1 }
+      return { ok: true, position: [...group.waiting.keys()].indexOf(toHex(ref)) }
     },
     resume: async (_, { groupId, after }) => {
       const group = this.#known(groupId)

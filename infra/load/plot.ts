@@ -31,6 +31,7 @@ export function plot(rows: readonly Row[]): string {
   const height = panels.length * panelHeight
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" font-family="sans-serif" font-size="12">`,
+    '<title>Leaves and bytes of a rotation by the number of participants</title>',
     `<rect width="${width}" height="${height}" fill="#fff"/>`,
     ...drawn,
     '</svg>\n',

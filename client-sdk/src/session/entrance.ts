@@ -90,7 +90,6 @@ export class Entrance {
   #own: MeetingLeaf | undefined
   #lost: LostPlace | undefined
   #waitingFor: Bytes | undefined
-  /** Where the log ended when we began to wait, and how often that was begun again. */
   /** Where the log ended, how often we began to wait anew, and for whom we have waited. */
   #waited = { head: 0, extensions: 0, present: 0, ahead: 0 }
   #commit: ExternalEntry | undefined

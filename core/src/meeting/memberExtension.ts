@@ -10,7 +10,7 @@ import {
   uint64,
 } from '../codec/tls.ts'
 import type { PublicSuite } from '../crypto/public/publicSuite.ts'
-import { verifyRecurringWithLabel } from '../crypto/public/verifyWithLabel.ts'
+import { verifyWithLabel } from '../crypto/public/verifyWithLabel.ts'
 import type { Extension } from '../wire/extension.ts'
 import type { LeafNodeContent } from '../wire/ratchetTree.ts'
 import { CredentialType } from '../wire/registry.ts'
@@ -138,7 +138,7 @@ export async function verifyMember(
   const { deviceKey, deviceSignature } = member
   const isFor = (named: string): Promise<boolean> => {
     const content = memberTbs(named, leafNode.signatureKey)
-    return verifyRecurringWithLabel(crypto, deviceKey, memberLabel, content, deviceSignature)
+    return verifyWithLabel(crypto, deviceKey, memberLabel, content, deviceSignature, 'recurring')
   }
   if (meetingId !== anyMeeting && (await isFor(meetingId))) {
     return { ...member, certifiedFor: 'this-meeting' }

@@ -2,7 +2,7 @@ import { equalBytes } from '../../codec/bytes.ts'
 import { encode } from '../../codec/tls.ts'
 import { isEncryptionKey } from '../../crypto/public/encryptionKey.ts'
 import type { PublicSuite } from '../../crypto/public/publicSuite.ts'
-import { verifyRecurringWithLabel } from '../../crypto/public/verifyWithLabel.ts'
+import { verifyWithLabel } from '../../crypto/public/verifyWithLabel.ts'
 import { type KeyPackage, KeyPackageTbs } from '../../wire/keyPackage.ts'
 import type { LeafNode, Lifetime } from '../../wire/ratchetTree.ts'
 import { LeafNodeSource, ProtocolVersion } from '../../wire/registry.ts'
@@ -37,7 +37,7 @@ export async function verifyKeyPackage(crypto: PublicSuite, keyPackage: KeyPacka
   const content = encode(KeyPackageTbs, keyPackage)
   const { signatureKey } = leafNode
   if (
-    !(await verifyRecurringWithLabel(crypto, signatureKey, keyPackageLabel, content, signature))
+    !(await verifyWithLabel(crypto, signatureKey, keyPackageLabel, content, signature, 'recurring'))
   ) {
     throw new MlsError('key-package-signature-invalid', 'the KeyPackage is not signed by its leaf')
   }

@@ -3,7 +3,7 @@ import { type Codec, empty, encode, encodeEach, extend } from '../../codec/tls.t
 import { isEncryptionKey } from '../../crypto/public/encryptionKey.ts'
 import { mlsLabel } from '../../crypto/public/label.ts'
 import type { PublicSuite } from '../../crypto/public/publicSuite.ts'
-import { verifyRecurringWithLabel } from '../../crypto/public/verifyWithLabel.ts'
+import { verifyWithLabel } from '../../crypto/public/verifyWithLabel.ts'
 import type { RequiredCapabilities } from '../../wire/extension.ts'
 import { SignContent } from '../../wire/labels.ts'
 import {
@@ -43,7 +43,9 @@ export async function verifyLeafNodeSignature(
 ): Promise<void> {
   const { signatureKey, signature } = leafNode
   const content = leafNodeTbs(leafNode, position)
-  if (!(await verifyRecurringWithLabel(crypto, signatureKey, leafNodeLabel, content, signature))) {
+  if (
+    !(await verifyWithLabel(crypto, signatureKey, leafNodeLabel, content, signature, 'recurring'))
+  ) {
     throw invalidSignature()
   }
 }

@@ -186,11 +186,11 @@ export class WaitingRoom {
       }))
       const joiners = packJoiners(news)
       audience.waiting(meetingId, { groupId, joiners }, packJoiners(waiting), options)
+      if (options.here !== true) this.#known = new Set(refs)
       const { memberCount } = this.#log.followed.publicGroup.tree
       this.#notice.weigh({ bytes: joiners.length, hearers: memberCount })
     }
     this.#told = told
-    if (options.here !== true) this.#known = new Set(refs)
     this.#cancelExpiry?.()
     this.#cancelExpiry = undefined
     if (waiting.length === 0) return

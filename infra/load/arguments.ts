@@ -43,7 +43,7 @@ export interface LoadArguments {
 }
 
 /** Nothing takes as long, in milliseconds, unless it is stuck. */
-const patienceMs = 180_000
+const patienceMs = 420_000
 
 /**
  * What the command line asks for; undefined where it asks for help.

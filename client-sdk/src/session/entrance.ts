@@ -26,6 +26,18 @@ const maxAgainMs = 3_000
 /** How often the group may have gone on without us while we waited. */
 const extensions = 3
 
+/** What a newcomer has seen of the group and of those before it since it began to wait. */
+const nothingWaited = {
+  /** Where the log ended, and how often we began to wait anew because it went on. */
+  head: 0,
+  extensions: 0,
+  /** How many were connected, for each of whom we wait longer. */
+  present: 0,
+  /** How many wait longer than we do, and how many of their turns we have let pass. */
+  position: 0,
+  turns: 0,
+}
+
 const treeUnknown: RefusalCode = 'tree-unknown'
 /** A keyserver that never has the tree of a Welcome lies. */
 const maxLateWelcomes = 2
@@ -90,8 +102,7 @@ export class Entrance {
   #own: MeetingLeaf | undefined
   #lost: LostPlace | undefined
   #waitingFor: Bytes | undefined
-  /** Where the log ended, how often we began to wait anew, and for whom we have waited. */
-  #waited = { head: 0, extensions: 0, present: 0, ahead: 0 }
+  #waited = nothingWaited
   #commit: ExternalEntry | undefined
   #attempts = 0
   #lateWelcomes = 0
@@ -134,7 +145,7 @@ export class Entrance {
       this.#lost = undefined
       this.#dropLeaf()
     }
-    this.#waited = { head, extensions: 0, present: 0, ahead: 0 }
+    this.#waited = { ...nothingWaited, head }
     if (this.#commit !== undefined && equalBytes(this.#commit.groupId, groupId)) {
       return this.#offer(this.#commit)
     }
@@ -205,7 +216,9 @@ export class Entrance {
     if (this.#closed) return this.#place.forget()
     const reply = await link.request('wait', { groupId, keyPackage: encodeKeyPackage(bundle) })
     if (reply.ok) {
-      this.#host.progress({ stage: 'waiting', position: reply.position })
+      const { position } = reply
+      this.#host.progress({ stage: 'waiting', position })
+      this.#waited = { ...this.#waited, position, turns: 0 }
       return this.#startPatience(0)
     }
     // A group that has just ended, or been continued, announces it, and then we enter again.
@@ -260,7 +273,10 @@ export class Entrance {
     this.#startTimer(patienceMs + present * patiencePerMemberMs, () => this.#waitedLong())
   }
 
-  /** Nobody has added us: whoever could may be gone. Where the group goes on, it may be our turn. */
+  /**
+   * Nobody has added us: whoever could may be gone. As long as those before us are let in, or a few
+   * times where the group goes on at all, we wait on.
+   */
   async #waitedLong(): Promise<void> {
     const { link } = this.#options
     const groupId = this.#waitingFor
@@ -268,18 +284,24 @@ export class Entrance {
     const described = await link.request('groupInfo', { groupId })
     if (!described.ok) return this.#startPatience(0)
     const present = (await this.#presentIn(groupId, described.seq)) ?? 0
-    const { head, extensions: times, present: waitedFor } = this.#waited
-    if (described.seq > head && times < extensions && present > 0) {
-      this.#waited = { head: described.seq, extensions: times + 1, present, ahead: 0 }
+    const position = await this.#position(groupId)
+    const waited = this.#waited
+    const { seq: head } = described
+    if (position < waited.position) {
+      this.#waited = { ...waited, head, present, position, turns: 0 }
       return this.#startPatience(present)
     }
-    if (present > waitedFor) {
-      this.#waited.present = present
-      const rest = (present - waitedFor) * patiencePerMemberMs
+    if (head > waited.head && waited.extensions < extensions && present > 0) {
+      this.#waited = { ...waited, head, present, extensions: waited.extensions + 1, turns: 0 }
+      return this.#startPatience(present)
+    }
+    if (present > waited.present) {
+      this.#waited = { ...waited, present }
+      const rest = (present - waited.present) * patiencePerMemberMs
       return this.#startTimer(rest, () => this.#waitedLong())
     }
-    if ((await this.#position(groupId)) > this.#waited.ahead) {
-      this.#waited.ahead += 1
+    if (position > waited.turns) {
+      this.#waited = { ...waited, turns: waited.turns + 1 }
       return this.#startPatience(present)
     }
     this.#attempts = 0

@@ -1,9 +1,10 @@
+import type { RandomBytes } from '@conclave/core'
 import { decode } from '@conclave/core/codec'
 import type { ReplyTo } from '@conclave/core/delivery'
 import { MlsMessage, SenderType, WireFormat } from '@conclave/core/wire'
 import { describe, expect, it } from 'vitest'
-import type { JoinProgress } from '../../src/index.ts'
-import { refuse } from './support/port.ts'
+import { type JoinProgress, systemRandom } from '../../src/index.ts'
+import { type Port, refuse } from './support/port.ts'
 import { type Client, Room } from './support/room.ts'
 
 function opened(): Room {
@@ -28,6 +29,10 @@ function entriesByCommit(room: Room): number {
     )
   }).length
 }
+
+/** All draw the same lot when they decide how long to wait. */
+const withoutLots: RandomBytes = (length) =>
+  length === 1 ? new Uint8Array(1) : systemRandom(length)
 
 /** A meeting of one who hears of nothing and does nothing. */
 async function deafMeeting(): Promise<{ room: Room; alice: Client }> {
@@ -73,19 +78,38 @@ describe('whoever comes', () => {
     const { room, alice } = await deafMeeting()
     const names = ['bob', 'carol', 'dave', 'erin']
     const joining = names.map((name) =>
-      room.begin(name, (port) => {
-        // So slow that the others lose their patience, too; what adds several is slower still.
-        port.tamper.commit = async ({ welcome }, honest) => {
-          const ms = welcome === null ? 5_000 : 8_000
-          await new Promise<void>((resolve) => room.clock.setTimer(ms, resolve))
-          return honest()
-        }
-      }),
+      room.begin(
+        name,
+        (port) => {
+          // So slow that the others would lose their patience before it is through.
+          port.tamper.commit = async (_, honest) => {
+            await new Promise<void>((resolve) => room.clock.setTimer(2_500, resolve))
+            return honest()
+          }
+        },
+        { random: withoutLots },
+      ),
     )
     await room.until(() => joining.every(({ client }) => client !== undefined))
     const clients = joining.map(({ client }) => client as Client)
     await room.agreed([alice, ...clients], ['alice', ...names])
     expect(entriesByCommit(room)).toBe(1)
+  })
+
+  it('waits on as long as those before it in line are let in', async () => {
+    const { room, alice } = await deafMeeting()
+    let before = 10
+    const started = room.clock.now()
+    const lineMoves = (port: Port) => {
+      port.tamper.wait = async (_, honest) => {
+        const reply = await honest()
+        return reply.ok ? { ...reply, position: Math.max(0, before--) } : reply
+      }
+    }
+    const bob = await room.join('bob', lineMoves, { joinTimeoutMs: 120_000 })
+    expect(room.clock.now() - started).toBeGreaterThanOrEqual(11 * 3_000)
+    expect(before).toBeLessThan(0)
+    await room.agreed([alice, bob], ['alice', 'bob'])
   })
 
   it('waits again where the tree of its Welcome is gone', async () => {

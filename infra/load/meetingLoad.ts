@@ -61,6 +61,13 @@ export interface MeetingRun {
   readonly memoryPerClient: number
 }
 
+/**
+ * When a commit adds hundreds, more clients than this keep the machine's cores so busy with reading
+ * the tree that for longer than a heartbeat of the keyserver's they answer nothing. With machines of
+ * their own they would.
+ */
+const unstarved = 300
+const starvedMs = 120_000
 /** For timers to be set before the first is due. */
 const leadMs = 300
 /** Between leaves, so that each begins in a meeting where nothing goes on. */
@@ -83,7 +90,12 @@ export async function runMeeting(
   const secret = toHex(systemRandom(32))
   const directory = workload.files ? await mkdtemp(join(tmpdir(), 'conclave-load-')) : undefined
   try {
-    const keyserver = await startKeyserver({ redisUrl: redis?.url, secret, limits: {} })
+    const keyserver = await startKeyserver({
+      redisUrl: redis?.url,
+      secret,
+      limits: {},
+      ...(participants > unstarved && { heartbeatMs: starvedMs }),
+    })
     try {
       const place = {
         keyserver: `http://127.0.0.1:${await keyserver.ask('port')}`,

@@ -25,6 +25,8 @@ export interface KeyserverProcess {
   readonly limits: Partial<KeyserverLimits>
   /** Milliseconds without a connection after which a member is removed; the keyserver's own if not given. */
   readonly graceMs?: number
+  /** Milliseconds within which a connection gives a sign of life; the keyserver's own if not given. */
+  readonly heartbeatMs?: number
 }
 
 export type KeyserverQuestions = typeof questions
@@ -32,7 +34,9 @@ export type KeyserverQuestions = typeof questions
 /*
  * A keyserver as `edge/serve.ts` runs it, with metrics and the log that operators have.
  */
-const { redisUrl, secret, limits, graceMs }: KeyserverProcess = JSON.parse(process.argv[2] ?? '')
+const { redisUrl, secret, limits, graceMs, heartbeatMs }: KeyserverProcess = JSON.parse(
+  process.argv[2] ?? '',
+)
 const host = '127.0.0.1'
 const logger = pino({ level: 'info' }, pino.destination('/dev/null'))
 const metrics = createMetrics()
@@ -59,6 +63,7 @@ const keyserver = createKeyserver({
   random: systemRandom,
   logger,
   ...(graceMs !== undefined && { graceMs }),
+  ...(heartbeatMs !== undefined && { heartbeatMs }),
   limits,
 })
 await keyserver.started

@@ -28,6 +28,7 @@ import { memoryDirectory } from './directory/memoryDirectory.ts'
 import type { Jobs, WebhookEvent } from './jobs/jobs.ts'
 import { timerJobs } from './jobs/timerJobs.ts'
 import {
+  defaultHeartbeatMs,
   defaultIdleMs,
   defaultLimits,
   defaultMeetingMs,
@@ -65,6 +66,11 @@ export interface KeyserverOptions {
   readonly clock: Clock
   readonly random: RandomBytes
   readonly logger: Logger
+  /**
+   * A connection is asked for a sign of life so often, in milliseconds, and cut if none comes for as
+   * long again: 10 s.
+   */
+  readonly heartbeatMs?: number
   /** How long a member may be without a connection before its removal is proposed: 10 s. */
   readonly graceMs?: number
   /** How long a member may go without renewing its keys, in milliseconds: 30 minutes. */
@@ -102,9 +108,6 @@ export const defaultGraceMs = 10_000
 
 /** Random bytes in the name of an instance. */
 const instanceIdBytes = 8
-/** A connection that the network dropped is noticed within these two, in milliseconds. */
-const pingInterval = 10_000
-const pingTimeout = 10_000
 /** How long clients may take to read the last that they are told. */
 const partingMs = 1_000
 /** How long a connected client may take until it has presented its token. */
@@ -123,13 +126,14 @@ export function createKeyserver(options: KeyserverOptions): Keyserver {
   const crypto = rememberingPublicCrypto(options.crypto, rememberedSignatures)
   const limits = { ...defaultLimits, ...options.limits }
   const { jobs = timerJobs({ clock, logger }), deliverWebhook } = options
+  const { heartbeatMs = defaultHeartbeatMs } = options
   const io = new Server(httpServer, {
     path: options.path ?? defaultPath,
     serveClient: false,
     transports: ['websocket'],
     maxHttpBufferSize: maxPacketBytes,
-    pingInterval,
-    pingTimeout,
+    pingInterval: heartbeatMs,
+    pingTimeout: heartbeatMs,
     connectTimeout,
     ...(options.adapter !== undefined && { adapter: options.adapter }),
   })

@@ -122,6 +122,8 @@ export const presenceRepeatMs = 10_000
 export const checkIntervalMs = 100
 /** How often a group is looked after, whatever happens in it. */
 export const checkMs = 15_000
+/** How often a connection is asked for a sign of life, and how long it may take to give it. */
+export const defaultHeartbeatMs = 10_000
 /**
  * How long a member may go without a commit of its own: three times what sessions take at most.
  * Whoever has got hold of such a member's keys once would read on (RFC 9750 §8.2.2).

@@ -31,6 +31,7 @@ export interface Configuration {
   readonly removalKey: Bytes | undefined
   /** What tokens are checked with; nothing at all means development on loopback. */
   readonly access: AccessKeyTexts
+  readonly heartbeatMs: number
   readonly graceMs: number
   readonly idleMs: number
   readonly maxMeetingMs: number
@@ -120,6 +121,7 @@ export function configurationOf(command: Command, environment: Environment): Con
       publicKeys: checkedKeys('publicKeys', file('publicKeys'), sourceOf('publicKeys')),
       jwks: checkedKeys('jwks', keySet, sourceOf('jwks')),
     },
+    heartbeatMs: settings.heartbeatMs,
     graceMs: settings.graceMs,
     idleMs: settings.idleMinutes * 60_000,
     maxMeetingMs: settings.maxMeetingHours * 3_600_000,

@@ -63,7 +63,7 @@ export async function serve(
   configuration: Configuration,
   logger: Logger,
 ): Promise<RunningKeyserver> {
-  const { host, path, graceMs, idleMs, drainMs, webhook } = configuration
+  const { host, path, heartbeatMs, graceMs, idleMs, drainMs, webhook } = configuration
   const keys = readAccessKeys(configuration.access, fetch)
   const access = await resolveAccess({ ...keys, host, clock, randomBytes: random })
   if (access.mode === 'development') {
@@ -103,6 +103,7 @@ export async function serve(
     clock,
     random,
     logger,
+    heartbeatMs,
     graceMs,
     idleMs,
     meetingMs: configuration.maxMeetingMs,

@@ -1,6 +1,6 @@
 import { Option } from 'commander'
 import { z } from 'zod'
-import { defaultIdleMs, defaultLimits } from '../limits.ts'
+import { defaultHeartbeatMs, defaultIdleMs, defaultLimits } from '../limits.ts'
 
 const listening = 'Listening:'
 /** The heading that the settings begin with in `--help`. */
@@ -101,6 +101,13 @@ const settings: readonly Setting[] = [
     flags: '--jwks <url>',
     variable: 'CONCLAVE_ACCESS_JWKS',
     description: 'https URL or file of a JSON Web Key Set that tokens are checked with',
+  },
+  {
+    group: meetings,
+    flags: '--heartbeat-ms <ms>',
+    variable: 'CONCLAVE_KEYSERVER_HEARTBEAT_MS',
+    description: 'how often a connection is asked for a sign of life, and how long it may take',
+    fallback: String(defaultHeartbeatMs),
   },
   {
     group: meetings,
@@ -232,6 +239,7 @@ export const settingsSchema = z.object({
   removalKey: path,
   publicKeys: path,
   jwks: z.string().min(1, 'a file or an https URL').optional(),
+  heartbeatMs: milliseconds.min(1000, 'at least 1000').max(300_000, 'at most five minutes'),
   graceMs: milliseconds.min(100, 'at least 100').max(3.6e6, 'at most an hour'),
   // Members renew their keys every ten minutes at the latest.
   idleMinutes: z.coerce.number('minutes').min(15, 'at least 15').max(1440, 'at most 1440'),

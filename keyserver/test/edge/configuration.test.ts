@@ -28,6 +28,7 @@ describe('the configuration', () => {
       redis: undefined,
       removalKey: undefined,
       access: { secret: undefined, secrets: undefined, publicKeys: undefined, jwks: undefined },
+      heartbeatMs: 10_000,
       graceMs: 10_000,
       idleMs: 30 * 60_000,
       maxMeetingMs: 24 * 3_600_000,
@@ -57,6 +58,7 @@ describe('the configuration', () => {
     expect(readConfiguration(['--port', '6000'], environment)).toMatchObject({
       host: '127.0.0.2',
       port: 6000,
+      heartbeatMs: 10_000,
       graceMs: 10_000,
       idleMs: 30 * 60_000,
       metrics: { host: '127.0.0.1', port: 9464 },

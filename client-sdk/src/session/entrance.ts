@@ -39,7 +39,10 @@ const nothingWaited = {
 }
 
 const treeUnknown: RefusalCode = 'tree-unknown'
-/** A keyserver that never has the tree of a Welcome lies. */
+const epochGone = 'epoch-gone'
+/** Why a Welcome comes too late. */
+const lateness: ReadonlySet<string | undefined> = new Set([treeUnknown, epochGone])
+/** A keyserver of which no Welcome leads anywhere lies. */
 const maxLateWelcomes = 2
 
 /** How far somebody has come on the way in. */
@@ -80,12 +83,14 @@ export interface EntranceHost {
   offering(own: MeetingLeaf, groupId: Bytes): Promise<void>
 }
 
-/** What is left of a place in the group that we have to take again. */
+/** What is left of a place in the group that we had. */
 export interface LostPlace {
   readonly groupId: Bytes
   readonly own: MeetingLeaf
   /** The epoch from which on the group may be entered. */
   readonly minEpoch: bigint
+  /** Whether our leaf has been removed, so that others can add us; else only we can take it again. */
+  readonly isRemoved: boolean
 }
 
 /**
@@ -153,7 +158,7 @@ export class Entrance {
     this.#attempts = 0
     const nobodyToWaitFor = async () =>
       this.#waitingFor === undefined && (await this.#presentIn(groupId, head)) === 0
-    if (this.#lost !== undefined || (await nobodyToWaitFor())) return this.#commitIn(groupId)
+    if (this.#retakes || (await nobodyToWaitFor())) return this.#commitIn(groupId)
     await this.#wait(groupId)
   }
 
@@ -165,17 +170,31 @@ export class Entrance {
     let group: Group
     try {
       group = await joinByWelcome(groups, link, bundle, notice)
+      this.#checkEpoch(group)
     } catch (error) {
       if (error instanceof SessionError && error.code === 'parent-behind') this.#giveUpPlace()
-      const isLate = error instanceof SessionError && error.detail === treeUnknown
+      const isLate = error instanceof SessionError && lateness.has(error.detail)
       this.#lateWelcomes += 1
       if (!isLate || this.#lateWelcomes > maxLateWelcomes) throw error
-      // The Welcome is so old that its tree is gone, and the leaf that it is for as good as absent.
+      // So old that its tree, or the epoch, is gone, and the leaf that it is for as good as absent.
       this.#giveUpPlace()
       return this.#wait(notice.groupId)
     }
     this.#place.admitted()
     await this.#enter(group, notice.seq)
+  }
+
+  /** Whether a place is to be taken again that nobody else can give us. */
+  get #retakes(): boolean {
+    return this.#lost !== undefined && !this.#lost.isRemoved
+  }
+
+  /** @throws SessionError `log-rolled-back`; the group is closed then */
+  #checkEpoch(group: Group): void {
+    if (group.epoch >= (this.#lost?.minEpoch ?? 0n)) return
+    group.close()
+    const message = 'the Welcome is to an epoch before the last that we have seen'
+    throw new SessionError('log-rolled-back', message, { detail: epochGone })
   }
 
   /** Whether we were on the way into this group, which has ended. */
@@ -322,7 +341,7 @@ export class Entrance {
 
   async #commitIn(groupId: Bytes): Promise<void> {
     const { groups, link } = this.#options
-    if (this.#attempts >= attempts && this.#lost === undefined) return this.#wait(groupId)
+    if (this.#attempts >= attempts && !this.#retakes) return this.#wait(groupId)
     this.#attempts += 1
     this.#host.progress({ stage: 'committing' })
     const own = await this.#leaf()
@@ -380,8 +399,8 @@ export class Entrance {
       this.#host.problem(error)
       // A place cannot be taken again; whoever has it without a connection is removed. But what we
       // wait with goes on waiting, and has this leaf.
-      if (this.#lost !== undefined || this.#place.bundle === undefined) this.#giveUpPlace()
-      this.#lost = undefined
+      if (this.#retakes || this.#place.bundle === undefined) this.#giveUpPlace()
+      if (this.#retakes) this.#lost = undefined
       this.#attempts = attempts
     }
     this.#commitLater(groupId, this.#pause)

@@ -59,7 +59,8 @@ export interface ParticipationHost {
   end(reason: 'closed' | 'failed', error?: ConclaveError): void
   removed(effect: MeetingEffect): void
   /** From here on we cannot follow; what comes after our epoch can be entered anew. */
-  lost(error: ConclaveError): void
+  /** @param isRemoved whether our leaf has been removed, for absence */
+  lost(error: ConclaveError, isRemoved: boolean): void
 }
 
 /**
@@ -274,7 +275,7 @@ export class Participation {
       recovered: async () => {
         if (this.#entered !== undefined) await this.#attach(this.#entered)
       },
-      lost: (error) => host.lost(error),
+      lost: (error) => host.lost(error, false),
       over: () => host.end('closed', closedByKeyserver()),
     }
   }
@@ -316,10 +317,10 @@ export class Participation {
         return this.#continuation?.epochBegan(this.group, outcome.effect)
       case 'removed':
         return this.#presence.removedForAbsence(outcome.effect, this.group)
-          ? this.#host.lost(absentForTooLong())
+          ? this.#host.lost(absentForTooLong(), true)
           : this.#host.removed(outcome.effect)
       case 'inapplicable':
-        return this.#host.lost(inapplicable(outcome.error))
+        return this.#host.lost(inapplicable(outcome.error), false)
       case 'contradicted':
         // Going back an epoch might bring back whom it had removed.
         return this.#host.end('failed', inapplicable(outcome.error))
@@ -328,6 +329,6 @@ export class Participation {
 
   #giveUp(): void {
     const { failed } = this.#membership
-    if (failed !== undefined) this.#host.lost(inapplicable(failed.error))
+    if (failed !== undefined) this.#host.lost(inapplicable(failed.error), false)
   }
 }

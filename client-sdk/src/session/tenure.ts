@@ -198,7 +198,7 @@ export class Tenure {
       if (next !== undefined) this.#continuation.restore(next)
       if (membership !== undefined) return this.#begin(membership, own, { restored: true })
       if (equalBytes(groupId, resumed.groupId)) {
-        this.#entrance.returnTo({ groupId, own, minEpoch })
+        this.#entrance.returnTo({ groupId, own, minEpoch, isRemoved: false })
       } else {
         own.signatureKey.wipe()
         this.#take(groupId, this.#continuation.giveLeafIn(groupId))
@@ -271,7 +271,7 @@ export class Tenure {
       problem: (error) => host.problem(error),
       end: (reason, error) => host.end(reason, error),
       removed: (effect) => this.#removed(effect),
-      lost: (error) => this.#lose(error),
+      lost: (error, isRemoved) => this.#lose(error, isRemoved),
     })
     const { restored = false, continues } = beginning
     this.#current.begin(place, restored)
@@ -301,8 +301,8 @@ export class Tenure {
     this.#host.entered(place.group, isRestored)
   }
 
-  /** Gives up our place in the group, whose log we cannot follow, and takes it again. */
-  #lose(error: ConclaveError): void {
+  /** Gives up our place in the group, whose log we cannot follow or that has removed us, and comes back. */
+  #lose(error: ConclaveError, isRemoved: boolean): void {
     const { place } = this.#current
     const { own } = this.#own
     if (place === undefined || own === undefined || this.#current.isClosed) return
@@ -311,7 +311,7 @@ export class Tenure {
     this.#current.leave(groupId)
     this.#continuation.lost()
     this.#own.lost({ groupId, epoch }).catch((failure: unknown) => this.#notKept(failure))
-    this.#entrance.returnTo({ groupId, own, minEpoch: epoch + 1n })
+    this.#entrance.returnTo({ groupId, own, minEpoch: epoch + 1n, isRemoved })
     // When this connection entered, there may have been no group yet.
     this.#nowIn({ groupId, epoch: Number(epoch), head: lastSeq })
     this.#host.lost(error)
@@ -388,7 +388,7 @@ export class Tenure {
     }
     this.#own.taken(own)
     this.#own.offering(own, groupId).catch((failure: unknown) => this.#notKept(failure))
-    this.#entrance.returnTo({ groupId, own, minEpoch: 0n })
+    this.#entrance.returnTo({ groupId, own, minEpoch: 0n, isRemoved: false })
   }
 
   #notKept(error: unknown): void {

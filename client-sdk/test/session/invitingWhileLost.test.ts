@@ -5,6 +5,8 @@ import { refuse } from './support/port.ts'
 import { type Client, Room } from './support/room.ts'
 
 const identity = 'joiner 0'
+/** Requests of whoever comes in. */
+const ways = ['wait', 'groupInfo'] as const
 
 /** An invitation; what it comes to. */
 async function inviting(room: Room, { meeting, port }: Client) {
@@ -31,11 +33,11 @@ async function losing(room: Room, [alice, bob]: [Client, Client]): Promise<() =>
   await room.rest()
   await room.delivery.remove(leaf, { reason: 'absent' })
   await room.agreed([bob], ['bob'])
-  alice.port.tamper.groupInfo = async () => refuse('unavailable')
+  for (const name of ways) alice.port.tamper[name] = async () => refuse('unavailable')
   alice.port.connect()
   await room.until(() => alice.witness.lost.length === 1)
   return () => {
-    delete alice.port.tamper.groupInfo
+    for (const name of ways) delete alice.port.tamper[name]
   }
 }
 

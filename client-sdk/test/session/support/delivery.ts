@@ -57,7 +57,7 @@ interface OrderedGroup {
   /** The group after each entry, from the founding on. */
   readonly states: PublicGroup[]
   /** The GroupInfo of each epoch, and the entry that began it. */
-  readonly described: { readonly groupInfo: Bytes; readonly seq: number }[]
+  described: { readonly groupInfo: Bytes; readonly seq: number }[]
   /** Statuses of the commit at the log's end, by leaf. */
   readonly statuses: Map<number, { readonly status: EntryStatusName; readonly signature: Bytes }>
   public: PublicGroup
@@ -150,6 +150,7 @@ export class TestDelivery {
       const group = this.#current()
       group.log.length -= entries
       group.states.length -= entries
+      group.described = group.described.filter(({ seq }) => seq <= group.log.length)
       group.public = group.states.at(-1) as PublicGroup
       group.present.clear()
     })

@@ -101,8 +101,8 @@ export function turnTimes(records: readonly ClientRecord[], phase: Course): Turn
     heldAt.set(epoch, Math.max(at, heldAt.get(epoch) ?? 0))
   }
   return {
-    waiting: won.map(({ newsAt, turnAt }) => Math.max(0, turnAt - newsAt)),
-    making: won.map(({ turnAt, sentAt }) => sentAt - turnAt),
+    waiting: won.flatMap(({ turn }) => (turn ? [Math.max(0, turn.at - turn.newsAt)] : [])),
+    making: won.flatMap(({ turn, sentAt }) => (turn ? [sentAt - turn.at] : [])),
     ordering: won.flatMap(({ seq, sentAt }) => {
       const at = appendedAt.get(seq)
       return at === undefined ? [] : [at - sentAt]

@@ -2,13 +2,18 @@ import { type DeliveryTransport, systemClock } from '@conclave/client'
 import type { Clock } from '@conclave/core'
 import { machineTime } from '../servers/child.ts'
 
+export interface CommitTurn {
+  /** The first news of the epoch that the commit has ended. */
+  readonly newsAt: number
+  /** When the turn had come that the scheduler waited for. */
+  readonly at: number
+}
+
 /** A commit of this client that won, by the machine's time. */
 export interface WonCommit {
   readonly seq: number
-  /** The first news of the epoch that it has ended. */
-  readonly newsAt: number
-  /** When the turn had come that the scheduler waited for. */
-  readonly turnAt: number
+  /** The committer's turn; whoever founds or enters at once has waited for none. */
+  readonly turn: CommitTurn | undefined
   /** When the commit was made and on its way. */
   readonly sentAt: number
 }
@@ -25,7 +30,7 @@ export class TimedSession {
   /** When the keyserver had put us on the waiting list, and when the Welcome came. */
   waitingAt: number | undefined
   welcomedAt: number | undefined
-  #turnAt = Number.NaN
+  #turnAt: number | undefined
   #newsAt: number | undefined
 
   constructor() {
@@ -60,13 +65,14 @@ export class TimedSession {
           },
         }),
       request: async (name, request) => {
-        const before = { newsAt: this.#newsAt, turnAt: this.#turnAt, sentAt: machineTime() }
+        const at = this.#turnAt
+        const turn = at === undefined ? undefined : { newsAt: this.#newsAt ?? at, at }
+        const sentAt = machineTime()
         const reply = await transport.request(name, request)
         if (name === 'wait' && reply.ok) this.waitingAt ??= machineTime()
         if (name === 'commit' && !reply.ok) this.lostAt.push(machineTime())
         if (name === 'commit' && reply.ok && 'seq' in reply) {
-          const { newsAt = before.turnAt } = before
-          this.won.push({ ...before, newsAt, seq: reply.seq })
+          this.won.push({ seq: reply.seq, turn, sentAt })
         }
         return reply
       },

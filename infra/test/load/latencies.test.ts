@@ -87,10 +87,12 @@ describe('the latencies of a run', () => {
     const committer = record('committer', {
       installed: epochs([20], [21], [127], [170]),
       won: [
-        { seq: 1, newsAt: 50, turnAt: 60, sentAt: 70 },
-        { seq: 2, newsAt: 110, turnAt: 112, sentAt: 120 },
+        { seq: 1, turn: { newsAt: 50, at: 60 }, sentAt: 70 },
+        { seq: 2, turn: { newsAt: 110, at: 112 }, sentAt: 120 },
         // Its turn had come when it heard of what there was to do.
-        { seq: 3, newsAt: 150, turnAt: 149, sentAt: 152 },
+        { seq: 3, turn: { newsAt: 150, at: 149 }, sentAt: 152 },
+        // It entered by a commit of its own.
+        { seq: 4, turn: undefined, sentAt: 160 },
       ],
     })
     expect(turnTimes([committer, slow], phase)).toEqual({

@@ -112,10 +112,8 @@ export class SessionStorage {
   }
 
   async #end(): Promise<void> {
-    const slot = this.#slot
-    if (slot === undefined) return
     try {
-      await wipeSlot(slot).finally(() => slot.release())
+      await this.#slot?.wipe()
     } catch {
       // What cannot be deleted now is swept later, whatever the store throws.
     }

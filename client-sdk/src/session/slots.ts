@@ -18,6 +18,11 @@ export interface Slot {
    * are under way have ended.
    */
   release(): void
+  /**
+   * Releases the slot, from now on, and deletes all that it has stored before somebody else has it.
+   * @throws SessionError `store-corrupted`, `store-unavailable`
+   */
+  wipe(): Promise<void>
 }
 
 /** What a slot is in: an identity of the user's in a meeting. */
@@ -143,6 +148,12 @@ function untilReleased(store: SessionStore, unlock: () => void): Omit<Slot, 'num
     release: () => {
       released = true
       unlockIfIdle()
+    },
+    wipe: async () => {
+      const wiping = whileHeld(() => wipeSlot({ store }))
+      // Whoever has read something by now would write it after what is deleted here was listed.
+      released = true
+      await wiping
     },
   }
 }

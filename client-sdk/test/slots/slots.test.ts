@@ -186,6 +186,29 @@ describe('what a slot stores', () => {
     expect(await store.keys('')).toHaveLength(before.length - 3)
     expect(await other.store.read('state')).toEqual(bytes(4))
   })
+
+  it('is empty when its holder has wiped it, whatever was being written meanwhile', async () => {
+    const { store, take } = device()
+    const slot = await take()
+    const counter = slot.store.read('counter')
+    const written = slot.store.write(changes({ state: bytes(1) }))
+    const wiped = slot.wipe()
+    await counter
+    // As whoever counts a stored number up does.
+    const refused = slot.store.write(changes({ counter: bytes(2) }))
+    await expect(refused).rejects.toMatchObject({ code: 'session-ended' })
+    await Promise.all([written, wiped])
+    expect(await store.keys('')).toEqual([])
+    expect((await take()).number).toBe(0)
+  })
+
+  it('is released when it cannot be wiped', async () => {
+    const { store, take } = device()
+    const broken = new ConclaveError('store-unavailable', 'no disk')
+    const slot = await takeSlot(suite, { ...store, keys: () => Promise.reject(broken) }, standup)
+    await expect(slot.wipe()).rejects.toBe(broken)
+    expect((await take()).number).toBe(0)
+  })
 })
 
 /** A device on which sessions have crashed, in so many meetings; what is stale says so. */

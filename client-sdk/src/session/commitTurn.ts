@@ -1,6 +1,6 @@
 import type { PublicGroup } from '@conclave/core/mls/public'
 import type { LeafSubtree } from '@conclave/core/mls/treesync'
-import { LeafNodeSource } from '@conclave/core/wire'
+import { type GroupContext, LeafNodeSource } from '@conclave/core/wire'
 
 /** How long the first in line waits for more to come, in milliseconds; removals do not wait. */
 const batchingMs = 100
@@ -25,9 +25,11 @@ const standInPerMemberMs = 5
 /**
  * How many members are expected to commit before this one; undefined for one that cannot. First come
  * those that have never sent a path (theirs fills blank nodes and heals a leaf that nobody has
- * healed yet), then the others; of either in the order of their leaves, beginning at one that the
- * transcript's hash names anew in each epoch. Whether somebody is there or not changes nobody's
- * place by more than one. Any member may commit; the order only saves wasted work.
+ * healed yet), then the others; of either in the order of their leaves. They begin beside the leaf
+ * whose removal was proposed first: a path from there fills what the removal blanks, which every later
+ * commit would have to encrypt around. Where nobody is to be removed they begin at a leaf that the
+ * transcript's hash names anew in each epoch. Whether somebody is there or not changes nobody's place by
+ * more than one. Any member may commit; the order only saves wasted work.
  */
 export function rankOf(
   ownLeaf: number,
@@ -38,9 +40,8 @@ export function rankOf(
   }: Pick<PublicGroup, 'groupContext' | 'tree' | 'pendingRemovals'>,
   present: ReadonlySet<number>,
 ): number | undefined {
-  // Empty in the founder's first epoch (RFC 9420 §8.2). Two bytes name any leaf that there can be.
-  const [high = 0, low = 0] = groupContext.confirmedTranscriptHash
-  const first = (256 * high + low) % tree.leafCount
+  const [removed] = pendingRemovals
+  const first = removed === undefined ? drawn(groupContext, tree.leafCount) : pairOf(removed)
   const positionOf = ({ firstLeaf, leafNodeSource }: LeafSubtree) => {
     const hasSentPath = leafNodeSource === LeafNodeSource.commit ? 2 : 0
     return (hasSentPath + (firstLeaf < first ? 1 : 0)) * tree.leafCount + firstLeaf
@@ -55,6 +56,17 @@ export function rankOf(
     if (present.has(leaf.firstLeaf) && !pendingRemovals.has(leaf.firstLeaf)) before += 1
   }
   return before
+}
+
+function drawn({ confirmedTranscriptHash }: GroupContext, leafCount: number): number {
+  // Empty in the founder's first epoch (RFC 9420 §8.2). Two bytes name any leaf that there can be.
+  const [high = 0, low = 0] = confirmedTranscriptHash
+  return (256 * high + low) % leafCount
+}
+
+/** The first of the two leaves under one parent. */
+function pairOf(leaf: number): number {
+  return leaf - (leaf % 2)
 }
 
 /**

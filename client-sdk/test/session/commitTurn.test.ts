@@ -64,6 +64,18 @@ describe('who commits', () => {
     expect(firsts).toEqual([1, 1, 2, 3, 4, 5, 6, 7])
   })
 
+  it('is next to the leaf whose removal was proposed first, whatever is proposed after it', async () => {
+    const gathering = await Gathering.of(8)
+    const group = gathering.group(0)
+    await group.receive(await gathering.removalOf(4))
+    expect(committersInOrder(group.public, everybody)).toEqual([5, 6, 7, 1, 2, 3, 0])
+    await group.receive(await gathering.removalOf(3))
+    expect(committersInOrder(group.public, everybody)).toEqual([5, 6, 7, 1, 2, 0])
+    const other = gathering.group(1)
+    await other.receive(await gathering.removalOf(3))
+    expect(committersInOrder(other.public, everybody)[0]).toBe(2)
+  })
+
   it('is hardly changed by who is there', async () => {
     const { public: group } = (await Gathering.of(9)).group(0)
     const all = committersInOrder(group, everybody)

@@ -280,8 +280,9 @@ export class MeetingSession {
     if (!(error instanceof ConclaveError)) {
       const cause = error
       this.#end('failed', new SessionError('session-ended', 'the session failed', { cause }))
-    } else if (isGroupOver(error) && this.#tenure.hasGroup) {
-      this.#run(() => this.#tenure.learnFate())
+    } else if (isGroupOver(error)) {
+      // Whoever is only on the way in is told of it, and then enters again.
+      if (this.#tenure.hasGroup) this.#run(() => this.#tenure.learnFate())
     } else if (isUnreachable(error)) {
       // The transport connects again, and then we enter again.
       this.#setback = error

@@ -120,6 +120,23 @@ describe('a process that finds its state damaged', () => {
     expect(alice.witness.left).toEqual([])
   })
 
+  it('enters the next group where its own ends while it takes its place again', async () => {
+    const { room, device, process } = await settledMeeting()
+    process.die()
+    await device.change('membership', (entry) => entry.subarray(1))
+    const next = device.start()
+    const entering = (port: Port) => {
+      next.useOf(port)
+      port.tamper.groupInfo = async () => {
+        if (room.delivery.group !== undefined) room.delivery.end()
+        return refuse('group-unknown')
+      }
+    }
+    const bob = await room.join('bob', entering, { store: next.store })
+    await room.agreed([bob], ['bob'])
+    expect(bob.witness.ended).toEqual([])
+  })
+
   it('and its place too comes in as somebody new', async () => {
     const { room, device, process, alice, before, carol, dan } = await settledMeeting()
     process.die()

@@ -15,7 +15,7 @@ import { Census } from '../session/support/census.ts'
 import { agree } from '../session/support/witness.ts'
 
 /** For a loaded machine; nothing here takes that long. */
-export const patience = { timeout: 20_000, interval: 10 }
+export const patience = { timeout: 60_000, interval: 10 }
 
 export async function agreed(
   meetings: readonly SecureMeeting[],

@@ -11,33 +11,16 @@ import { type Entered, encodeKeyPackage, foundMeeting, joinByWelcome } from './e
 import { type ExternalEntry, prepareEntry, readGroupInfo } from './externalEntry.ts'
 import { keyPackageFor, type MeetingLeaf } from './identity.ts'
 import { InvitedEntry } from './invitedEntry.ts'
+import { firstWait, nextWait, nothingWaited, type Wait } from './patience.ts'
 import { isGroupOver, isTransient, refusal, SessionError } from './sessionError.ts'
 import { StepTimer } from './stepTimer.ts'
 import { WaitingPlace } from './waitingPlace.ts'
 
-/** How long a newcomer waits to be added before it commits itself in, at least and for each present. */
-const patienceMs = 3_000
-const patiencePerMemberMs = 20
 /** External commits of ours that may lose before we wait to be added. */
 const attempts = 3
 /** The pause after one that lost, longer after each. */
 const againMs = 100
 const maxAgainMs = 3_000
-/** How often the group may have gone on without us while we waited. */
-const extensions = 3
-
-/** What a newcomer has seen of the group and of those before it since it began to wait. */
-const nothingWaited = {
-  /** Where the log ended, and how often we began to wait anew because it went on. */
-  head: 0,
-  extensions: 0,
-  /** How many were connected, for each of whom we wait longer. */
-  present: 0,
-  /** How many wait longer than we do, and how many of their turns we have let pass. */
-  position: 0,
-  turns: 0,
-}
-
 const treeUnknown: RefusalCode = 'tree-unknown'
 const epochGone = 'epoch-gone'
 /** Why a Welcome comes too late. */
@@ -237,8 +220,7 @@ export class Entrance {
     if (reply.ok) {
       const { position } = reply
       this.#host.progress({ stage: 'waiting', position })
-      this.#waited = { ...this.#waited, position, turns: 0 }
-      return this.#startPatience(0)
+      return this.#waitOn(firstWait({ ...this.#waited, position, turns: 0 }))
     }
     // A group that has just ended, or been continued, announces it, and then we enter again.
     if (reply.code === 'group-unknown' || reply.code === 'group-continued') return
@@ -286,51 +268,28 @@ export class Entrance {
     if (this.#waitingFor !== undefined) await this.#wait(this.#waitingFor)
   }
 
-  /** In a storm the more wait, the later they lose their patience. */
-  #startPatience(present: number): void {
-    this.#waited.present = present
-    this.#startTimer(patienceMs + present * patiencePerMemberMs, () => this.#waitedLong())
+  #waitOn({ waited, ms }: Wait): void {
+    this.#waited = waited
+    this.#startTimer(ms, () => this.#waitedLong())
   }
 
-  /**
-   * Nobody has added us: whoever could may be gone. As long as those before us are let in, or a few
-   * times where the group goes on at all, we wait on.
-   */
+  /** Nobody has added us: whoever could may be gone. */
   async #waitedLong(): Promise<void> {
     const { link } = this.#options
     const groupId = this.#waitingFor
     if (groupId === undefined || this.#commit !== undefined) return
     const described = await link.request('groupInfo', { groupId })
-    if (!described.ok) return this.#startPatience(0)
-    const present = (await this.#presentIn(groupId, described.seq)) ?? 0
-    const position = await this.#position(groupId)
-    const waited = this.#waited
+    if (!described.ok) return this.#waitOn(firstWait(this.#waited))
     const { seq: head } = described
-    if (position < waited.position) {
-      this.#waited = { ...waited, head, present, position, turns: 0 }
-      return this.#startPatience(present)
-    }
-    if (head > waited.head && waited.extensions < extensions && present > 0) {
-      this.#waited = { ...waited, head, present, extensions: waited.extensions + 1, turns: 0 }
-      return this.#startPatience(present)
-    }
-    if (present > waited.present) {
-      this.#waited = { ...waited, present }
-      const rest = (present - waited.present) * patiencePerMemberMs
-      return this.#startTimer(rest, () => this.#waitedLong())
-    }
-    if (position > waited.turns) {
-      this.#waited = { ...waited, turns: waited.turns + 1 }
-      return this.#startPatience(present)
-    }
+    const present = (await this.#presentIn(groupId, head)) ?? 0
+    const position = await this.#position(groupId)
+    const next = nextWait(this.#waited, { head, present, position })
+    if (next !== undefined) return this.#waitOn(next)
     this.#attempts = 0
     await this.#commitIn(groupId)
   }
 
-  /**
-   * How many wait longer than we do. The first in line commits itself in, and then adds the others:
-   * if each did that for itself, their commits would come before any that adds several.
-   */
+  /** How many wait longer than we do. */
   async #position(groupId: Bytes): Promise<number> {
     const { bundle } = this.#place
     if (bundle === undefined) return 0

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { redisDirectory } from '../../src/directory/redis/redisDirectory.ts'
 import { systemClock } from '../../src/edge/systemRuntime.ts'
 import type { RedisConnection } from '../../src/store/redis/redisConnection.ts'
-import { connectForTest, connectTo } from '../support/redis.ts'
+import { connectForTest, connectTo, redisForTest } from '../support/redis.ts'
 import { RedisCluster } from '../support/redisCluster.ts'
 import { RedisServer, redisMissing } from '../support/redisServer.ts'
 import { describeDirectory, keyPackage, limits, phone, rate } from './directoryContract.ts'
@@ -28,13 +28,14 @@ describe.skipIf(redisMissing)('one Redis server', () => {
   describeDirectory('the directory in Redis', async () => freshDirectory(redis))
 
   test('hands out what was published before it was killed, and nothing twice', async () => {
-    const directory = freshDirectory(redis)
+    const killed = await redisForTest()
+    const directory = freshDirectory(await connectForTest([killed.url]))
     const now = systemClock.now()
     const keyPackages = ['1', '2'].map((name) => keyPackage(name, now + 3_600_000))
     await directory.publish(phone, { keyPackages, lastResort: null }, limits, now)
     await directory.claim('bob', { identity: 'alice', rate }, now)
-    await server.restart()
-    const again = await connectForTest([server.url])
+    await killed.restart()
+    const again = await connectForTest([killed.url])
     const restarted = redisDirectory(again, { prefix: `test-${directories}` })
     expect(await restarted.claim('bob', { identity: 'alice', rate }, now)).toMatchObject([
       { ref: keyPackages[1]?.ref },

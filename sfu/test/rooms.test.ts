@@ -24,13 +24,19 @@ async function publishCamera(client: MediaClient, transportId: string, leaf = 3)
 }
 
 describe('rooms', () => {
-  test('a router offers Opus and VP8 and no codec without a frame rule', async () => {
+  test('a router offers the codecs that have a frame rule, VP8 first of video', async () => {
     const running = await runSfu()
     const client = await running.client('standup')
     const { routerRtpCapabilities } = await client.ask('join', {})
     expect(routerRtpCapabilities.codecs?.map(({ mimeType }) => mimeType)).toEqual([
       'audio/opus',
       'video/VP8',
+      'video/rtx',
+      'video/VP9',
+      'video/rtx',
+      'video/H264',
+      'video/rtx',
+      'video/AV1',
       'video/rtx',
     ])
   })

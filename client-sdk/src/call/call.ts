@@ -7,7 +7,12 @@ import type { CallEvents, RemoteTrack } from './callEvents.ts'
 import { readId, readJoined, readProducer, readRoomClosed } from './claims.ts'
 import type { MediaProtection } from './mediaProtection.ts'
 import { MediaTransports } from './mediaTransports.ts'
-import { announceProducer, type Publication, PublishedTrack } from './publication.ts'
+import {
+  announceProducer,
+  type Publication,
+  type PublishEncoding,
+  PublishedTrack,
+} from './publication.ts'
 import { Signalling } from './signalling.ts'
 import { Subscriptions } from './subscriptions.ts'
 
@@ -27,8 +32,16 @@ export interface CallOptions {
 
 export interface PublishOptions {
   readonly source: MediaSource
-  /** Bits a second. */
-  readonly maxBitrate?: number
+  /**
+   * As RTP names it, such as `video/AV1`; what the SFU names first where not given. Frames of every
+   * codec that browser and SFU share here can be encrypted.
+   */
+  readonly codec?: string
+  /**
+   * One element for each simulcast layer, the smallest first; a single one may have a
+   * `scalabilityMode`. All layers share one key and one run of counters.
+   */
+  readonly encodings?: readonly PublishEncoding[]
 }
 
 /** Media through an SFU, encrypted and decrypted by the meeting's session. */
@@ -37,8 +50,8 @@ export interface Call {
    * Sends a track. It resolves when the sender encrypts and the SFU has it; where it fails, nothing
    * of the track was sent. The track stays the caller's.
    *
-   * @throws CallError `source-in-use`, `source-mismatch`, `call-closed`, `publish-failed`,
-   *   `sfu-refused`, `sfu-unreachable`; MediaError of `protect`
+   * @throws CallError `source-in-use`, `source-mismatch`, `codec-unavailable`, `call-closed`,
+   *   `publish-failed`, `sfu-refused`, `sfu-unreachable`; MediaError of `protect`
    */
   publish(track: MediaStreamTrack, options: PublishOptions): Promise<Publication>
   on<Name extends keyof CallEvents>(name: Name, listener: CallEvents[Name]): this
@@ -147,7 +160,7 @@ class SfuCall implements Call {
   }
 
   async publish(track: MediaStreamTrack, options: PublishOptions): Promise<Publication> {
-    const { source, maxBitrate } = options
+    const { source } = options
     if (this.#closed || this.#transports === undefined) {
       throw new CallError('call-closed', 'the call is over')
     }
@@ -160,9 +173,8 @@ class SfuCall implements Call {
       })
     }
     const publication = new PublishedTrack({
+      ...options,
       track,
-      source,
-      maxBitrate,
       transports: this.#transports,
       signalling: this.#signalling,
       protection: this.#protection,

@@ -17,6 +17,8 @@ export type CallErrorCode =
   | 'source-in-use'
   /** The track's kind is not the source's. */
   | 'source-mismatch'
+  /** Browser and SFU do not share this codec, or no rule encrypts its frames. */
+  | 'codec-unavailable'
   /** The browser or the SFU could not carry the track; nothing of it was sent. */
   | 'publish-failed'
 

@@ -8,4 +8,4 @@ export {
 export { CallError, type CallErrorCode } from './callError.ts'
 export type { CallEvents, RemoteTrack } from './callEvents.ts'
 export type { MediaProtection } from './mediaProtection.ts'
-export type { Publication } from './publication.ts'
+export type { Publication, PublishEncoding } from './publication.ts'

@@ -66,6 +66,13 @@ export class MediaTransports {
     return this.#device.recvRtpCapabilities as RtpCapabilities
   }
 
+  /** The codec of that name and kind among those that this client and the SFU share. */
+  sendCodec(kind: types.MediaKind, mimeType: string): types.RtpCodecCapability | undefined {
+    const wanted = mimeType.toLowerCase()
+    const { codecs = [] } = this.#device.sendRtpCapabilities
+    return codecs.find((codec) => codec.kind === kind && codec.mimeType.toLowerCase() === wanted)
+  }
+
   /**
    * The transport of that direction.
    *

@@ -1,9 +1,15 @@
-import type { MediaSource, ProduceRequest } from '@conclave/core/mediaSignalling'
+import { type MediaSource, mediaKindOf, type ProduceRequest } from '@conclave/core/mediaSignalling'
 import type { types } from 'mediasoup-client'
 import { CallError } from './callError.ts'
 import type { MediaProtection } from './mediaProtection.ts'
 import type { MediaTransports } from './mediaTransports.ts'
 import type { Signalling } from './signalling.ts'
+
+/** A simulcast layer, or all layers of one that has a scalability mode (W3C webrtc-svc). */
+export interface PublishEncoding extends RTCRtpEncodingParameters {
+  /** Such as `L3T3_KEY`. */
+  readonly scalabilityMode?: string
+}
 
 /** A track that is being sent, encrypted, under one source. */
 export interface Publication {
@@ -22,8 +28,8 @@ export interface Publication {
 export interface PublishedTrackOptions {
   readonly track: MediaStreamTrack
   readonly source: MediaSource
-  /** Bits a second. */
-  readonly maxBitrate: number | undefined
+  readonly codec?: string
+  readonly encodings?: readonly PublishEncoding[]
   readonly transports: MediaTransports
   readonly signalling: Signalling
   readonly protection: MediaProtection
@@ -89,9 +95,10 @@ export class PublishedTrack implements Publication {
     return this.#leaf
   }
 
-  /** @throws CallError; whatever `protect` throws */
+  /** @throws CallError `codec-unavailable` and others; whatever `protect` throws */
   async start(): Promise<void> {
-    const { source, maxBitrate, transports, protection } = this.#options
+    const { source, encodings, transports, protection } = this.#options
+    const codec = this.#codec()
     const transport = await transports.get('send')
     const leaf = protection.ownLeaf()
     const appData: ProducedAppData = { source, leaf, protecting: undefined }
@@ -102,7 +109,8 @@ export class PublishedTrack implements Publication {
         stopTracks: false,
         disableTrackOnPause: false,
         zeroRtpOnPause: true,
-        ...(maxBitrate === undefined ? {} : { encodings: [{ maxBitrate }] }),
+        ...(encodings === undefined ? {} : { encodings: [...encodings] }),
+        ...(codec === undefined ? {} : { codec }),
         appData,
         onRtpSender: (sender) => {
           appData.protecting = protection.protect(sender, { source })
@@ -157,6 +165,16 @@ export class PublishedTrack implements Publication {
     this.#closed = true
     this.#options.onClosed()
     if (this.#producer !== undefined) await this.#end(this.#producer)
+  }
+
+  #codec(): types.RtpCodecCapability | undefined {
+    const { codec: mimeType, source, transports } = this.#options
+    if (mimeType === undefined) return undefined
+    const codec = transports.sendCodec(mediaKindOf(source), mimeType)
+    if (codec !== undefined) return codec
+    throw new CallError('codec-unavailable', `browser and SFU do not share ${mimeType}`, {
+      remedy: 'leave the choice of the codec to the call',
+    })
   }
 
   #open(): types.Producer {

@@ -40,8 +40,10 @@ export class FrameOpener {
     if (rule === undefined) return { ok: false, reason: 'unsupported-codec' }
     const parts = rule.parse(frame)
     if (parts === undefined) return { ok: false, reason: 'malformed-frame' }
-    const opened = await this.#decryptor.decrypt(parts.clear, parts.sframe)
+    const opened = await this.#decryptor.decrypt(parts.metadata, parts.sframe)
     if (!opened.ok) return opened
-    return { ok: true, frame: rule.restore(parts.clear, opened.plaintext) }
+    const restored = parts.restore(opened.plaintext)
+    if (restored === undefined) return { ok: false, reason: 'malformed-frame' }
+    return { ok: true, frame: restored }
   }
 }

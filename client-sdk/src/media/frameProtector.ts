@@ -27,8 +27,8 @@ export class FrameProtector {
     if (rule === undefined) return { ok: false, reason: 'unsupported-codec' }
     const parts = rule.split(frame)
     if (parts === undefined) return { ok: false, reason: 'malformed-frame' }
-    const sealed = await this.#encryptor.encrypt(parts.clear, parts.secret)
+    const sealed = await this.#encryptor.encrypt(parts.metadata, parts.secret)
     if (!sealed.ok) return sealed
-    return { ok: true, frame: rule.join(parts.clear, sealed.ciphertext), epoch: sealed.epoch }
+    return { ok: true, frame: parts.join(sealed.ciphertext), epoch: sealed.epoch }
   }
 }

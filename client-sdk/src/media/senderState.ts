@@ -34,7 +34,7 @@ export function checkCodec(sender: RTCRtpSender): void {
   const codec = negotiatedCodec(sender)
   if (codec === undefined || codecRuleFor(codec) !== undefined) return
   throw new MediaError('media-unsupported-codec', `no rule encrypts ${codec}`, {
-    remedy: 'negotiate VP8 for video and Opus for audio',
+    remedy: 'negotiate VP8, VP9, H.264 or AV1 for video and Opus for audio',
   })
 }
 

@@ -1,9 +1,12 @@
 import { connectCall } from '@conclave/client/call'
 import { deliveryNamespace } from '@conclave/core/delivery'
+import type { SfuObserverEvents } from '@conclave/sfu'
 import { describe, expect, test } from 'vitest'
 import { connectServer } from '../../src/edge/serverConnection.ts'
 import { fakeBrowser, fakeTrack } from './fakeBrowser.ts'
 import { Group, next, openMeetingRoom } from './meetingRoom.ts'
+
+type RtpProducer = SfuObserverEvents['newproducer'][0]['producer']
 
 async function aliceAndBob() {
   const room = await openMeetingRoom()
@@ -55,6 +58,26 @@ describe('a call', () => {
     expect(bob.tracks).toEqual([])
     await publication.close()
     await expect(publication.pause()).rejects.toMatchObject({ code: 'call-closed' })
+  })
+
+  test('sends the codec that is asked for, in any case of letters, in layers', async () => {
+    const { alice, room } = await aliceAndBob()
+    const producers: RtpProducer[] = []
+    room.sfu.observer.on('newproducer', ({ producer }) => producers.push(producer))
+    const encodings = [{ scalabilityMode: 'L3T3_KEY' }]
+    await alice.publish(fakeTrack('video'), { source: 'camera', codec: 'video/vp9', encodings })
+    expect(producers[0]?.rtpParameters.codecs[0]?.mimeType).toBe('video/VP9')
+    expect(producers[0]?.type).toBe('svc')
+  })
+
+  test('refuses a codec that browser and SFU do not share, and takes another then', async () => {
+    const { alice } = await aliceAndBob()
+    const publishing = (codec: string) =>
+      alice.publish(fakeTrack('video'), { source: 'camera', codec })
+    for (const codec of ['video/H265', 'audio/opus', 'VP8', '']) {
+      await expect(publishing(codec)).rejects.toMatchObject({ code: 'codec-unavailable' })
+    }
+    await publishing('video/VP8')
   })
 
   test('ends a publication with its track, and takes another of the same source then', async () => {

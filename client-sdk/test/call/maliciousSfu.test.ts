@@ -75,9 +75,10 @@ describe('an SFU that does not keep to the protocol', () => {
   })
 
   test('and offers only codecs without a frame rule gets no media', async () => {
-    const codecs = joined.routerRtpCapabilities.codecs?.filter(({ mimeType }) =>
-      /H264|VP9/i.test(mimeType),
-    )
+    const codecs = joined.routerRtpCapabilities.codecs?.map((codec) => ({
+      ...codec,
+      mimeType: codec.kind === 'video' ? 'video/H265' : 'audio/PCMU',
+    }))
     const { url } = await runMaliciousSfu({
       join: { ...joined, routerRtpCapabilities: { codecs, headerExtensions: [] } },
     })

@@ -12,6 +12,9 @@ import { VirtualClock } from '../../../core/test/virtualClock.ts'
 
 export const OPUS = 'audio/opus'
 export const VP8 = 'video/VP8'
+export const VP9 = 'video/VP9'
+export const H264 = 'video/H264'
+export const AV1 = 'video/AV1'
 
 export const aead = webCryptoAead(crypto.subtle)
 
@@ -83,4 +86,12 @@ export class Pair {
 /** The epoch that a protected frame names behind its first `clear` bytes. */
 export function epochShownBy(frame: Uint8Array, clear: number): number {
   return decodeKid(CONCLAVE_KID_LAYOUT, decodeHeader(frame.subarray(clear))?.kid ?? -1n).epoch
+}
+
+/** How many runs of eight bytes of one array occur in the other. */
+export function sharedWindows(a: Uint8Array, b: Uint8Array): number {
+  const windows = (bytes: Uint8Array) =>
+    Array.from({ length: Math.max(0, bytes.length - 7) }, (_, i) => bytes.subarray(i, i + 8).join())
+  const known = new Set(windows(b))
+  return windows(a).filter((window) => known.has(window)).length
 }

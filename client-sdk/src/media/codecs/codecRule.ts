@@ -1,23 +1,34 @@
 import { type Bytes, concatBytes } from '@conclave/core/codec'
 
+/** An encoded frame, taken apart to be encrypted. */
+export interface SplitFrame {
+  /** What stays readable, in the form that both ends find: SFrame metadata, so authenticated. */
+  readonly metadata: Bytes
+  /** What gets encrypted. */
+  readonly secret: Bytes
+  /** The protected frame; `sframe` is SFrame header, ciphertext and tag in one piece. */
+  join(sframe: Bytes): Bytes
+}
+
+/** A protected frame, taken apart to be decrypted. */
+export interface ParsedFrame {
+  readonly metadata: Bytes
+  readonly sframe: Bytes
+  /** The encoded frame; `undefined` where what was encrypted is no part of one. */
+  restore(secret: Bytes): Bytes | undefined
+}
+
 /**
  * How the frames of one codec are encrypted: which bytes stay in clear for the packetizer and the
- * SFU, and where the SFrame header, ciphertext and tag stand. The clear bytes are the SFrame
- * metadata, so they are authenticated.
+ * SFU, and where the SFrame header, ciphertext and tag stand.
  *
- * The functions return `undefined` for bytes that are no legal frame; such frames are dropped.
+ * Both functions return `undefined` for bytes that are no legal frame; such frames are dropped.
  */
 export interface CodecRule {
   /** As encoded frames name their codec, in lower case. */
   readonly mimeType: string
-  /** An encoded frame: what stays in clear and what gets encrypted. */
-  split(frame: Bytes): { readonly clear: Bytes; readonly secret: Bytes } | undefined
-  /** The protected frame; `sframe` is SFrame header, ciphertext and tag in one piece. */
-  join(clear: Bytes, sframe: Bytes): Bytes
-  /** Undoes `join`. */
-  parse(frame: Bytes): { readonly clear: Bytes; readonly sframe: Bytes } | undefined
-  /** Undoes `split`. */
-  restore(clear: Bytes, secret: Bytes): Bytes
+  split(frame: Bytes): SplitFrame | undefined
+  parse(frame: Bytes): ParsedFrame | undefined
 }
 
 /**
@@ -42,13 +53,15 @@ export function clearPrefixRule(
     mimeType,
     split(frame) {
       const parts = cut(frame)
-      return parts && { clear: parts.clear, secret: parts.rest }
+      if (parts === undefined) return undefined
+      const { clear, rest } = parts
+      return { metadata: clear, secret: rest, join: (sframe) => concatBytes(clear, sframe) }
     },
-    join: (clear, sframe) => concatBytes(clear, sframe),
     parse(frame) {
       const parts = cut(frame)
-      return parts && { clear: parts.clear, sframe: parts.rest }
+      if (parts === undefined) return undefined
+      const { clear, rest } = parts
+      return { metadata: clear, sframe: rest, restore: (secret) => concatBytes(clear, secret) }
     },
-    restore: (clear, secret) => concatBytes(clear, secret),
   }
 }

@@ -30,6 +30,7 @@ export interface LoopbackOptions {
   readonly protect: boolean
   readonly unprotect: boolean
   readonly videoCodec: string
+  readonly audioCodec: string
   /** Whether the two ends find each other after they have negotiated. */
   readonly connect: boolean
   readonly standIn?: keyof typeof standIns
@@ -100,12 +101,11 @@ export class Loopback {
     const attaching: Promise<void>[] = []
     for (const track of media.getTracks()) {
       const transceiver = this.#sending.addTransceiver(track, { direction: 'sendonly' })
-      if (track.kind === 'video') {
-        const codecs = RTCRtpSender.getCapabilities('video')?.codecs ?? []
-        transceiver.setCodecPreferences(
-          codecs.filter(({ mimeType }) => mimeType === this.#options.videoCodec),
-        )
-      }
+      const { videoCodec, audioCodec } = this.#options
+      const codecs = RTCRtpSender.getCapabilities(track.kind)?.codecs ?? []
+      transceiver.setCodecPreferences(
+        codecs.filter(({ mimeType }) => mimeType === videoCodec || mimeType === audioCodec),
+      )
       if (this.#options.protect) {
         const source = track.kind === 'video' ? 'camera' : 'microphone'
         attaching.push(this.#senderCryptor.protect(transceiver.sender, { source }))
@@ -146,11 +146,12 @@ export class Loopback {
     this.#receiverCryptor.installEpoch(epochKeys(epoch, RECEIVER_LEAF, seed, leaves))
   }
 
-  /** The code with which protecting the camera's sender is refused now. */
-  async protectAgain(): Promise<string> {
-    const sender = this.#sending.getSenders().find(({ track }) => track?.kind === 'video')
+  /** The code with which protecting the sender of that kind is refused now. */
+  async protectAgain(kind: 'audio' | 'video' = 'video'): Promise<string> {
+    const sender = this.#sending.getSenders().find(({ track }) => track?.kind === kind)
     if (sender === undefined) return 'no-sender'
-    return this.#senderCryptor.protect(sender, { source: 'camera' }).then(
+    const source = kind === 'video' ? 'camera' : 'microphone'
+    return this.#senderCryptor.protect(sender, { source }).then(
       () => 'protected',
       (error) => String(error.code ?? error),
     )

@@ -109,7 +109,10 @@ export class LocalSource {
     try {
       if (this.#publication === undefined) {
         const { source } = this
-        this.#publication = await call.publish(track, { source, maxBitrate: maxBitrate[source] })
+        this.#publication = await call.publish(track, {
+          source,
+          encodings: [{ maxBitrate: maxBitrate[source] }],
+        })
       } else {
         if (this.#publication.track !== track) await this.#publication.replaceTrack(track)
         await this.#publication.resume()

@@ -55,8 +55,8 @@ export interface ContinuationHost {
   problem(error: ConclaveError): void
   /** Who has offered nothing is known anew. */
   offered(): void
-  /** The meeting has gone on in another group. */
-  moved(): void
+  /** Whether the meeting has gone on in another group is to be asked. */
+  askFate(): void
   /** The meeting goes on in this group, in which we have the leaf. */
   continued(group: Group, own: MeetingLeaf, agreed: Agreed): Promise<void>
   /**
@@ -105,6 +105,7 @@ export class Continuation {
       place: () => host.place(),
       isFounded: () => this.isMoving,
       entered: (group, next) => this.#enter(group, next),
+      doubted: () => this.#doubt(),
       preceded: (groupId, missed) => this.arrived(groupId, missed),
     })
     this.#patience = new StepTimer(options.clock, run)
@@ -219,7 +220,7 @@ export class Continuation {
     if (old?.public.reInit === undefined) {
       // The commit that has frozen the group has not come yet.
       this.#welcome = notice
-      this.#host.moved()
+      this.#host.askFate()
       return true
     }
     const { groups, link } = this.#options
@@ -258,6 +259,13 @@ export class Continuation {
   close(): void {
     this.#settle()
     this.#held.close()
+  }
+
+  /** The keyserver may have lost since that the meeting has gone on, and what led there. */
+  #doubt(): void {
+    this.#patience.cancel()
+    this.#continuedIn = undefined
+    this.#host.askFate()
   }
 
   /** The Welcome comes by itself as a rule; otherwise it is asked for, once. */

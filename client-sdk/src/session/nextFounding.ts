@@ -32,6 +32,8 @@ export interface NextFoundingHost {
   problem(error: ConclaveError): void
   /** The keyserver has taken the group that we have founded. */
   entered(group: Group, next: NextPlace): Promise<void>
+  /** Ours was refused, although somebody is said to have founded the next group. */
+  doubted(): void
   /** Somebody else was first; `missed` is what the log of our group still had. */
   preceded(groupId: Bytes, missed: readonly LogEntry[]): Promise<void>
 }
@@ -99,7 +101,8 @@ export class NextFounding {
     const old = this.#host.place()?.group
     const next = this.#held.current
     if (old?.public.reInit === undefined || next === undefined) return
-    if (this.#host.isFounded() || this.#sent !== undefined) return
+    if (this.#sent !== undefined) return
+    if (this.#host.isFounded()) return this.#host.doubted()
     if (next.founded !== undefined) return this.send(next, next.founded)
     // Beside the lane: meanwhile somebody else's Welcome may come.
     const { link } = this.#options

@@ -100,7 +100,7 @@ export class Tenure {
         place: () => this.place,
         problem,
         offered: () => this.#reinitialising.noteSilent(),
-        moved: () => run(() => this.learnFate()),
+        askFate: () => run(() => this.learnFate()),
         continued: (group, own, agreed) => this.#continued(group, own, agreed),
         enterAnew: (groupId, own, why) => this.#enterAnew(groupId, own, why),
       },

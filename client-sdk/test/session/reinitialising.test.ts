@@ -236,6 +236,28 @@ describe('the next group', () => {
     expect(bob.witness.lost).toEqual([])
   })
 
+  it('is entered by its founder, whose answer was lost and whose second request is refused', async () => {
+    const room = Room.open('the real one')
+    const attendees = (await meetingOf(room, ...all)) as Four
+    const founding: Attendee[] = []
+    for (const attendee of attendees) {
+      attendee.port.tamper.continue = async (_, honest) => {
+        founding.push(attendee)
+        if (founding.length === 2) return refuse('presence-invalid')
+        const answer = await honest()
+        return founding.length === 1 ? await new Promise<never>(() => {}) : answer
+      }
+    }
+    void attendees[0].meeting.reinitialise({ cipherSuite: chacha })
+    const reinitialised = ({ witness }: Attendee) => witness.reinitialised.length > 0
+    await room.until(() => attendees.filter(reinitialised).length === all.length - 1)
+    founding[0]?.port.drop()
+    founding[0]?.port.connect()
+    await room.agreed(attendees, all)
+    agreeOnKeys(attendees)
+    expect(founding.map(({ name }) => name)).toEqual(Array(2).fill(founding[0]?.name))
+  })
+
   it('ends the session of whoever goes there where the keyserver has lost it', async () => {
     const room = Room.open('the real one')
     const attendees = (await meetingOf(room, ...all)) as Four

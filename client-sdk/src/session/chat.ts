@@ -157,6 +157,11 @@ export class Chat {
     this.#outbox.wake()
   }
 
+  /** Our place is gone, and with it what messages could still come: what waits for them does no more. */
+  lost(): void {
+    this.#order.flush()
+  }
+
   /** A message has come, of which nothing is known yet. */
   async came(message: Bytes): Promise<void> {
     const group = this.#host.group()

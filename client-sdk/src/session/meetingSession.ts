@@ -141,7 +141,10 @@ export class MeetingSession {
           this.chat.entered(group, false)
           events.continued(group, agreed)
         },
-        lost: (error) => events.lost(error),
+        lost: (error) => {
+          this.chat.lost()
+          events.lost(error)
+        },
         failed: (error) => this.#failed(error),
         end: (reason, error, removal) => this.#end(reason, error, removal),
       },
@@ -269,8 +272,8 @@ export class MeetingSession {
       try {
         await step()
       } catch (error) {
-        // Of a place that was lost meanwhile nothing matters any more.
-        const concernsUs = place === undefined || place === this.#tenure.place
+        // Of a place that was lost meanwhile nothing matters any more; in another one it does.
+        const concernsUs = place === undefined || this.#tenure.place !== undefined
         if (!this.#ended && concernsUs) this.#failed(error)
       }
     })

@@ -74,6 +74,14 @@ export class MessageOrder<T> {
     this.#senders.delete(name)
   }
 
+  /** Delivers what waits, of every sender. */
+  flush(): void {
+    for (const [name, sender] of this.#senders) {
+      this.#passOverAll(name, sender)
+      sender.cancel?.()
+    }
+  }
+
   /** Drops what waits. */
   close(): void {
     for (const { cancel, waiting } of this.#senders.values()) {

@@ -311,6 +311,23 @@ describe('messages of a meeting', () => {
     expect(bob.witness.chat).toEqual(['alice: hello'])
   })
 
+  it('that wait for others when our place is lost are told while it is known who has sent them', async () => {
+    const room = Room.open()
+    room.delivery.describes = true
+    const [alice, bob] = (await room.meetingOf('alice', 'bob')) as Pair
+    holding(bob.port)
+    await say(room, alice, 'suppressed')
+    bob.port.notices = (notice) => [notice]
+    await say(room, alice, 'heard')
+    bob.port.drop()
+    await room.delivery.remove(bob.meeting.self.leaf)
+    await room.agreed([alice], ['alice'])
+    expect(bob.witness.chat).toEqual([])
+    bob.port.connect()
+    await room.until(() => bob.witness.lost.length > 0)
+    expect(bob.witness.chat).toEqual(['alice: 1 missed', 'alice: heard'])
+  })
+
   it('go on after our place was lost and taken again', async () => {
     const room = Room.open()
     room.delivery.describes = true

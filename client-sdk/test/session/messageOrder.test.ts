@@ -116,6 +116,19 @@ describe('messages', () => {
     expect(clock.pendingTimers).toBe(0)
   })
 
+  it('wait no longer when all that waits is wanted, and what comes later is missed as before', () => {
+    const { offer, whats, order, clock } = observed()
+    offer(1)
+    offer(2, { sender: 'bob' })
+    order.flush()
+    expect(whats()).toEqual([{ missed: 1 }, 1, { missed: 2 }, 2])
+    expect(clock.pendingTimers).toBe(0)
+    expect(offer(0)).toBe(false)
+    offer(3)
+    clock.advance(2_000)
+    expect(whats().slice(4)).toEqual([{ missed: 1 }, 3])
+  })
+
   it('come at most once and in order through any loss, repetition and delay, and what is missed is counted', () => {
     const senders = ['alice', 'bob', 'carol']
     const arrival = fc.record({

@@ -236,6 +236,23 @@ describe('the next group', () => {
     expect(bob.witness.lost).toEqual([])
   })
 
+  it('is followed by whom the keyserver could not answer at first', async () => {
+    const room = Room.open('the real one')
+    const attendees = (await meetingOf(room, ...all)) as Four
+    const refused = new Set<Attendee>()
+    for (const attendee of attendees) {
+      attendee.port.tamper.resume = async (_, honest) => {
+        if (refused.has(attendee)) return await honest()
+        refused.add(attendee)
+        return refuse('unavailable')
+      }
+    }
+    void attendees[0].meeting.reinitialise({ cipherSuite: chacha })
+    await room.until(() => refused.size === all.length)
+    await room.agreed(attendees, all)
+    await talk(room, attendees)
+  })
+
   it('is entered by its founder, whose answer was lost and whose second request is refused', async () => {
     const room = Room.open('the real one')
     const attendees = (await meetingOf(room, ...all)) as Four

@@ -76,6 +76,7 @@ export class MeetingCalls {
   #protectionBy(cryptor: FrameCryptor): MediaProtection {
     const { roster, events } = this.#options
     return {
+      connectionSettings: cryptor.connectionSettings ?? {},
       // A cryptor is there from the first epoch on.
       ownLeaf: () => (roster.current.self as Participant).leaf,
       participantOf: (leaf) => roster.current.at(leaf),

@@ -5,7 +5,12 @@ import { connectServer } from './edge/serverConnection.ts'
 import { socketTransport } from './edge/socketTransport.ts'
 import { IsolatedEmitter } from './isolatedEmitter.ts'
 import type { JoinOptions } from './joinOptions.ts'
-import { createWorkerFrameCryptor, type FrameCryptor } from './media/index.ts'
+import {
+  createWorkerFrameCryptor,
+  type EpochKeys,
+  type FrameCryptor,
+  type MediaError,
+} from './media/index.ts'
 import { MeetingCalls } from './meetingCalls.ts'
 import type { MeetingEvents } from './meetingEvents.ts'
 import { MeetingNews } from './meetingNews.ts'
@@ -50,12 +55,21 @@ export function meetingParts<Room extends RoomMeeting>(
     store: () => session.store,
     createFrameCryptor: (): FrameCryptor => {
       const keyWorn = (epoch: bigint) => session.keyWorn(epoch)
+      const keysLost = (error: MediaError, take: (keys: EpochKeys) => void) => {
+        events.emit('problem', error)
+        keys.renew(take).then(
+          // What was received is forgotten with the keys: a new epoch ends what could be replayed.
+          (epoch) => epoch !== undefined && session.keyWorn(epoch),
+          (failure: ConclaveError) => events.emit('problem', failure),
+        )
+      }
       return (
-        options.createFrameCryptor?.({ keyWorn }) ??
+        options.createFrameCryptor?.({ keyWorn, keysLost }) ??
         createWorkerFrameCryptor({
           clock,
           onFailure: (error) => events.emit('problem', error),
           onKeyWorn: keyWorn,
+          onKeysLost: keysLost,
         })
       )
     },

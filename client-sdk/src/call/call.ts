@@ -128,6 +128,7 @@ class SfuCall implements Call {
       {
         signalling,
         ...(iceServers === undefined ? {} : { iceServers }),
+        connectionSettings: this.#protection.connectionSettings,
         onFailed: () => this.#end('transport-failed'),
         announce: (transportId, produced) => announceProducer(signalling, transportId, produced),
       },

@@ -4,6 +4,8 @@ import type { Participant } from '../session/roster.ts'
 /** What a call needs of the meeting's session: frame encryption, and who is who. */
 export interface MediaProtection {
   ownLeaf(): number
+  /** What connections need to be made with so that their frames can be encrypted. */
+  readonly connectionSettings: RTCConfiguration
   /** Who holds a leaf, as the group authenticates it; undefined for an empty one. */
   participantOf(leaf: number): Participant | undefined
   /** Runs `listener` after every change of the roster or of one's own leaf; returns its end. */

@@ -7,6 +7,8 @@ import type { Signalling } from './signalling.ts'
 export interface MediaTransportsOptions {
   readonly signalling: Signalling
   readonly iceServers?: readonly RTCIceServer[]
+  /** What the browser needs to give encoded frames away. */
+  readonly connectionSettings: RTCConfiguration
   /** A transport failed for good. */
   readonly onFailed: () => void
   /** Announces a producer to the SFU once its frames are encrypted; gives the producer's id. */
@@ -108,6 +110,7 @@ export class MediaTransports {
       iceCandidates,
       dtlsParameters,
       ...(iceServers === undefined ? {} : { iceServers: [...iceServers] }),
+      additionalSettings: this.#options.connectionSettings,
     }
     let transport: types.Transport
     try {

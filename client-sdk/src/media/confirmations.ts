@@ -5,6 +5,7 @@ import { MediaError } from './error.ts'
 export const CONFIRMATION_TIMEOUT_MS = 10_000
 
 interface Pending<Answer> {
+  readonly promise: Promise<Answer>
   resolve(answer: Answer): void
   reject(error: MediaError): void
 }
@@ -18,24 +19,30 @@ export class Confirmations<Answer> {
     this.#clock = clock
   }
 
-  /** @throws MediaError `media-worker-failed` when no answer comes in time, and what fails them all */
+  /**
+   * The answer of that number, which may be awaited already.
+   * @throws MediaError `media-worker-failed` when none comes in time, and what fails them all
+   */
   expect(id: number): Promise<Answer> {
-    return new Promise<Answer>((resolve, reject) => {
-      const cancel = this.#clock.setTimer(CONFIRMATION_TIMEOUT_MS, () => {
-        this.#pending.delete(id)
-        reject(new MediaError('media-worker-failed', 'the media worker did not answer'))
-      })
-      this.#pending.set(id, {
-        resolve(answer) {
-          cancel()
-          resolve(answer)
-        },
-        reject(error) {
-          cancel()
-          reject(error)
-        },
-      })
+    const pending = this.#pending.get(id)
+    if (pending !== undefined) return pending.promise
+    const { promise, resolve, reject } = Promise.withResolvers<Answer>()
+    const cancel = this.#clock.setTimer(CONFIRMATION_TIMEOUT_MS, () => {
+      this.#pending.delete(id)
+      reject(new MediaError('media-worker-failed', 'the media worker did not answer'))
     })
+    this.#pending.set(id, {
+      promise,
+      resolve(answer) {
+        cancel()
+        resolve(answer)
+      },
+      reject(error) {
+        cancel()
+        reject(error)
+      },
+    })
+    return promise
   }
 
   confirm(id: number, answer: Answer): void {

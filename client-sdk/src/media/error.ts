@@ -9,6 +9,8 @@ export type MediaErrorCode =
   | 'media-already-transmitting'
   /** The sender or receiver has a transform, of this cryptor or of somebody else. */
   | 'media-already-transformed'
+  /** The browser gives encoded frames only to connections with the settings of `mediaPlatform`. */
+  | 'media-streams-unavailable'
   /** The worker ended or did not answer; what it held stays silent. */
   | 'media-worker-failed'
   /** The worker would not take an epoch; `cause` says why. */

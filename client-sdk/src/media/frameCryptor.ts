@@ -1,4 +1,5 @@
 import type { MediaSource } from '@conclave/core/sframe'
+import type { MediaError } from './error.ts'
 import type { ReceiverStats } from './receiveTransform.ts'
 import type { SenderStats } from './sendTransform.ts'
 
@@ -40,10 +41,18 @@ export interface FrameCryptorStats {
 export interface FrameCryptorHost {
   /** A sending key of this epoch has encrypted three quarters of what it may: another is needed. */
   keyWorn(epoch: bigint): void
+  /**
+   * The keys are lost with the thread that had them. `take` is called with the newest epoch's, under
+   * an incarnation never used before; epochs that follow are installed as ever.
+   */
+  keysLost(error: MediaError, take: (keys: EpochKeys) => void): void
 }
 
 /** Encrypts and decrypts the media of one meeting. Fails closed: no frame passes it in clear. */
 export interface FrameCryptor {
+  /** What connections whose media it is to protect have to be made with. */
+  readonly connectionSettings?: RTCConfiguration
+
   /**
    * Opens frames under the epoch at once and sends under it at once after a removal, else 300 ms
    * later. To be called for every epoch, in order, when its commit is confirmed.
@@ -60,7 +69,7 @@ export interface FrameCryptor {
    * except that a sender already transmitting or transformed is left as it is.
    *
    * @throws MediaError `media-already-transmitting`, `media-already-transformed`,
-   *   `media-unsupported-codec`, `media-worker-failed`, `media-closed`
+   *   `media-unsupported-codec`, `media-streams-unavailable`, `media-worker-failed`, `media-closed`
    */
   protect(sender: RTCRtpSender, options: { readonly source: MediaSource }): Promise<void>
 
@@ -70,7 +79,8 @@ export interface FrameCryptor {
    * the first authentic frame, so leave `track.enabled` alone in between. Called again for the
    * same receiver, it expects another leaf or source from then on.
    *
-   * @throws MediaError `media-already-transformed`, `media-worker-failed`, `media-closed`
+   * @throws MediaError `media-already-transformed`, `media-streams-unavailable`,
+   *   `media-worker-failed`, `media-closed`
    */
   unprotect(
     receiver: RTCRtpReceiver,

@@ -11,6 +11,7 @@ export type {
 export { FrameOpener, type OpenRefusal, type OpenResult } from './frameOpener.ts'
 export { FrameProtector, type ProtectDrop, type ProtectResult } from './frameProtector.ts'
 export type { WaitDrop } from './keyWaitQueue.ts'
+export { type MediaPlatform, mediaPlatform } from './mediaPlatform.ts'
 export { type OpenDrop, type ReceiverStats, ReceiveTransform } from './receiveTransform.ts'
 export { type SenderStats, SendTransform } from './sendTransform.ts'
 export { createWorkerFrameCryptor, type WorkerFrameCryptorOptions } from './workerFrameCryptor.ts'

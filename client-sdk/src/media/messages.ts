@@ -1,4 +1,5 @@
 import type { ExpectedSender, MediaSource, SFrameErrorCode } from '@conclave/core/sframe'
+import type { EncodedFrame } from './encodedFrame.ts'
 import type { EpochKeys, FrameCryptorStats } from './frameCryptor.ts'
 
 /** Names one transform between page and worker. */
@@ -11,22 +12,45 @@ export type PageMessage =
   | { readonly type: 'install-epoch'; readonly keys: EpochKeys }
   | { readonly type: 'expect'; readonly id: TransformId; readonly sender: ExpectedSender }
   | { readonly type: 'detach'; readonly id: TransformId }
+  /** The streams, which are transferred, of a browser without RTCRtpScriptTransform. */
+  | {
+      readonly type: 'attach'
+      readonly options: TransformOptions
+      readonly readable: ReadableStream<EncodedFrame>
+      readonly writable: WritableStream<EncodedFrame>
+    }
   | { readonly type: 'stats'; readonly request: number }
+  | { readonly type: 'ping' }
   | { readonly type: 'close' }
 
 /** From the worker to the page. */
 export type WorkerMessage =
   /** Every frame of this transform passes the worker, and for receivers, whom it expects. */
   | { readonly type: 'attached'; readonly id: TransformId }
+  /** The frames of this transform have ended. */
+  | { readonly type: 'detached'; readonly id: TransformId }
   /** The first frame of whom it expects has been opened. */
   | { readonly type: 'authentic'; readonly id: TransformId }
   | { readonly type: 'epoch-refused'; readonly epoch: bigint; readonly code: SFrameErrorCode }
   /** A sending key of this epoch has encrypted three quarters of what it may. */
   | { readonly type: 'key-worn'; readonly epoch: bigint }
   | { readonly type: 'stats'; readonly request: number; readonly stats: FrameCryptorStats }
+  | { readonly type: 'pong' }
   | { readonly type: 'closed' }
 
 /** The options of an RTCRtpScriptTransform, which the worker gets with its `rtctransform` event. */
 export type TransformOptions =
-  | { readonly id: TransformId; readonly direction: 'send'; readonly source: MediaSource }
-  | { readonly id: TransformId; readonly direction: 'receive'; readonly sender: ExpectedSender }
+  | {
+      readonly id: TransformId
+      readonly direction: 'send'
+      readonly source: MediaSource
+      /** Frames were lost with the worker that had this sender before. */
+      readonly isRenewed: boolean
+    }
+  | {
+      readonly id: TransformId
+      readonly direction: 'receive'
+      readonly sender: ExpectedSender
+      /** Frames were lost with the worker that had this receiver before. */
+      readonly isRenewed: boolean
+    }

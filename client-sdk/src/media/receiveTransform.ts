@@ -40,7 +40,7 @@ export class ReceiveTransform<Frame extends EncodedFrame> {
   /** Another one for each member who is expected. */
   #turn = {}
   #authenticSaid = false
-  #lacksKeyFrame = false
+  #lacksKeyFrame: boolean
   #lastKeyFrameRequest = Number.NEGATIVE_INFINITY
   /** Frames are opened one after the other, so that they stay in order. */
   #last: Promise<void> = Promise.resolve()
@@ -49,6 +49,8 @@ export class ReceiveTransform<Frame extends EncodedFrame> {
     readonly keys: FrameKeySource
     readonly clock: Clock
     readonly expected: ExpectedSender
+    /** Whether frames were lost, so that video goes on with a key frame. */
+    readonly lacksKeyFrame: boolean
     readonly deliver: (frame: Frame) => void
     readonly requestKeyFrame: () => void
     /** Called once per expected sender, with the first frame that opens. */
@@ -58,6 +60,7 @@ export class ReceiveTransform<Frame extends EncodedFrame> {
     this.#deliver = options.deliver
     this.#requestKeyFrame = options.requestKeyFrame
     this.#onAuthentic = options.onAuthentic
+    this.#lacksKeyFrame = options.lacksKeyFrame
     this.#opener = new FrameOpener(options.keys, options.expected)
     this.#waiting = new KeyWaitQueue<Frame>(this.#clock, (reason) => this.#drop(reason))
   }

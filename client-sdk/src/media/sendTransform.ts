@@ -21,11 +21,13 @@ export class SendTransform<Frame extends EncodedFrame> {
   readonly #dropped = new DropCounts<ProtectDrop>()
   #protected = 0
   #epoch: bigint | undefined
-  #lacksKeyFrame = false
+  #lacksKeyFrame: boolean
 
   constructor(options: {
     readonly keys: FrameKeySource
     readonly source: MediaSource
+    /** Whether frames were lost, so that video goes on with a key frame. */
+    readonly lacksKeyFrame: boolean
     readonly deliver: (frame: Frame) => void
     readonly generateKeyFrame: () => void
   }) {
@@ -33,6 +35,7 @@ export class SendTransform<Frame extends EncodedFrame> {
     this.#protector = new FrameProtector(options.keys, options.source)
     this.#deliver = options.deliver
     this.#generateKeyFrame = options.generateKeyFrame
+    this.#lacksKeyFrame = options.lacksKeyFrame
   }
 
   async push(frame: Frame): Promise<void> {
@@ -47,10 +50,15 @@ export class SendTransform<Frame extends EncodedFrame> {
     this.#protected++
     this.#epoch = result.epoch
     this.#deliver(frame)
+    if (frame.type === 'delta') this.#startAnew()
   }
 
-  /** Video that was dropped for want of a key starts anew with a key frame. */
+  /** Video that was dropped for want of a key starts anew as soon as there is one. */
   keysChanged(): void {
+    this.#startAnew()
+  }
+
+  #startAnew(): void {
     if (!this.#lacksKeyFrame) return
     this.#lacksKeyFrame = false
     this.#generateKeyFrame()

@@ -1,5 +1,6 @@
 import { codecRuleFor } from './codecs/index.ts'
 import { MediaError } from './error.ts'
+import type { FrameRoute } from './frameRoute.ts'
 
 /** Formats that accompany a codec and carry no media of their own. */
 const AUXILIARY = /\/(rtx|red|ulpfec|flexfec-03|cn|telephone-event)$/i
@@ -10,8 +11,8 @@ const AUXILIARY = /\/(rtx|red|ulpfec|flexfec-03|cn|telephone-event)$/i
  *
  * @throws MediaError `media-already-transformed`, `media-already-transmitting`
  */
-export function checkUntouched(sender: RTCRtpSender): void {
-  if (sender.transform) {
+export function checkUntouched(sender: RTCRtpSender, route: FrameRoute): void {
+  if (route.isTaken(sender)) {
     throw new MediaError('media-already-transformed', 'the sender has a transform already')
   }
   const connected = sender.transport?.state === 'connected'

@@ -3,9 +3,13 @@ import { type ExpectedSender, type MediaSource, SFrameError } from '@conclave/co
 import { Confirmations } from './confirmations.ts'
 import { MediaError } from './error.ts'
 import type { EpochKeys, FrameCryptor, FrameCryptorStats } from './frameCryptor.ts'
-import type { PageMessage, TransformId, TransformOptions, WorkerMessage } from './messages.ts'
+import type { FrameRoute } from './frameRoute.ts'
+import { HeldReceiver, HeldSender } from './heldMedia.ts'
+import { requiredRoute } from './mediaPlatform.ts'
+import type { PageMessage, TransformId, WorkerMessage } from './messages.ts'
 import { checkCodec, checkUntouched } from './senderState.ts'
 import { createMediaWorker, type MediaWorker } from './worker/createWorker.ts'
+import { WorkerWatch } from './workerWatch.ts'
 
 export interface WorkerFrameCryptorOptions {
   readonly clock: Clock
@@ -17,54 +21,61 @@ export interface WorkerFrameCryptorOptions {
   readonly onFailure?: (error: MediaError) => void
   /** A key has encrypted three quarters of what it may: the session is to begin a new epoch. */
   readonly onKeyWorn?: (epoch: bigint) => void
+  /**
+   * The worker is gone, and the keys with it; all tracks are silent. `take` is to be called with the
+   * newest epoch's keys under a new incarnation, and starts another worker. Where this is not given,
+   * or workers fail more than three times in a minute, the cryptor fails.
+   */
+  readonly onKeysLost?: (error: MediaError, take: (keys: EpochKeys) => void) => void
 }
 
-/** A receiver whose track shows nothing before a frame of its sender has been authenticated. */
-interface HeldReceiver {
-  readonly id: TransformId
-  readonly receiver: RTCRtpReceiver
-  /** Whether the track was enabled when it was taken; `undefined` while it is not held. */
-  enabled: boolean | undefined
-}
+/** How often a worker may be replaced in `REPLACEMENT_SPAN_MS`. */
+const MAX_REPLACEMENTS = 3
+const REPLACEMENT_SPAN_MS = 60_000
+/**
+ * Chromium takes two seconds to end a worker that is stuck. Whoever gets a new transform before
+ * that loses it again when the old one goes.
+ */
+const TERMINATION_MS = 3_000
 
 /**
- * A frame cryptor with RTCRtpScriptTransform in one worker.
+ * A frame cryptor with encoded transforms in one worker.
  *
  * @throws MediaError `media-unsupported-platform` where the browser has none
  */
 export function createWorkerFrameCryptor(options: WorkerFrameCryptorOptions): FrameCryptor {
-  if (typeof RTCRtpScriptTransform === 'undefined') {
-    throw new MediaError('media-unsupported-platform', 'the browser has no RTCRtpScriptTransform', {
-      remedy: 'use a browser that supports WebRTC encoded transforms',
-    })
-  }
-  return new WorkerFrameCryptor(options)
+  return new WorkerFrameCryptor(options, requiredRoute())
 }
 
 class WorkerFrameCryptor implements FrameCryptor {
-  readonly #clock: Clock
-  readonly #worker: MediaWorker
-  readonly #onFailure: (error: MediaError) => void
-  readonly #onKeyWorn: (epoch: bigint) => void
+  readonly #options: WorkerFrameCryptorOptions
+  readonly #route: FrameRoute
   readonly #attached: Confirmations<void>
   readonly #stats: Confirmations<FrameCryptorStats>
+  readonly #senders = new Map<TransformId, HeldSender>()
   readonly #receivers = new Map<TransformId, HeldReceiver>()
+  readonly #watch: WorkerWatch
+  #worker: MediaWorker
+  /** When workers were replaced. */
+  #replacements: number[] = []
   #nextId = 1
   #ended: MediaError | undefined
 
-  constructor(options: WorkerFrameCryptorOptions) {
-    this.#clock = options.clock
-    this.#onFailure = options.onFailure ?? (() => {})
-    this.#onKeyWorn = options.onKeyWorn ?? (() => {})
-    this.#attached = new Confirmations(options.clock)
-    this.#stats = new Confirmations(options.clock)
-    this.#worker = (options.createWorker ?? createMediaWorker)()
-    this.#worker.onmessage = (event: MessageEvent<WorkerMessage>) => this.#receive(event.data)
-    this.#worker.onerror = (event) => {
-      event.preventDefault()
-      this.#fail(new MediaError('media-worker-failed', 'the media worker failed'))
-    }
-    this.#post({ type: 'start', suite: options.suite })
+  constructor(options: WorkerFrameCryptorOptions, route: FrameRoute) {
+    this.#options = options
+    this.#route = route
+    const { clock } = options
+    this.#attached = new Confirmations(clock)
+    this.#stats = new Confirmations(clock)
+    this.#watch = new WorkerWatch(clock, {
+      ask: () => this.#post({ type: 'ping' }),
+      silent: () => this.#lost(new MediaError('media-worker-failed', 'the media worker is stuck')),
+    })
+    this.#worker = this.#startWorker()
+  }
+
+  get connectionSettings(): RTCConfiguration {
+    return this.#route.settings
   }
 
   installEpoch(keys: EpochKeys): void {
@@ -77,41 +88,38 @@ class WorkerFrameCryptor implements FrameCryptor {
   }
 
   async protect(sender: RTCRtpSender, { source }: { source: MediaSource }): Promise<void> {
-    checkUntouched(sender)
-    const { track } = sender
-    const silenced = () => sender.replaceTrack(null)
+    checkUntouched(sender, this.#route)
+    const held = new HeldSender(this.#nextId++, sender, source)
     try {
       this.#checkOpen()
       checkCodec(sender)
+      this.#attachSender(held, false)
     } catch (refusal) {
-      await silenced()
+      await sender.replaceTrack(null)
       throw refusal
     }
-    const id = this.#nextId++
-    sender.transform = this.#transform({ id, direction: 'send', source })
-    await Promise.all([silenced(), this.#attached.expect(id)])
-    // Whoever gave the sender another track in the meantime keeps it.
-    if (sender.track === null) await sender.replaceTrack(track)
+    this.#senders.set(held.id, held)
+    await Promise.all([held.silence(), this.#attached.expect(held.id)])
+    await held.resume()
   }
 
   async unprotect(receiver: RTCRtpReceiver, expected: ExpectedSender): Promise<void> {
     const sender: ExpectedSender = { leaf: expected.leaf, source: expected.source }
     const known = [...this.#receivers.values()].find((held) => held.receiver === receiver)
-    if (known === undefined && receiver.transform) {
+    if (known === undefined && this.#route.isTaken(receiver)) {
       throw new MediaError('media-already-transformed', 'the receiver has a transform already')
     }
-    const { enabled } = receiver.track
-    receiver.track.enabled = false
+    const held = known ?? new HeldReceiver(this.#nextId++, receiver, sender)
+    held.hold()
     this.#checkOpen()
-    const id = known?.id ?? this.#nextId++
+    held.expected = sender
     if (known === undefined) {
-      receiver.transform = this.#transform({ id, direction: 'receive', sender })
+      this.#attachReceiver(held, false)
+      this.#adopt(held)
     } else {
-      this.#post({ type: 'expect', id, sender })
+      this.#post({ type: 'expect', id: held.id, sender })
     }
-    const held = known ?? this.#adopt(id, receiver)
-    held.enabled ??= enabled
-    await this.#attached.expect(id)
+    await this.#attached.expect(held.id)
   }
 
   async stats(): Promise<FrameCryptorStats> {
@@ -126,17 +134,39 @@ class WorkerFrameCryptor implements FrameCryptor {
     if (this.#ended !== undefined) return
     this.#post({ type: 'close' })
     // The worker ends itself when it has wiped its keys; a stuck one is ended from here.
-    this.#clock.setTimer(1_000, () => this.#worker.terminate())
+    const worker = this.#worker
+    this.#options.clock.setTimer(1_000, () => worker.terminate())
     this.#end(new MediaError('media-closed', 'the frame cryptor was closed'))
   }
 
+  #startWorker(): MediaWorker {
+    const { createWorker = createMediaWorker, suite } = this.#options
+    const worker = createWorker()
+    worker.onmessage = (event: MessageEvent<WorkerMessage>) => {
+      if (this.#worker === worker) this.#receive(event.data)
+    }
+    worker.onerror = (event) => {
+      event.preventDefault()
+      if (this.#worker !== worker) return
+      this.#lost(new MediaError('media-worker-failed', 'the media worker failed'))
+    }
+    const start: PageMessage = { type: 'start', suite }
+    worker.postMessage(start)
+    this.#watch.start()
+    return worker
+  }
+
   #receive(message: WorkerMessage): void {
+    this.#watch.heard()
     switch (message.type) {
       case 'attached':
         this.#attached.confirm(message.id, undefined)
         break
+      case 'detached':
+        this.#senders.delete(message.id)
+        break
       case 'authentic':
-        this.#release(message.id)
+        this.#receivers.get(message.id)?.release()
         break
       case 'epoch-refused':
         this.#fail(
@@ -146,10 +176,12 @@ class WorkerFrameCryptor implements FrameCryptor {
         )
         break
       case 'key-worn':
-        this.#onKeyWorn(message.epoch)
+        this.#options.onKeyWorn?.(message.epoch)
         break
       case 'stats':
         this.#stats.confirm(message.request, message.stats)
+        break
+      case 'pong':
         break
       case 'closed':
         this.#worker.terminate()
@@ -157,25 +189,65 @@ class WorkerFrameCryptor implements FrameCryptor {
     }
   }
 
-  #adopt(id: TransformId, receiver: RTCRtpReceiver): HeldReceiver {
-    const held: HeldReceiver = { id, receiver, enabled: undefined }
+  #attachSender({ id, sender, source }: HeldSender, isRenewed: boolean): void {
+    this.#route.attach(sender, this.#worker, { id, direction: 'send', source, isRenewed })
+  }
+
+  #attachReceiver({ id, receiver, expected: sender }: HeldReceiver, isRenewed: boolean): void {
+    this.#route.attach(receiver, this.#worker, { id, direction: 'receive', sender, isRenewed })
+  }
+
+  #adopt(held: HeldReceiver): void {
+    const { id, receiver } = held
     this.#receivers.set(id, held)
     receiver.track.addEventListener('ended', () => {
       this.#receivers.delete(id)
       if (this.#ended === undefined) this.#post({ type: 'detach', id })
     })
-    return held
   }
 
-  #release(id: TransformId): void {
-    const held = this.#receivers.get(id)
-    if (held?.enabled === undefined) return
-    held.receiver.track.enabled = held.enabled
-    held.enabled = undefined
+  /** The worker is gone: all falls silent, and another one takes its place. */
+  #lost(error: MediaError): void {
+    const { onKeysLost, clock } = this.#options
+    const now = clock.now()
+    this.#replacements = this.#replacements.filter((at) => now - at < REPLACEMENT_SPAN_MS)
+    const isEnough = this.#replacements.length >= MAX_REPLACEMENTS
+    if (this.#ended !== undefined) return
+    if (onKeysLost === undefined || !this.#route.isRenewable || isEnough) {
+      this.#fail(error)
+      return
+    }
+    this.#replacements.push(now)
+    this.#worker.terminate()
+    this.#watch.stop()
+    this.#stats.failAll(error)
+    this.#silence()
+    clock.setTimer(TERMINATION_MS, () => {
+      if (this.#ended === undefined) onKeysLost(error, (keys) => this.#replace(keys))
+    })
   }
 
-  #transform(options: TransformOptions): RTCRtpScriptTransform {
-    return new RTCRtpScriptTransform(this.#worker, options)
+  #replace(keys: EpochKeys): void {
+    if (this.#ended !== undefined) {
+      keys.baseKey.fill(0)
+      return
+    }
+    this.#worker = this.#startWorker()
+    this.installEpoch(keys)
+    for (const held of this.#senders.values()) void this.#attachAgain(held)
+    for (const held of this.#receivers.values()) this.#attachReceiver(held, true)
+  }
+
+  /** Once nothing goes out, its frames are led to the new worker; one that has stopped stays off. */
+  async #attachAgain(held: HeldSender): Promise<void> {
+    try {
+      await held.silence()
+      this.#attachSender(held, true)
+      await this.#attached.expect(held.id)
+      await held.resume()
+    } catch {
+      this.#senders.delete(held.id)
+    }
   }
 
   #post(message: PageMessage, transfer: Transferable[] = []): void {
@@ -186,15 +258,23 @@ class WorkerFrameCryptor implements FrameCryptor {
     if (this.#ended !== undefined) throw this.#ended
   }
 
+  #silence(): void {
+    // A sender that has stopped has no track to take off.
+    for (const held of this.#senders.values()) held.silence().catch(() => {})
+    for (const held of this.#receivers.values()) held.hold()
+  }
+
   #fail(error: MediaError): void {
     if (this.#ended !== undefined) return
     this.#worker.terminate()
+    this.#silence()
     this.#end(error)
-    this.#onFailure(error)
+    this.#options.onFailure?.(error)
   }
 
   #end(error: MediaError): void {
     this.#ended = error
+    this.#watch.stop()
     this.#attached.failAll(error)
     this.#stats.failAll(error)
   }

@@ -29,6 +29,8 @@ export class MeetingKeys {
   readonly #options: MeetingKeysOptions
   #making: Promise<FrameCryptor> | undefined
   #made: MadeCryptor | undefined
+  /** Waits for the epoch that is about to begin. */
+  #takeNext: ((keys: EpochKeys) => void) | undefined
   #closed = false
 
   constructor(options: MeetingKeysOptions) {
@@ -50,7 +52,8 @@ export class MeetingKeys {
 
   /** @param removed leaves whose members are gone, also where others have taken them */
   epochBegan(group: Group, removed: readonly number[]): void {
-    if (this.#made !== undefined && !this.#closed) install(this.#made, group, removed)
+    if (this.#made === undefined || this.#closed) return
+    if (!this.#takenUp(this.#made, group)) install(this.#made, group, removed)
   }
 
   /**
@@ -58,12 +61,43 @@ export class MeetingKeys {
    * @param leaves whose leaf in the old group is which in the new one
    */
   continued(group: Group, leaves: ReadonlyMap<number, number>): void {
-    if (this.#made !== undefined && !this.#closed) install(this.#made, group, [], leaves)
+    if (this.#made === undefined || this.#closed) return
+    if (!this.#takenUp(this.#made, group)) install(this.#made, group, [], leaves)
+  }
+
+  /**
+   * Whoever encrypts frames has lost its keys: it gets the newest epoch's under a new incarnation.
+   * @returns the epoch whose replays it can no longer tell; undefined where there is none
+   * @throws SessionError `store-corrupted`, `store-unavailable`
+   */
+  async renew(take: (keys: EpochKeys) => void): Promise<bigint | undefined> {
+    const { store, currentGroup } = this.#options
+    const made = this.#made
+    if (made === undefined || this.#closed) return undefined
+    const incarnation = await nextIncarnation(store())
+    const group = this.#closed ? undefined : currentGroup()
+    if (group === undefined || this.#made !== made) return undefined
+    this.#made = { ...made, incarnation }
+    try {
+      take(epochKeys(group, [], incarnation))
+      return group.epoch
+    } catch (error) {
+      if (!(error instanceof MlsError) || error.code !== 'group-superseded') throw error
+      this.#takeNext = take
+      return undefined
+    }
   }
 
   close(): void {
     this.#closed = true
     this.#made?.cryptor.close()
+  }
+
+  #takenUp({ incarnation }: MadeCryptor, group: Group): boolean {
+    const take = this.#takeNext
+    this.#takeNext = undefined
+    take?.(epochKeys(group, [], incarnation))
+    return take !== undefined
   }
 
   async #make(): Promise<FrameCryptor> {

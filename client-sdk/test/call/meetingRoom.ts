@@ -61,6 +61,7 @@ export class Group {
 }
 
 export class TestProtection implements MediaProtection {
+  readonly connectionSettings = {}
   readonly attached: { leaf?: number; source: MediaSource }[] = []
   failure: Error | undefined
   #leaf: number

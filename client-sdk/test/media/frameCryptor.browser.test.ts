@@ -40,6 +40,8 @@ async function call(
     videoCodec: 'video/VP8',
     audioCodec: 'audio/opus',
     connect: true,
+    clockSpeed: 1,
+    legacy: false,
   }
   await page.evaluate(
     async ({ options, keys }) => {
@@ -90,10 +92,10 @@ describe('the frame cryptor in Chromium', { timeout: 2 * PATIENCE_MS }, () => {
         const { video, audio } = await report()
         expect(video.framesDecoded).toBeGreaterThan(60)
         expect(audio.energy).toBeGreaterThan(0.1)
+        expect(video.framesDecoded).toBeGreaterThan(0.9 * video.framesReceived)
+        expect(audio.concealed).toBeLessThan(0.1 * audio.received)
       })
       const { video, audio } = await report()
-      expect(video.framesDecoded).toBeGreaterThan(0.9 * video.framesReceived)
-      expect(audio.concealed).toBeLessThan(0.1 * audio.received)
       expect([video.trackEnabled, audio.trackEnabled]).toEqual([true, true])
       expect((await counts('receiver', 'camera')).dropped).toEqual({})
       expect(await page.evaluate(() => window.call.sendersHaveTracks())).toEqual([true, true])
@@ -105,7 +107,7 @@ describe('the frame cryptor in Chromium', { timeout: 2 * PATIENCE_MS }, () => {
   it.each(['silent', 'broken'] as const)(
     'holds every track where the worker is %s: nothing is sent or shown',
     async (standIn) => {
-      await call({ standIn })
+      await call({ standIn, clockSpeed: 20 })
       const refusals = await page.evaluate(() => window.call.refusals)
       expect(refusals).toEqual(Array(4).fill('media-worker-failed'))
       expect(await page.evaluate(() => window.call.sendersHaveTracks())).toEqual([false, false])
@@ -114,6 +116,64 @@ describe('the frame cryptor in Chromium', { timeout: 2 * PATIENCE_MS }, () => {
       expect(audio).toMatchObject({ packetsSent: 0, received: 0, trackEnabled: false })
     },
   )
+
+  it.each([
+    ['the sender’s worker fails', ['sender'], 'fail'],
+    ['the receiver’s worker fails', ['receiver'], 'fail'],
+    ['both workers are stuck', ['sender', 'receiver'], 'hang'],
+  ] as const)('goes on with another worker when %s', async (_, ends, what) => {
+    await call({ standIn: 'failing' }, { sender: [1, 0], receiver: [1, 0] })
+    await eventually(async () => expect((await report()).video.framesDecoded).toBeGreaterThan(10))
+    for (const end of ends) {
+      await page.evaluate(([end, what]) => window.call.tellWorker(end, what), [end, what] as const)
+    }
+    await eventually(async () => {
+      for (const end of ends) {
+        expect(await page.evaluate((end) => window.call.losses[end], end)).toBe(1)
+      }
+    })
+    const { video, audio } = await report()
+    await eventually(async () => {
+      const now = await report()
+      expect(now.video.framesDecoded).toBeGreaterThan(video.framesDecoded + 30)
+      expect(now.audio.energy).toBeGreaterThan(audio.energy)
+      expect([now.video.trackEnabled, now.audio.trackEnabled]).toEqual([true, true])
+    })
+    // Nothing came in clear, or under a counter that was used before.
+    const { dropped } = await counts('receiver', 'camera')
+    expect(dropped).toEqual({})
+    expect(await page.evaluate(() => window.call.failures)).toEqual([])
+  })
+
+  it('gives up, silent, when workers fail again and again', async () => {
+    const options = { standIn: 'failing', clockSpeed: 3 } as const
+    await call(options, { sender: [1, 0], receiver: [1, 0] })
+    await eventually(async () => {
+      await page.evaluate(() => window.call.tellWorker('sender', 'fail'))
+      expect(await page.evaluate(() => window.call.failures)).toEqual(['media-worker-failed'])
+    })
+    expect(await page.evaluate(() => window.call.losses)).toEqual({ sender: 3, receiver: 0 })
+    const { packetsSent } = (await report()).video
+    const { framesEncoded } = (await report()).video
+    expect(await page.evaluate(() => window.call.sendersHaveTracks())).toEqual([false, false])
+    await page.evaluate(() => new Promise((resolve) => setTimeout(resolve, 1_000)))
+    const later = (await report()).video
+    expect(later.packetsSent).toBe(packetsSent)
+    expect(later.framesEncoded).toBe(framesEncoded)
+  })
+
+  it('works with encoded streams where the browser has no script transforms', async () => {
+    await call({ legacy: true }, { sender: [1, 0], receiver: [1, 0] })
+    await eventually(async () => {
+      const { video, audio } = await report()
+      expect(video.framesDecoded).toBeGreaterThan(60)
+      expect(audio.energy).toBeGreaterThan(0.1)
+    })
+    expect((await counts('receiver', 'camera')).dropped).toEqual({})
+    expect((await counts('sender', 'camera')).epoch).toBe(1)
+    expect(await page.evaluate(() => window.call.protectAgain())).toBe('media-already-transformed')
+    expect(await page.evaluate(() => window.call.refusals)).toEqual([])
+  })
 
   it('lets frames wait for their key and decodes from there', async () => {
     await call({}, { sender: [1, 0] })

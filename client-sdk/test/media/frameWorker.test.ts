@@ -1,5 +1,5 @@
 import type { MediaSource } from '@conclave/core/sframe'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { VirtualClock } from '../../../core/test/virtualClock.ts'
 import type { EncodedFrame } from '../../src/media/encodedFrame.ts'
 import type { EpochKeys } from '../../src/media/frameCryptor.ts'
@@ -73,12 +73,13 @@ class Member {
     this.worker.handle({ type: 'install-epoch', keys })
   }
 
-  sends(source: MediaSource): Transformer {
-    return this.#attach({ id: this.#nextId++, direction: 'send', source })
+  sends(source: MediaSource, isRenewed = false): Transformer {
+    return this.#attach({ id: this.#nextId++, direction: 'send', source, isRenewed })
   }
 
-  receives(leaf: number, source: MediaSource): Transformer {
-    return this.#attach({ id: this.#nextId++, direction: 'receive', sender: { leaf, source } })
+  receives(leaf: number, source: MediaSource, isRenewed = false): Transformer {
+    const sender = { leaf, source }
+    return this.#attach({ id: this.#nextId++, direction: 'receive', sender, isRenewed })
   }
 
   stats() {
@@ -90,7 +91,8 @@ class Member {
 
   /** Waits until every frame that went into a transform has been counted. */
   async settled(transformer: Transformer): Promise<void> {
-    for (let round = 0; round < 10_000; round++) {
+    const patience = AbortSignal.timeout(30_000)
+    while (!patience.aborted) {
       const { senders, receivers } = this.stats()
       let counted = 0
       for (const sender of senders) counted += sender.protected + sum(sender.dropped)
@@ -208,7 +210,7 @@ describe('the media worker', () => {
     const posted: WorkerMessage[] = []
     const clock = new VirtualClock()
     const worker = new FrameWorker({ clock, aead, post: (message) => posted.push(message) })
-    worker.attach(new Transformer({ id: 7, direction: 'send', source: 'camera' }))
+    worker.attach(new Transformer({ id: 7, direction: 'send', source: 'camera', isRenewed: false }))
     expect(posted).toEqual([])
     worker.handle({ type: 'start', suite: 4 })
     expect(posted).toEqual([{ type: 'attached', id: 7 }])
@@ -321,6 +323,53 @@ describe('the media worker', () => {
     await call.clock.advanceAsync(5_000)
     await call.deliver(await call.send())
     expect(call.screen.keyFramesRequested).toBe(2)
+  })
+
+  it('asks for a key frame with the first frame that a new worker opens', async () => {
+    const call = new Call()
+    call.install(1n)
+    const screen = call.bob.receives(0, 'camera', true)
+    await screen.write((await call.send('delta')) as TestFrame)
+    await call.bob.settled(screen)
+    expect(screen.out).toHaveLength(1)
+    expect(screen.keyFramesRequested).toBe(1)
+  })
+
+  it('makes a key frame when frames were lost with the worker before', async () => {
+    const call = new Call()
+    call.install(1n)
+    const screen = call.alice.sends('screen', true)
+    for (let i = 0; i < 2; i++)
+      await screen.write(new TestFrame(VP8, vp8Frame('delta', 200), 'delta'))
+    await call.alice.settled(screen)
+    expect(screen.out).toHaveLength(2)
+    expect(screen.keyFramesGenerated).toBe(1)
+  })
+
+  it('answers when it is asked whether it is there, and tells when frames have ended', async () => {
+    const call = new Call()
+    call.install(1n)
+    call.alice.worker.handle({ type: 'ping' })
+    expect(call.alice.posted.at(-1)).toEqual({ type: 'pong' })
+    await call.camera.end()
+    await new Promise((resolve) => setImmediate(resolve))
+    expect(call.alice.posted.at(-1)).toEqual({ type: 'detached', id: call.camera.options.id })
+  })
+
+  it('takes streams from the page where the browser gives no transforms', async () => {
+    const call = new Call()
+    call.install(1n)
+    const streams = new Transformer({
+      id: 9,
+      direction: 'send',
+      source: 'screen',
+      isRenewed: false,
+    })
+    const { options, readable, writable } = streams
+    call.alice.worker.handle({ type: 'attach', options, readable, writable })
+    expect(call.alice.posted.at(-1)).toEqual({ type: 'attached', id: 9 })
+    await streams.write(new TestFrame(VP8, vp8Frame('key', 200), 'key'))
+    await vi.waitFor(() => expect(streams.out[0]?.bytes).toHaveLength(220))
   })
 
   it('moves the sender to a new epoch 300 ms later, at once after a removal', async () => {

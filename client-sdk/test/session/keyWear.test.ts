@@ -43,7 +43,7 @@ class QuicklyWorn implements FrameCryptor {
     this.#worker.attach({
       readable: this.#in.readable,
       writable: new WritableStream({ write: (frame) => void this.out.push(frame as TestFrame) }),
-      options: { id: 1, direction: 'send', source },
+      options: { id: 1, direction: 'send', source, isRenewed: false },
     })
   }
 

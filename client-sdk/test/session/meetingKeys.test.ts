@@ -215,6 +215,43 @@ describe('MeetingKeys', () => {
     expect(cryptors[0]?.epochs.map(({ epoch }) => epoch)).toEqual([2n])
   })
 
+  it('gives a cryptor that has lost its keys the newest epoch’s under a new incarnation', async () => {
+    const meeting = keys()
+    await meeting.cryptor()
+    const taken: EpochKeys[] = []
+    const renewing = meeting.renew((epochKeys) => taken.push(epochKeys))
+    expect(taken).toEqual([])
+    expect(await renewing).toBe(1n)
+    expect(taken).toMatchObject([{ epoch: 1n, incarnation: 1, ownLeaf: 1 }])
+    expect(taken[0]?.baseKey).toHaveLength(16)
+    meeting.epochBegan(...(await removeThird()))
+    expect(cryptors[0]?.epochs.at(-1)).toMatchObject({ epoch: 2n, incarnation: 1 })
+  })
+
+  it('gives it those of the next epoch where the current one has just been superseded', async () => {
+    const old = group
+    const meeting = keys({ currentGroup: () => old })
+    await meeting.cryptor()
+    const began = await removeThird()
+    const taken: EpochKeys[] = []
+    expect(await meeting.renew((epochKeys) => taken.push(epochKeys))).toBeUndefined()
+    expect(taken).toEqual([])
+    meeting.epochBegan(...began)
+    expect(taken).toMatchObject([{ epoch: 2n, incarnation: 1 }])
+    expect(cryptors[0]?.epochs.map(({ epoch }) => epoch)).toEqual([1n])
+  })
+
+  it('gives none where there is no cryptor, or the meeting has ended', async () => {
+    const taken: EpochKeys[] = []
+    const meeting = keys()
+    expect(await meeting.renew((epochKeys) => taken.push(epochKeys))).toBeUndefined()
+    await meeting.cryptor()
+    const renewing = meeting.renew((epochKeys) => taken.push(epochKeys))
+    meeting.close()
+    expect(await renewing).toBeUndefined()
+    expect(taken).toEqual([])
+  })
+
   it('closes the cryptor with the meeting, and makes none afterwards', async () => {
     const meeting = keys()
     await meeting.cryptor()

@@ -55,6 +55,12 @@ export class FrameWorker {
         this.#receivers.get(message.id)?.expect(message.sender)
         this.#post({ type: 'attached', id: message.id })
         break
+      case 'attach':
+        this.attach(message)
+        break
+      case 'ping':
+        this.#post({ type: 'pong' })
+        break
       case 'detach':
         this.#detach(message.id)
         break
@@ -79,6 +85,7 @@ export class FrameWorker {
       const transform = new SendTransform<EncodedFrame>({
         keys: this.#keys,
         source: options.source,
+        lacksKeyFrame: options.isRenewed,
         deliver: pipe.deliver,
         generateKeyFrame: () => ask(transformer.generateKeyFrame?.bind(transformer)),
       })
@@ -92,6 +99,7 @@ export class FrameWorker {
         keys: this.#keys,
         clock: this.#clock,
         expected: options.sender,
+        lacksKeyFrame: options.isRenewed,
         deliver: pipe.deliver,
         requestKeyFrame: () => ask(transformer.sendKeyFrameRequest?.bind(transformer)),
         onAuthentic: () => this.#post({ type: 'authentic', id: options.id }),
@@ -133,10 +141,11 @@ export class FrameWorker {
   }
 
   #run(id: TransformId, running: Promise<void>): void {
-    running.then(
-      () => this.#detach(id),
-      () => this.#detach(id),
-    )
+    const ended = () => {
+      this.#detach(id)
+      this.#post({ type: 'detached', id })
+    }
+    running.then(ended, ended)
   }
 
   #detach(id: TransformId): void {

@@ -3,6 +3,7 @@ import {
   type EpochKeys,
   type FrameCryptor,
   type FrameCryptorStats,
+  mediaPlatform,
 } from '@conclave/client/media'
 import type { Clock } from '@conclave/core'
 
@@ -21,6 +22,7 @@ function clockOf(speed: number): Clock {
 const standIns = {
   silent: () => new Worker(new URL('./silentWorker.js', import.meta.url), { type: 'module' }),
   broken: () => new Worker(new URL('./brokenWorker.js', import.meta.url), { type: 'module' }),
+  failing: () => new Worker(new URL('./failingWorker.js', import.meta.url), { type: 'module' }),
 }
 
 const SENDER_LEAF = 0
@@ -34,6 +36,10 @@ export interface LoopbackOptions {
   /** Whether the two ends find each other after they have negotiated. */
   readonly connect: boolean
   readonly standIn?: keyof typeof standIns
+  /** How many times faster than time the cryptors' clocks are. */
+  readonly clockSpeed: number
+  /** As in a browser that has encoded streams but no RTCRtpScriptTransform. */
+  readonly legacy: boolean
 }
 
 export interface MediaReport {
@@ -54,14 +60,20 @@ export interface MediaReport {
   }
 }
 
-function epochKeys(epoch: number, ownLeaf: number, seed: number, leaves: number[]): EpochKeys {
+function epochKeys(
+  epoch: number,
+  ownLeaf: number,
+  seed: number,
+  leaves: number[],
+  incarnation = 0,
+): EpochKeys {
   return {
     epoch: BigInt(epoch),
     baseKey: new Uint8Array(16).fill(epoch + seed),
     ownLeaf,
     leaves,
     removedLeaves: [],
-    incarnation: 0,
+    incarnation,
   }
 }
 
@@ -73,6 +85,9 @@ export class Loopback {
   readonly #senderCryptor: FrameCryptor
   readonly #receiverCryptor: FrameCryptor
   readonly failures: string[] = []
+  /** How often each end has lost its keys, and got them anew. */
+  readonly losses = { sender: 0, receiver: 0 }
+  readonly #workers: { sender: Worker[]; receiver: Worker[] } = { sender: [], receiver: [] }
   /** The codes with which protecting and unprotecting failed. */
   refusals: string[] = []
 
@@ -80,15 +95,12 @@ export class Loopback {
     this.#options = options
     // Without a TURN server there is no relay, so two that insist on one never meet.
     const iceTransportPolicy = options.connect ? 'all' : 'relay'
-    this.#sending = new RTCPeerConnection({ iceTransportPolicy })
-    this.#receiving = new RTCPeerConnection({ iceTransportPolicy })
-    const onFailure = (error: { code: string }) => this.failures.push(error.code)
-    const standIn = options.standIn && standIns[options.standIn]
-    const cryptor = standIn
-      ? { clock: clockOf(20), onFailure, createWorker: standIn }
-      : { clock: clockOf(1), onFailure }
-    this.#senderCryptor = createWorkerFrameCryptor(cryptor)
-    this.#receiverCryptor = createWorkerFrameCryptor(cryptor)
+    if (options.legacy) Reflect.deleteProperty(globalThis, 'RTCRtpScriptTransform')
+    const settings = { iceTransportPolicy, ...mediaPlatform().connectionSettings } as const
+    this.#sending = new RTCPeerConnection(settings)
+    this.#receiving = new RTCPeerConnection(settings)
+    this.#senderCryptor = this.#cryptor('sender')
+    this.#receiverCryptor = this.#cryptor('receiver')
     this.#sending.onicecandidate = ({ candidate }) => this.#receiving.addIceCandidate(candidate)
     this.#receiving.onicecandidate = ({ candidate }) => this.#sending.addIceCandidate(candidate)
   }
@@ -131,6 +143,34 @@ export class Loopback {
     this.refusals = (await Promise.allSettled(attaching)).flatMap((result) =>
       result.status === 'rejected' ? [String(result.reason.code ?? result.reason)] : [],
     )
+  }
+
+  #cryptor(end: 'sender' | 'receiver'): FrameCryptor {
+    const { standIn, clockSpeed } = this.#options
+    const leaves = [SENDER_LEAF, RECEIVER_LEAF]
+    const createWorker = standIn && standIns[standIn]
+    return createWorkerFrameCryptor({
+      clock: clockOf(clockSpeed),
+      onFailure: (error) => this.failures.push(error.code),
+      ...(createWorker && {
+        createWorker: () => {
+          const worker = createWorker()
+          this.#workers[end].push(worker)
+          return worker
+        },
+      }),
+      ...(standIn === 'failing' && {
+        onKeysLost: (_, take) => {
+          const incarnation = ++this.losses[end]
+          take(epochKeys(1, end === 'sender' ? SENDER_LEAF : RECEIVER_LEAF, 0, leaves, incarnation))
+        },
+      }),
+    })
+  }
+
+  /** Has the worker of one end fail, or do nothing any more. */
+  tellWorker(end: 'sender' | 'receiver', what: 'fail' | 'hang'): void {
+    this.#workers[end].at(-1)?.postMessage(what)
   }
 
   /** Whether the senders have tracks to send. */

@@ -8,8 +8,9 @@ export function canRunMediaWorker(): boolean {
 
 /**
  * Starts the one worker that all transforms run in. Bundlers know this form, both from TypeScript
- * sources and from the published JavaScript, and emit the worker as a file of its own.
+ * sources and from the published JavaScript, and emit the worker as a file of its own. One that
+ * does not, as esbuild, takes `@conclave/client/media/worker` as an entry point named `mediaWorker`.
  */
 export function createMediaWorker(): MediaWorker {
-  return new Worker(new URL('./entry.js', import.meta.url), { type: 'module' })
+  return new Worker(new URL('./mediaWorker.js', import.meta.url), { type: 'module' })
 }

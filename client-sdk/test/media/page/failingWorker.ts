@@ -1,4 +1,4 @@
-import '../../../src/media/worker/entry.ts'
+import '@conclave/client/media/worker'
 
 /** The media worker, which fails or gets stuck when it is told to. */
 addEventListener('message', ({ data }) => {

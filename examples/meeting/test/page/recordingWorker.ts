@@ -1,4 +1,4 @@
-import '../../../../client-sdk/src/media/worker/entry.ts'
+import '@conclave/client/media/worker'
 
 /*
  * The product's media worker, except that every frame is copied before it is encrypted. What the

@@ -17,6 +17,11 @@ export interface ConnectMediaOptions {
   readonly relayDelivery?: boolean
   /** STUN and TURN servers. */
   readonly iceServers?: readonly RTCIceServer[]
+  /**
+   * Sends audio at a constant bitrate, silence too, and without its level, so that neither sizes nor
+   * headers tell who speaks. The SFU then knows of no active speakers. False where not given.
+   */
+  readonly concealSpeech?: boolean
 }
 
 export interface MeetingCallsOptions {

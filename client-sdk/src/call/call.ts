@@ -26,6 +26,11 @@ export interface CallOptions {
   readonly protection: MediaProtection
   /** STUN and TURN servers. */
   readonly iceServers?: readonly RTCIceServer[]
+  /**
+   * Sends audio at a constant bitrate, silence too, and without its level, so that neither sizes nor
+   * headers tell who speaks. The SFU then knows of no active speakers. False where not given.
+   */
+  readonly concealSpeech?: boolean
   /** What speaks WebRTC, instead of mediasoup-client's handler for this browser. */
   readonly handlerFactory?: types.HandlerFactory
 }
@@ -72,12 +77,12 @@ export interface Call {
  *   `browser-unsupported`, `no-common-codec`
  */
 export async function connectCall(options: CallOptions): Promise<Call> {
-  const { sfu, token, meeting, protection, iceServers, handlerFactory } = options
+  const { sfu, token, protection } = options
   const connection = typeof sfu === 'string' ? connectServer(sfu) : sfu
   const signalling = await Signalling.connect(connection, token)
   try {
     const call = new SfuCall(signalling, protection)
-    await call.join(meeting, iceServers, handlerFactory)
+    await call.join(options)
     return call
   } catch (error) {
     signalling.close()
@@ -100,11 +105,12 @@ class SfuCall implements Call {
     this.#protection = protection
   }
 
-  async join(
-    meeting: string | undefined,
-    iceServers: readonly RTCIceServer[] | undefined,
-    handlerFactory: types.HandlerFactory | undefined,
-  ): Promise<void> {
+  async join({
+    meeting,
+    iceServers,
+    concealSpeech = false,
+    handlerFactory,
+  }: CallOptions): Promise<void> {
     const signalling = this.#signalling
     // Events between the answer to `join` and the end of this function are kept for afterwards.
     const early: { name: string; payload: unknown }[] = []
@@ -128,6 +134,7 @@ class SfuCall implements Call {
       {
         signalling,
         ...(iceServers === undefined ? {} : { iceServers }),
+        concealSpeech,
         connectionSettings: this.#protection.connectionSettings,
         onFailed: () => this.#end('transport-failed'),
         announce: (transportId, produced) => announceProducer(signalling, transportId, produced),

@@ -1,7 +1,7 @@
 import type { RtpCapabilities, TransportDirection } from '@conclave/core/mediaSignalling'
 import { Device, type types } from 'mediasoup-client'
+import { acceptedCapabilities } from './acceptedCapabilities.ts'
 import { CallError } from './callError.ts'
-import { encryptableCodecs } from './encryptableCodecs.ts'
 import type { Signalling } from './signalling.ts'
 
 export interface MediaTransportsOptions {
@@ -9,6 +9,7 @@ export interface MediaTransportsOptions {
   readonly iceServers?: readonly RTCIceServer[]
   /** What the browser needs to give encoded frames away. */
   readonly connectionSettings: RTCConfiguration
+  readonly concealSpeech: boolean
   /** A transport failed for good. */
   readonly onFailed: () => void
   /** Announces a producer to the SFU once its frames are encrypted; gives the producer's id. */
@@ -50,7 +51,7 @@ export class MediaTransports {
       throw new CallError('browser-unsupported', 'this browser is not supported', { cause })
     }
     try {
-      await device.load({ routerRtpCapabilities: encryptableCodecs(offered) })
+      await device.load({ routerRtpCapabilities: acceptedCapabilities(offered, options) })
     } catch (cause) {
       throw new CallError('sfu-protocol-violated', "the SFU's capabilities cannot be used", {
         cause,

@@ -70,6 +70,21 @@ describe('a call', () => {
     expect(producers[0]?.type).toBe('svc')
   })
 
+  test('tells the level of audio only where speech is not to be concealed', async () => {
+    const { alice, room, bobKeys } = await aliceAndBob()
+    const bob = await room.connect(bobKeys, { concealSpeech: true })
+    const producers: RtpProducer[] = []
+    room.sfu.observer.on('newproducer', ({ producer }) => producers.push(producer))
+    for (const call of [alice, bob]) {
+      await call.publish(fakeTrack('audio'), { source: 'microphone' })
+    }
+    const level = 'urn:ietf:params:rtp-hdrext:ssrc-audio-level'
+    const told = producers.map(({ rtpParameters }) =>
+      rtpParameters.headerExtensions?.some(({ uri }) => uri === level),
+    )
+    expect(told).toEqual([true, false])
+  })
+
   test('refuses a codec that browser and SFU do not share, and takes another then', async () => {
     const { alice } = await aliceAndBob()
     const publishing = (codec: string) =>

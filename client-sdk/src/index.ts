@@ -9,6 +9,12 @@ export {
   type RemoteTrack,
 } from './call/index.ts'
 export {
+  formatDiagnostics,
+  type MeetingDiagnostics,
+  type ReceiverDiagnostics,
+  type SenderDiagnostics,
+} from './diagnostics.ts'
+export {
   DeviceDirectory,
   type DeviceDirectoryEvents,
   type DeviceDirectoryOptions,
@@ -25,12 +31,15 @@ export {
   MediaError,
   type MediaErrorCode,
   type MediaSource,
+  type ReceptionState,
 } from './media/index.ts'
 export type { ConnectMediaOptions } from './meetingCalls.ts'
 export type {
   ChatMessage,
   ChatReaction,
   EpochView,
+  MediaDegradation,
+  MediaTrack,
   MeetingEvents,
   RoomInvitation,
 } from './meetingEvents.ts'

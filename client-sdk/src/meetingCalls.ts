@@ -3,9 +3,8 @@ import { type Call, connectCall, type MediaProtection } from './call/index.ts'
 import { connectServer, type TokenSource } from './edge/serverConnection.ts'
 import { socketTransport } from './edge/socketTransport.ts'
 import type { IsolatedEmitter } from './isolatedEmitter.ts'
-import type { FrameCryptor } from './media/index.ts'
 import type { MeetingEvents } from './meetingEvents.ts'
-import type { MeetingKeys } from './session/meetingKeys.ts'
+import type { MeetingMedia } from './meetingMedia.ts'
 import type { MeetingRoster } from './session/meetingRoster.ts'
 import type { Participant } from './session/roster.ts'
 import type { DeliveryTransport } from './session/transport.ts'
@@ -27,7 +26,7 @@ export interface ConnectMediaOptions {
 export interface MeetingCallsOptions {
   readonly meetingId: string
   readonly token: TokenSource
-  readonly keys: Pick<MeetingKeys, 'cryptor'>
+  readonly media: Pick<MeetingMedia, 'protection' | 'setPaused'>
   readonly roster: Pick<MeetingRoster, 'current'>
   readonly events: Pick<IsolatedEmitter<MeetingEvents>, 'on' | 'off'>
   /** Why the meeting is over, once it is. */
@@ -49,16 +48,16 @@ export class MeetingCalls {
 
   /** @throws CallError, AccessError, MediaError, SessionError `session-ended` */
   async connect({ sfu, relayDelivery = true, ...rest }: ConnectMediaOptions): Promise<Call> {
-    const { meetingId, token, keys, over, directTransport, switchTransport } = this.#options
+    const { meetingId, token, media, over, directTransport, switchTransport } = this.#options
     // The cryptor has to be there first: senders must have it from their first moment.
-    const cryptor = await keys.cryptor()
+    const protection = await media.protection()
     const connection = connectServer(sfu)
     const call = await connectCall({
       ...rest,
       sfu: connection,
       token: typeof token === 'function' ? await token() : token,
       meeting: meetingId,
-      protection: this.#protectionBy(cryptor),
+      protection: this.#protectionOf(protection),
     })
     const why = over()
     if (why !== undefined) {
@@ -66,6 +65,8 @@ export class MeetingCalls {
       throw why
     }
     this.#open.add(call)
+    call.on('trackPaused', ({ receiver }) => media.setPaused(receiver, true))
+    call.on('trackResumed', ({ receiver }) => media.setPaused(receiver, false))
     call.on('closed', () => {
       this.#open.delete(call)
       if (relayDelivery && over() === undefined) switchTransport(directTransport())
@@ -78,19 +79,19 @@ export class MeetingCalls {
     for (const call of this.#open) void call.close()
   }
 
-  #protectionBy(cryptor: FrameCryptor): MediaProtection {
+  #protectionOf(
+    protection: Pick<MediaProtection, 'connectionSettings' | 'protect' | 'unprotect'>,
+  ): MediaProtection {
     const { roster, events } = this.#options
     return {
-      connectionSettings: cryptor.connectionSettings ?? {},
-      // A cryptor is there from the first epoch on.
+      // Media is protected from the first epoch on.
       ownLeaf: () => (roster.current.self as Participant).leaf,
       participantOf: (leaf) => roster.current.at(leaf),
       onRosterChanged: (listener) => {
         events.on('epochChanged', listener)
         return () => events.off('epochChanged', listener)
       },
-      protect: (sender, options) => cryptor.protect(sender, options),
-      unprotect: (receiver, options) => cryptor.unprotect(receiver, options),
+      ...protection,
     }
   }
 }

@@ -1,4 +1,5 @@
 import type { ConclaveError } from '@conclave/core'
+import type { MediaSource, ReceptionState } from './media/index.ts'
 import type { KnownRoom } from './rooms/knownRooms.ts'
 import type { Participant } from './session/roster.ts'
 import type { Arrival, Departure } from './session/rosterChange.ts'
@@ -50,6 +51,14 @@ export interface MeetingEvents {
    * new can be decrypted, and what we send cannot be by others.
    */
   rejoining: (error: ConclaveError) => void
+  /**
+   * Somebody cannot be seen or heard, or for another reason than before. Not told of what lasts less
+   * than 500 ms, of a track that has had no frame yet less than 3 s; of each participant and source
+   * at most once in 2 s.
+   */
+  mediaDegraded: (degradation: MediaDegradation) => void
+  /** They can again: told at once, and always after `mediaDegraded` unless the track ends before. */
+  mediaRecovered: (track: MediaTrack) => void
   /** Something that a peer or server did was refused, or media cannot go on; for a log. */
   problem: (error: ConclaveError) => void
   /**
@@ -61,6 +70,22 @@ export interface MeetingEvents {
     error: ConclaveError | undefined,
     departure: Departure | undefined,
   ) => void
+}
+
+/** One participant's source, as it is received. */
+export interface MediaTrack {
+  readonly participant: Participant
+  readonly source: MediaSource
+  /** The participant's, which names them in KIDs. */
+  readonly leaf: number
+  /** The epoch of the last frame that opened; undefined where none has. */
+  readonly epoch: bigint | undefined
+}
+
+export interface MediaDegradation extends MediaTrack {
+  readonly state: ReceptionState
+  /** Since when nothing has been decoded, by the clock of `JoinOptions`, in milliseconds. */
+  readonly since: number
 }
 
 export interface RoomInvitation extends KnownRoom {

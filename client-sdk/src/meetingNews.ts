@@ -3,6 +3,7 @@ import type { Group } from '@conclave/core/mls/group'
 import { type IsolatedEmitter, isolated } from './isolatedEmitter.ts'
 import type { MeetingCalls } from './meetingCalls.ts'
 import type { EpochView, MeetingEvents } from './meetingEvents.ts'
+import type { MeetingMedia } from './meetingMedia.ts'
 import type { Rooms } from './rooms/rooms.ts'
 import type { ChatReceived } from './session/chat.ts'
 import type { Agreed } from './session/continuation.ts'
@@ -20,6 +21,7 @@ export interface MeetingNewsOptions {
   readonly roster: MeetingRoster
   readonly keys: Pick<MeetingKeys, 'epochBegan' | 'continued' | 'close'>
   readonly calls: Pick<MeetingCalls, 'close'>
+  readonly media: Pick<MeetingMedia, 'close'>
   readonly rooms: Pick<
     Rooms<never>,
     'parentEpochBegan' | 'parentConnectionChanged' | 'announced' | 'leaveAll' | 'close'
@@ -154,12 +156,13 @@ export class MeetingNews implements SessionEvents {
     error: ConclaveError | undefined,
     removal: MeetingEffect | undefined,
   ): void {
-    const { calls, rooms, keys } = this.#options
+    const { calls, rooms, media, keys } = this.#options
     const over = error ?? new SessionError('session-ended', `the meeting is over: ${reason}`)
     this.#over = over
     const departure = this.#roster.ended(reason, removal)
     calls.close()
     void rooms.close(over)
+    media.close()
     keys.close()
     this.#entered.reject(over)
     this.#events.emit('ended', reason, error, departure)

@@ -13,6 +13,7 @@ import {
 } from './media/index.ts'
 import { MeetingCalls } from './meetingCalls.ts'
 import type { MeetingEvents } from './meetingEvents.ts'
+import { MeetingMedia } from './meetingMedia.ts'
 import { MeetingNews } from './meetingNews.ts'
 import type { RoomBond } from './rooms/roomBond.ts'
 import { type RoomMeeting, Rooms } from './rooms/rooms.ts'
@@ -28,7 +29,7 @@ export interface MeetingParts<Room extends RoomMeeting> {
   readonly session: MeetingSession
   readonly news: MeetingNews
   readonly roster: MeetingRoster
-  readonly keys: MeetingKeys
+  readonly media: MeetingMedia
   readonly rooms: Rooms<Room>
   readonly calls: MeetingCalls
 }
@@ -79,6 +80,7 @@ export function meetingParts<Room extends RoomMeeting>(
     if (news.over === undefined) events.emit('problem', error)
   }
   const roster = new MeetingRoster({ meetingId, crypto: suiteOf(crypto), clock, store })
+  const media = new MeetingMedia({ clock, keys, roster, events })
   const rooms = new Rooms<Room>({
     meetingId,
     store: () => session.store,
@@ -94,7 +96,7 @@ export function meetingParts<Room extends RoomMeeting>(
   const calls = new MeetingCalls({
     meetingId,
     token,
-    keys,
+    media,
     roster,
     events,
     over: () => news.over,
@@ -105,6 +107,7 @@ export function meetingParts<Room extends RoomMeeting>(
     events,
     roster,
     keys,
+    media,
     calls,
     rooms,
     onProgress,
@@ -116,7 +119,7 @@ export function meetingParts<Room extends RoomMeeting>(
     directTransport(),
     news,
   )
-  return { events, session, news, roster, keys, rooms, calls }
+  return { events, session, news, roster, media, rooms, calls }
 }
 
 function directTransportOf({ transport, keyserver, token }: JoinOptions): DeliveryTransport {

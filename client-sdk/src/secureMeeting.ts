@@ -1,5 +1,6 @@
 import { ConclaveError } from '@conclave/core'
 import type { Call } from './call/index.ts'
+import type { MeetingDiagnostics } from './diagnostics.ts'
 import { systemClock } from './edge/platform.ts'
 import type { IsolatedEmitter } from './isolatedEmitter.ts'
 import {
@@ -18,6 +19,7 @@ import type {
   MeetingEvents,
   RoomInvitation,
 } from './meetingEvents.ts'
+import type { MeetingMedia } from './meetingMedia.ts'
 import { type MeetingNews, viewOf } from './meetingNews.ts'
 import { type MeetingParts, meetingParts } from './meetingParts.ts'
 import type { KnownRoom } from './rooms/knownRooms.ts'
@@ -26,7 +28,6 @@ import type { Rooms } from './rooms/rooms.ts'
 import type { ChatCounts } from './session/chat.ts'
 import type { HistoryEntry } from './session/history.ts'
 import type { InvitedDevice } from './session/inviting.ts'
-import type { MeetingKeys } from './session/meetingKeys.ts'
 import { type MeetingRoster, participantUnknown } from './session/meetingRoster.ts'
 import type { MeetingSession } from './session/meetingSession.ts'
 import { defaultReinitialiseTimeoutMs } from './session/reinitialising.ts'
@@ -57,7 +58,7 @@ export class SecureMeeting {
   readonly #session: MeetingSession
   readonly #news: MeetingNews
   readonly #roster: MeetingRoster
-  readonly #keys: MeetingKeys
+  readonly #media: MeetingMedia
   readonly #rooms: Rooms<SecureMeeting>
   readonly #calls: MeetingCalls
 
@@ -66,7 +67,7 @@ export class SecureMeeting {
     this.#session = parts.session
     this.#news = parts.news
     this.#roster = parts.roster
-    this.#keys = parts.keys
+    this.#media = parts.media
     this.#rooms = parts.rooms
     this.#calls = parts.calls
   }
@@ -146,8 +147,8 @@ export class SecureMeeting {
    * @throws MediaError, SessionError `session-ended`
    */
   async protect(sender: RTCRtpSender, options: { readonly source: MediaSource }): Promise<void> {
-    const cryptor = await this.#keys.cryptor()
-    await cryptor.protect(sender, options)
+    const protection = await this.#media.protection()
+    await protection.protect(sender, options)
   }
 
   /**
@@ -163,8 +164,16 @@ export class SecureMeeting {
     if (current === undefined || !isSameDevice(current, participant)) {
       throw participantUnknown(leaf)
     }
-    const cryptor = await this.#keys.cryptor()
-    await cryptor.unprotect(receiver, { leaf, source })
+    const protection = await this.#media.protection()
+    await protection.unprotect(receiver, { leaf, source })
+  }
+
+  /**
+   * Why somebody can or cannot be seen or heard here, and what is sent: states and counters, never
+   * keys or content; also after the meeting has ended. `formatDiagnostics` makes a line of it.
+   */
+  getDiagnostics(): Promise<MeetingDiagnostics> {
+    return this.#media.diagnostics()
   }
 
   /**

@@ -32,9 +32,14 @@ export interface EpochKeys {
   readonly isLast?: boolean
 }
 
+/** Counters of one receiver, with the receiver. */
+export interface ReceivedStats extends ReceiverStats {
+  readonly receiver: RTCRtpReceiver
+}
+
 export interface FrameCryptorStats {
   readonly senders: readonly SenderStats[]
-  readonly receivers: readonly ReceiverStats[]
+  readonly receivers: readonly ReceivedStats[]
 }
 
 /** What a frame cryptor asks of its meeting. */

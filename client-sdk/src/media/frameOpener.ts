@@ -33,6 +33,11 @@ export class FrameOpener {
     this.#decryptor.expected = sender
   }
 
+  /** The epoch of the last frame that opened. */
+  get lastEpoch(): bigint | undefined {
+    return this.#decryptor.lastEpoch
+  }
+
   /** Never throws, whatever the frame holds. */
   async open(mimeType: string | undefined, frame: Bytes): Promise<OpenResult> {
     if (frame.length === 0) return { ok: false, reason: 'empty-frame' }

@@ -7,11 +7,31 @@ export type {
   FrameCryptorHost,
   FrameCryptorStats,
   MediaSource,
+  ReceivedStats,
 } from './frameCryptor.ts'
 export { FrameOpener, type OpenRefusal, type OpenResult } from './frameOpener.ts'
 export { FrameProtector, type ProtectDrop, type ProtectResult } from './frameProtector.ts'
 export type { WaitDrop } from './keyWaitQueue.ts'
 export { type MediaPlatform, mediaPlatform } from './mediaPlatform.ts'
 export { type OpenDrop, type ReceiverStats, ReceiveTransform } from './receiveTransform.ts'
+export {
+  DECODER_PATIENCE_MS,
+  type Reception,
+  type ReceptionState,
+  SILENCE_MS,
+} from './reception.ts'
+export {
+  BLIP_MS,
+  DEGRADED_INTERVAL_MS,
+  FIRST_FRAME_PATIENCE_MS,
+  type Notice,
+} from './receptionNotices.ts'
+export {
+  newestOfEach,
+  ReceptionWatch,
+  type ReceptionWatchOptions,
+  SAMPLE_INTERVAL_MS,
+  type WatchedTrack,
+} from './receptionWatch.ts'
 export { type SenderStats, SendTransform } from './sendTransform.ts'
 export { createWorkerFrameCryptor, type WorkerFrameCryptorOptions } from './workerFrameCryptor.ts'

@@ -1,9 +1,17 @@
 import type { ExpectedSender, MediaSource, SFrameErrorCode } from '@conclave/core/sframe'
 import type { EncodedFrame } from './encodedFrame.ts'
-import type { EpochKeys, FrameCryptorStats } from './frameCryptor.ts'
+import type { EpochKeys } from './frameCryptor.ts'
+import type { ReceiverStats } from './receiveTransform.ts'
+import type { SenderStats } from './sendTransform.ts'
 
 /** Names one transform between page and worker. */
 export type TransformId = number
+
+/** Every transform's counters. */
+export interface WorkerStats {
+  readonly senders: readonly SenderStats[]
+  readonly receivers: readonly (ReceiverStats & { readonly id: TransformId })[]
+}
 
 /** From the page to the worker. */
 export type PageMessage =
@@ -34,7 +42,7 @@ export type WorkerMessage =
   | { readonly type: 'epoch-refused'; readonly epoch: bigint; readonly code: SFrameErrorCode }
   /** A sending key of this epoch has encrypted three quarters of what it may. */
   | { readonly type: 'key-worn'; readonly epoch: bigint }
-  | { readonly type: 'stats'; readonly request: number; readonly stats: FrameCryptorStats }
+  | { readonly type: 'stats'; readonly request: number; readonly stats: WorkerStats }
   | { readonly type: 'pong' }
   | { readonly type: 'closed' }
 
@@ -47,10 +55,4 @@ export type TransformOptions =
       /** Frames were lost with the worker that had this sender before. */
       readonly isRenewed: boolean
     }
-  | {
-      readonly id: TransformId
-      readonly direction: 'receive'
-      readonly sender: ExpectedSender
-      /** Frames were lost with the worker that had this receiver before. */
-      readonly isRenewed: boolean
-    }
+  | { readonly id: TransformId; readonly direction: 'receive'; readonly sender: ExpectedSender }

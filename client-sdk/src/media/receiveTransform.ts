@@ -14,13 +14,20 @@ const noLeaf = -1
 /** Why a received frame was dropped. */
 export type OpenDrop = Exclude<OpenRefusal, 'key-not-yet'> | WaitDrop
 
+/** What may be dropped without anything of the sender's being lost. */
+const HARMLESS: ReadonlySet<OpenDrop> = new Set(['empty-frame', 'replayed'])
+
 /** Counters of one receiver since its transform was attached. */
 export interface ReceiverStats {
   readonly leaf: number
   readonly source: MediaSource
+  /** The epoch of the last frame that opened. */
+  readonly epoch: bigint | undefined
   readonly opened: number
   /** Frames that wait for a key now. */
   readonly waiting: number
+  /** Whether video has opened that cannot be decoded before a key frame, which is being asked for. */
+  readonly needsKeyFrame: boolean
   readonly dropped: Partial<Record<OpenDrop, number>>
 }
 
@@ -40,7 +47,9 @@ export class ReceiveTransform<Frame extends EncodedFrame> {
   /** Another one for each member who is expected. */
   #turn = {}
   #authenticSaid = false
-  #lacksKeyFrame: boolean
+  /** Whether a frame has been lost, or none been there, since the last key frame. */
+  #lacksKeyFrame = true
+  #needsKeyFrame = false
   #lastKeyFrameRequest = Number.NEGATIVE_INFINITY
   /** Frames are opened one after the other, so that they stay in order. */
   #last: Promise<void> = Promise.resolve()
@@ -49,8 +58,6 @@ export class ReceiveTransform<Frame extends EncodedFrame> {
     readonly keys: FrameKeySource
     readonly clock: Clock
     readonly expected: ExpectedSender
-    /** Whether frames were lost, so that video goes on with a key frame. */
-    readonly lacksKeyFrame: boolean
     readonly deliver: (frame: Frame) => void
     readonly requestKeyFrame: () => void
     /** Called once per expected sender, with the first frame that opens. */
@@ -60,7 +67,6 @@ export class ReceiveTransform<Frame extends EncodedFrame> {
     this.#deliver = options.deliver
     this.#requestKeyFrame = options.requestKeyFrame
     this.#onAuthentic = options.onAuthentic
-    this.#lacksKeyFrame = options.lacksKeyFrame
     this.#opener = new FrameOpener(options.keys, options.expected)
     this.#waiting = new KeyWaitQueue<Frame>(this.#clock, (reason) => this.#drop(reason))
   }
@@ -87,6 +93,7 @@ export class ReceiveTransform<Frame extends EncodedFrame> {
     this.#opener.expected = sender
     this.#turn = {}
     this.#authenticSaid = false
+    this.#lacksKeyFrame = true
   }
 
   /**
@@ -105,8 +112,10 @@ export class ReceiveTransform<Frame extends EncodedFrame> {
   stats(): ReceiverStats {
     return {
       ...this.#opener.expected,
+      epoch: this.#opener.lastEpoch,
       opened: this.#opened,
       waiting: this.#waiting.length,
+      needsKeyFrame: this.#needsKeyFrame,
       dropped: this.#dropped.snapshot(),
     }
   }
@@ -137,14 +146,19 @@ export class ReceiveTransform<Frame extends EncodedFrame> {
   #accept(frame: Frame): void {
     this.#opened++
     this.#deliver(frame)
-    if (frame.type === 'key') this.#lacksKeyFrame = false
-    else if (frame.type === 'delta' && this.#lacksKeyFrame) this.#askForKeyFrame()
+    if (frame.type === 'key') {
+      this.#lacksKeyFrame = false
+      this.#needsKeyFrame = false
+    } else if (frame.type === 'delta' && this.#lacksKeyFrame) {
+      this.#needsKeyFrame = true
+      this.#askForKeyFrame()
+    }
     if (this.#authenticSaid) return
     this.#authenticSaid = true
     this.#onAuthentic()
   }
 
-  /** What follows a frame that was lost to its key cannot be decoded before the next key frame. */
+  /** What follows a frame that was lost cannot be decoded, or not in full, before a key frame. */
   #askForKeyFrame(): void {
     const now = this.#clock.now()
     if (now - this.#lastKeyFrameRequest < KEY_FRAME_REQUEST_INTERVAL_MS) return
@@ -154,8 +168,6 @@ export class ReceiveTransform<Frame extends EncodedFrame> {
 
   #drop(reason: OpenDrop): void {
     this.#dropped.add(reason)
-    if (reason === 'unknown-key' || reason === 'wait-overflow' || reason === 'wait-expired') {
-      this.#lacksKeyFrame = true
-    }
+    if (!HARMLESS.has(reason)) this.#lacksKeyFrame = true
   }
 }

@@ -6,7 +6,7 @@ import type { EpochKeys, FrameCryptor, FrameCryptorStats } from './frameCryptor.
 import type { FrameRoute } from './frameRoute.ts'
 import { HeldReceiver, HeldSender } from './heldMedia.ts'
 import { requiredRoute } from './mediaPlatform.ts'
-import type { PageMessage, TransformId, WorkerMessage } from './messages.ts'
+import type { PageMessage, TransformId, WorkerMessage, WorkerStats } from './messages.ts'
 import { checkCodec, checkUntouched } from './senderState.ts'
 import { createMediaWorker, type MediaWorker } from './worker/createWorker.ts'
 import { WorkerWatch } from './workerWatch.ts'
@@ -51,7 +51,7 @@ class WorkerFrameCryptor implements FrameCryptor {
   readonly #options: WorkerFrameCryptorOptions
   readonly #route: FrameRoute
   readonly #attached: Confirmations<void>
-  readonly #stats: Confirmations<FrameCryptorStats>
+  readonly #stats: Confirmations<WorkerStats>
   readonly #senders = new Map<TransformId, HeldSender>()
   readonly #receivers = new Map<TransformId, HeldReceiver>()
   readonly #watch: WorkerWatch
@@ -114,7 +114,7 @@ class WorkerFrameCryptor implements FrameCryptor {
     this.#checkOpen()
     held.expected = sender
     if (known === undefined) {
-      this.#attachReceiver(held, false)
+      this.#attachReceiver(held)
       this.#adopt(held)
     } else {
       this.#post({ type: 'expect', id: held.id, sender })
@@ -127,7 +127,15 @@ class WorkerFrameCryptor implements FrameCryptor {
     const request = this.#nextId++
     const answer = this.#stats.expect(request)
     this.#post({ type: 'stats', request })
-    return await answer
+    const { senders, receivers } = await answer
+    return {
+      senders,
+      receivers: receivers.flatMap(({ id, ...stats }) => {
+        const receiver = this.#receivers.get(id)?.receiver
+        // A track that has just ended.
+        return receiver === undefined ? [] : [{ ...stats, receiver }]
+      }),
+    }
   }
 
   close(): void {
@@ -193,8 +201,8 @@ class WorkerFrameCryptor implements FrameCryptor {
     this.#route.attach(sender, this.#worker, { id, direction: 'send', source, isRenewed })
   }
 
-  #attachReceiver({ id, receiver, expected: sender }: HeldReceiver, isRenewed: boolean): void {
-    this.#route.attach(receiver, this.#worker, { id, direction: 'receive', sender, isRenewed })
+  #attachReceiver({ id, receiver, expected: sender }: HeldReceiver): void {
+    this.#route.attach(receiver, this.#worker, { id, direction: 'receive', sender })
   }
 
   #adopt(held: HeldReceiver): void {
@@ -235,7 +243,7 @@ class WorkerFrameCryptor implements FrameCryptor {
     this.#worker = this.#startWorker()
     this.installEpoch(keys)
     for (const held of this.#senders.values()) void this.#attachAgain(held)
-    for (const held of this.#receivers.values()) this.#attachReceiver(held, true)
+    for (const held of this.#receivers.values()) this.#attachReceiver(held)
   }
 
   /** Once nothing goes out, its frames are led to the new worker; one that has stopped stays off. */

@@ -50,6 +50,11 @@ export class MeetingKeys {
     }
   }
 
+  /** The cryptor, where media has been protected already. */
+  get madeCryptor(): FrameCryptor | undefined {
+    return this.#made?.cryptor
+  }
+
   /** @param removed leaves whose members are gone, also where others have taken them */
   epochBegan(group: Group, removed: readonly number[]): void {
     if (this.#made === undefined || this.#closed) return

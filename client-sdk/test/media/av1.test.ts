@@ -112,7 +112,7 @@ describe('protected frames of AV1', () => {
       [first, half(second), rest(second), third, closing],
     ]) {
       const opened = await opener.open(AV1, temporalUnit(attempt))
-      expect(opened).toEqual({ ok: false, reason: 'tag-mismatch' })
+      expect(opened).toEqual({ ok: false, reason: 'wrong-key' })
     }
     expect(await opener.open(AV1, temporalUnit(sent))).toMatchObject({ ok: true })
   })

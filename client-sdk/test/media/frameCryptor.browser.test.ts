@@ -77,6 +77,11 @@ async function counts(end: 'sender' | 'receiver', source: string) {
   )
 }
 
+/** What becomes of picture and sound at the receiver. */
+function states(): Promise<(string | undefined)[]> {
+  return page.evaluate(() => [window.call.state('video'), window.call.state('audio')])
+}
+
 async function eventually(condition: () => Promise<void>): Promise<void> {
   await expect
     .poll(() => condition().then(() => 'met', String), { timeout: PATIENCE_MS, interval: 200 })
@@ -98,6 +103,7 @@ describe('the frame cryptor in Chromium', { timeout: 2 * PATIENCE_MS }, () => {
       const { video, audio } = await report()
       expect([video.trackEnabled, audio.trackEnabled]).toEqual([true, true])
       expect((await counts('receiver', 'camera')).dropped).toEqual({})
+      expect(await states()).toEqual(['decoding', 'decoding'])
       expect(await page.evaluate(() => window.call.sendersHaveTracks())).toEqual([true, true])
       expect(await page.evaluate(() => window.call.failures)).toEqual([])
       expect(await page.evaluate(() => window.call.refusals)).toEqual([])
@@ -181,20 +187,30 @@ describe('the frame cryptor in Chromium', { timeout: 2 * PATIENCE_MS }, () => {
       expect((await counts('sender', 'camera')).passed).toBeGreaterThan(10)
     })
     expect((await report()).video.framesDecoded).toBe(0)
+    const waiting = ['camera waiting-for-key', 'microphone waiting-for-key']
+    await eventually(async () => {
+      expect((await page.evaluate(() => window.call.notices)).toSorted()).toEqual(waiting)
+    })
     await page.evaluate(() => window.call.installAtReceiver(1))
     await eventually(async () => expect((await report()).video.framesDecoded).toBeGreaterThan(30))
+    await eventually(async () => expect(await states()).toEqual(['decoding', 'decoding']))
+    const notices = await page.evaluate(() => window.call.notices)
+    expect(notices.slice(2)).toEqual(
+      expect.arrayContaining(['camera recovered', 'microphone recovered']),
+    )
     expect((await report()).audio.energy).toBeGreaterThan(0)
   })
 
   it('decodes nothing without the key', async () => {
     await call({}, { sender: [1, 0], receiver: [1, 100] })
     await eventually(async () => {
-      expect((await counts('receiver', 'camera')).dropped['tag-mismatch']).toBeGreaterThan(40)
-      expect((await counts('receiver', 'microphone')).dropped['tag-mismatch']).toBeGreaterThan(40)
+      expect((await counts('receiver', 'camera')).dropped['wrong-key']).toBeGreaterThan(40)
+      expect((await counts('receiver', 'microphone')).dropped['wrong-key']).toBeGreaterThan(40)
     })
     const { video, audio } = await report()
     expect(video).toMatchObject({ framesDecoded: 0, trackEnabled: false })
     expect(audio).toMatchObject({ received: 0, energy: 0, trackEnabled: false })
+    await eventually(async () => expect(await states()).toEqual(['wrong-key', 'wrong-key']))
   })
 
   it('sends nothing before it has a key, then starts with a picture at once', async () => {
@@ -246,6 +262,7 @@ describe('the frame cryptor in Chromium', { timeout: 2 * PATIENCE_MS }, () => {
     })
     expect((await counts('receiver', 'camera')).passed).toBe(passed)
     expect((await report()).video.framesDecoded).toBe(framesDecoded)
+    expect(await states()).toEqual(['foreign', 'foreign'])
   })
 
   it('drops, counts and never shows what comes in clear', async () => {
@@ -258,6 +275,7 @@ describe('the frame cryptor in Chromium', { timeout: 2 * PATIENCE_MS }, () => {
     expect(video).toMatchObject({ framesDecoded: 0, trackEnabled: false })
     expect(audio).toMatchObject({ received: 0, trackEnabled: false })
     expect((await counts('receiver', 'camera')).passed).toBe(0)
+    await eventually(async () => expect(await states()).toEqual(['foreign', 'foreign']))
   })
 
   it('refuses a sender that is transmitting already', async () => {

@@ -108,7 +108,7 @@ describe('protected frames of H.264', () => {
   })
 
   it('with a changed, missing or added readable byte are not authentic', async () => {
-    const refused = { ok: false, reason: 'tag-mismatch' }
+    const refused = { ok: false, reason: 'wrong-key' }
     const frame = byteStream(keyFrame())
     const [sps, pps, slice] = unitsOf(await protect(frame)) as [Uint8Array, Uint8Array, Uint8Array]
     const join = (...units: Uint8Array[]) =>

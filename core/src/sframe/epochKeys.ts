@@ -60,7 +60,10 @@ export type EpochKeyRefusal =
  */
 export interface ReceivingKey {
   readonly ok: true
+  readonly epoch: bigint
   readonly key: SFrameKey
+  /** Whether a frame of this leaf has opened in this epoch, of whatever source. */
+  readonly isLeafProven: () => boolean
   authenticated(): SFrameKey | undefined
 }
 
@@ -83,6 +86,8 @@ export class EpochKeys {
   readonly #newUsage: () => KeyUsage
   readonly #leaves: Set<number>
   readonly #removed: Set<number>
+  /** Leaves of which a frame has opened: they have the same base key as we. */
+  readonly #proven = new Set<number>()
   readonly #receiving = new Map<string, SenderKeys>()
   readonly #sending = new Map<MediaSource, SendingKey>()
 
@@ -133,7 +138,17 @@ export class EpochKeys {
       key = keys.candidate.key
     }
     const found = key
-    return { ok: true, key: found, authenticated: () => this.#keep(slot, incarnation, found) }
+    return {
+      ok: true,
+      epoch: this.epoch,
+      key: found,
+      isLeafProven: () => this.#proven.has(leaf),
+      authenticated: () => {
+        const kept = this.#keep(slot, incarnation, found)
+        if (kept !== undefined) this.#proven.add(leaf)
+        return kept
+      },
+    }
   }
 
   /**

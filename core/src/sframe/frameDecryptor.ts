@@ -18,7 +18,9 @@ import { ReplayWindow } from './replayWindow.ts'
  * - `malformed-header`: no SFrame header, or not in its shortest form; plaintext mostly ends here
  * - `truncated`: shorter than header and tag
  * - `wrong-sender`, `wrong-source`: the KID names another leaf or source than this track's
- * - `tag-mismatch`: not authentic under the key that its KID names
+ * - `wrong-key`: not authentic, and nothing that its leaf has sent in this epoch has been, on whatever
+ *   track: whoever sends it may have another base key than we. Tampering looks the same until then
+ * - `tampered`: not authentic, though the leaf's base key is ours: it was changed or made by others
  * - `replayed`: its counter was taken before, or lies too far behind
  */
 export type DropReason =
@@ -27,7 +29,8 @@ export type DropReason =
   | 'truncated'
   | 'wrong-sender'
   | 'wrong-source'
-  | 'tag-mismatch'
+  | 'wrong-key'
+  | 'tampered'
   | 'replayed'
 
 export type DecryptResult =
@@ -48,6 +51,7 @@ export class FrameDecryptor {
   readonly #keys: FrameKeySource
   readonly #layout: KidLayout
   readonly #windows = new WeakMap<SFrameKey, ReplayWindow>()
+  #lastEpoch: bigint | undefined
   /** May be changed at any time; replay windows outlive the change. */
   expected: ExpectedSender
 
@@ -59,6 +63,11 @@ export class FrameDecryptor {
     this.#keys = keys
     this.expected = expected
     this.#layout = layout
+  }
+
+  /** The epoch of the last frame that opened. */
+  get lastEpoch(): bigint | undefined {
+    return this.#lastEpoch
   }
 
   /** Opens header, ciphertext and tag of a frame (RFC 9605 §4.4.4). */
@@ -96,10 +105,11 @@ export class FrameDecryptor {
     const headerBytes = sframe.subarray(0, length)
     const ciphertext = sframe.subarray(length)
     const plaintext = await found.key.decrypt(ctr, headerBytes, metadata, ciphertext)
-    if (plaintext === undefined) return drop('tag-mismatch')
+    if (plaintext === undefined) return drop(found.isLeafProven() ? 'tampered' : 'wrong-key')
     const key = found.authenticated()
     if (key === undefined) return drop('unknown-key')
     if (!this.#windowOf(key).take(ctr)) return drop('replayed')
+    this.#lastEpoch = found.epoch
     return { ok: true, plaintext, kid, ctr }
   }
 

@@ -173,7 +173,7 @@ describe('frame keys', () => {
     const old = await encryptFrame(party.encryptor(0))
     party.install(5n + 256n)
     const decryptor = party.decryptor(1, camera)
-    expect(await decryptor.decrypt(METADATA, old)).toEqual({ ok: false, reason: 'tag-mismatch' })
+    expect(await decryptor.decrypt(METADATA, old)).toEqual({ ok: false, reason: 'wrong-key' })
     expect(party.member(0).sendingEpoch).toBe(261n)
     const sent = await encryptFrame(party.encryptor(0))
     expect(await decryptor.decrypt(METADATA, sent)).toMatchObject({ ok: true })

@@ -82,7 +82,12 @@ describe('SFrame frames', () => {
 
   it('with other metadata, another key or a flipped bit fail, and do not move the window', async () => {
     const frame = await encryptFrame(party.encryptor(0))
-    const mismatch = { ok: false, reason: 'tag-mismatch' }
+    const mismatch = { ok: false, reason: 'tampered' }
+    expect(await decryptor.decrypt(METADATA, await encryptFrame(party.encryptor(0)))).toMatchObject(
+      {
+        ok: true,
+      },
+    )
     expect(await decryptor.decrypt(Uint8Array.of(0x11, 0x02), frame)).toEqual(mismatch)
     const outsider = new FrameKeys({ aead, clock: party.clock })
     outsider.installEpoch(epochOf(1n, 0, { baseKey: new Uint8Array(16).fill(1) }))
@@ -94,6 +99,25 @@ describe('SFrame frames', () => {
       expect(await decryptor.decrypt(METADATA, flipped)).toEqual(mismatch)
     }
     expect(await decryptor.decrypt(METADATA, frame)).toMatchObject({ ok: true })
+  })
+
+  it('fail as of a wrong key until a frame of the same leaf has opened in the epoch, then as tampered', async () => {
+    const stray = party.decryptor(1, { leaf: 2, source: 'camera' })
+    const microphone = party.decryptor(1, { leaf: 0, source: 'microphone' })
+    const failing = async (failed: FrameDecryptor, leaf: number) => {
+      const frame = await encryptFrame(party.encryptor(leaf))
+      const result = await failed.decrypt(Uint8Array.of(1), frame)
+      return result.ok ? 'opened' : result.reason
+    }
+    expect(await failing(decryptor, 0)).toBe('wrong-key')
+    const sound = await encryptFrame(party.encryptor(0, 'microphone'))
+    expect(await microphone.decrypt(METADATA, sound)).toMatchObject({ ok: true })
+    expect(await failing(decryptor, 0)).toBe('tampered')
+    expect(await failing(stray, 2)).toBe('wrong-key')
+    expect([microphone.lastEpoch, decryptor.lastEpoch]).toEqual([1n, undefined])
+    party.install(2n)
+    party.clock.advance(300)
+    expect(await failing(decryptor, 0)).toBe('wrong-key')
   })
 
   it('too short for a tag are truncated', async () => {
@@ -129,12 +153,7 @@ describe('SFrame frames', () => {
       reasons.set(outcome, (reasons.get(outcome) ?? 0) + 1)
     }
     expect(reasons.get('opened')).toBeLessThanOrEqual(samples.length)
-    for (const reason of [
-      'malformed-header',
-      'truncated',
-      'tag-mismatch',
-      'wrong-sender',
-    ] as const) {
+    for (const reason of ['malformed-header', 'truncated', 'wrong-key', 'wrong-sender'] as const) {
       expect(reasons.get(reason)).toBeGreaterThan(0)
     }
   })
@@ -147,7 +166,7 @@ describe('SFrame frames', () => {
       const keys = new FrameKeys({ aead, clock: party.clock })
       keys.installEpoch(epochOf(1n, 0, { baseKey: new Uint8Array(16).fill(3), incarnation }))
       const forged = await encryptFrame(new FrameEncryptor(keys, 'camera'))
-      expect(await decryptor.decrypt(METADATA, forged)).toMatchObject({ reason: 'tag-mismatch' })
+      expect(await decryptor.decrypt(METADATA, forged)).toMatchObject({ reason: 'tampered' })
     }
     expect(await decryptor.decrypt(METADATA, template)).toMatchObject({ reason: 'replayed' })
     const next = await encryptFrame(encryptor)
@@ -166,7 +185,13 @@ describe('SFrame frames', () => {
     const usage = new KeyUsage()
     const key = found?.key as SFrameKey
     const source: FrameKeySource = {
-      keyFor: () => ({ ok: true, key, authenticated: () => key }),
+      keyFor: () => ({
+        ok: true,
+        epoch: 1n,
+        key,
+        isLeafProven: () => false,
+        authenticated: () => key,
+      }),
       sendingKey: () => ({ epoch: 1n, key, counter: new SendCounter(900n), usage }),
     }
     const frame = await encryptFrame(new FrameEncryptor(source, 'camera'))

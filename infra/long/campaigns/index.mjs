@@ -6,6 +6,7 @@ import { interop } from './interop.mjs'
 import { keyserverFaults } from './keyserverFaults.mjs'
 import { keyserverFuzz } from './keyserverFuzz.mjs'
 import { keyserverStore } from './keyserverStore.mjs'
+import { mediaFuzz } from './mediaFuzz.mjs'
 import { sessionsChurn } from './sessionsChurn.mjs'
 import { sessionsSim } from './sessionsSim.mjs'
 
@@ -20,6 +21,7 @@ export const campaigns = [
   evolution,
   compromise,
   interop,
+  mediaFuzz,
   keyserverFuzz,
   keyserverStore,
   keyserverFaults,

@@ -1,8 +1,14 @@
 import type { Clock } from '@conclave/core'
 import { type FrameAead, FrameKeys, SFrameError } from '@conclave/core/sframe'
 import type { EncodedFrame } from '../encodedFrame.ts'
-import type { EpochKeys, FrameCryptorStats } from '../frameCryptor.ts'
-import type { PageMessage, TransformId, TransformOptions, WorkerMessage } from '../messages.ts'
+import type { EpochKeys } from '../frameCryptor.ts'
+import type {
+  PageMessage,
+  TransformId,
+  TransformOptions,
+  WorkerMessage,
+  WorkerStats,
+} from '../messages.ts'
 import { ReceiveTransform } from '../receiveTransform.ts'
 import { SendTransform } from '../sendTransform.ts'
 
@@ -99,7 +105,6 @@ export class FrameWorker {
         keys: this.#keys,
         clock: this.#clock,
         expected: options.sender,
-        lacksKeyFrame: options.isRenewed,
         deliver: pipe.deliver,
         requestKeyFrame: () => ask(transformer.sendKeyFrameRequest?.bind(transformer)),
         onAuthentic: () => this.#post({ type: 'authentic', id: options.id }),
@@ -154,10 +159,10 @@ export class FrameWorker {
     this.#receivers.delete(id)
   }
 
-  #stats(): FrameCryptorStats {
+  #stats(): WorkerStats {
     return {
       senders: [...this.#senders.values()].map((sender) => sender.stats()),
-      receivers: [...this.#receivers.values()].map((receiver) => receiver.stats()),
+      receivers: Array.from(this.#receivers, ([id, receiver]) => ({ id, ...receiver.stats() })),
     }
   }
 

@@ -4,6 +4,8 @@ import {
   type FrameCryptor,
   type FrameCryptorStats,
   mediaPlatform,
+  type ReceptionState,
+  ReceptionWatch,
 } from '@conclave/client/media'
 import type { Clock } from '@conclave/core'
 
@@ -84,10 +86,13 @@ export class Loopback {
   readonly #receiving: RTCPeerConnection
   readonly #senderCryptor: FrameCryptor
   readonly #receiverCryptor: FrameCryptor
+  readonly #watch: ReceptionWatch
   readonly failures: string[] = []
   /** How often each end has lost its keys, and got them anew. */
   readonly losses = { sender: 0, receiver: 0 }
   readonly #workers: { sender: Worker[]; receiver: Worker[] } = { sender: [], receiver: [] }
+  /** What was told of the receivers. */
+  readonly notices: string[] = []
   /** The codes with which protecting and unprotecting failed. */
   refusals: string[] = []
 
@@ -101,6 +106,13 @@ export class Loopback {
     this.#receiving = new RTCPeerConnection(settings)
     this.#senderCryptor = this.#cryptor('sender')
     this.#receiverCryptor = this.#cryptor('receiver')
+    this.#watch = new ReceptionWatch({
+      clock: clockOf(1),
+      cryptor: this.#receiverCryptor,
+      onNotice: ({ source }, notice) => {
+        this.notices.push(`${source} ${notice.type === 'degraded' ? notice.state : notice.type}`)
+      },
+    })
     this.#sending.onicecandidate = ({ candidate }) => this.#receiving.addIceCandidate(candidate)
     this.#receiving.onicecandidate = ({ candidate }) => this.#sending.addIceCandidate(candidate)
   }
@@ -130,7 +142,9 @@ export class Loopback {
       document.body.append(element)
       if (!this.#options.unprotect) return
       const source = receiver.track.kind === 'video' ? 'camera' : 'microphone'
-      attaching.push(this.#receiverCryptor.unprotect(receiver, { leaf: SENDER_LEAF, source }))
+      const expected = { leaf: SENDER_LEAF, source } as const
+      const unprotecting = this.#receiverCryptor.unprotect(receiver, expected)
+      attaching.push(unprotecting.then(() => this.#watch.start()))
     }
     await this.#sending.setLocalDescription()
     await this.#receiving.setRemoteDescription(
@@ -203,6 +217,12 @@ export class Loopback {
 
   receiverStats(): Promise<FrameCryptorStats> {
     return this.#receiverCryptor.stats()
+  }
+
+  /** What becomes of what that kind of receiver gets. */
+  state(kind: 'audio' | 'video'): ReceptionState | undefined {
+    const receiver = this.#receiving.getReceivers().find(({ track }) => track.kind === kind)
+    return receiver && this.#watch.receptionOf(receiver)?.state
   }
 
   async report(): Promise<MediaReport> {

@@ -94,6 +94,7 @@ export class ReceiveTransform<Frame extends EncodedFrame> {
     this.#turn = {}
     this.#authenticSaid = false
     this.#lacksKeyFrame = true
+    this.#needsKeyFrame = false
   }
 
   /**

@@ -260,6 +260,20 @@ describe('the media worker', () => {
     expect(call.bob.posted.at(-1)).toEqual({ type: 'authentic', id })
   })
 
+  it('asks for a key frame of another member who is expected, before whose first one nothing shows', async () => {
+    const call = new Call()
+    call.install(1n)
+    await call.deliver(await call.send('key'))
+    const { id } = call.screen.options
+    call.bob.worker.handle({ type: 'expect', id, sender: { leaf: 0, source: 'camera' } })
+    expect(call.bob.stats().receivers[0]?.needsKeyFrame).toBe(false)
+    await call.deliver(await call.send())
+    expect(call.bob.stats().receivers[0]?.needsKeyFrame).toBe(true)
+    expect(call.screen.keyFramesRequested).toBe(1)
+    await call.deliver(await call.send('key'))
+    expect(call.bob.stats().receivers[0]?.needsKeyFrame).toBe(false)
+  })
+
   it('reports an epoch that it cannot take and goes on under the one it has', async () => {
     const call = new Call()
     call.install(5n)

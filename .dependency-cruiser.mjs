@@ -134,6 +134,20 @@ export default {
       to: { dependencyTypes: ['core', 'npm', 'npm-dev', 'npm-peer', 'npm-optional'] },
     },
     {
+      name: 'core-node-apart',
+      comment: 'what browsers run imports nothing of Node’s: that is in the folders named node',
+      severity: 'error',
+      from: { path: '^core/src/', pathNot: '^core/src/.*/node/' },
+      to: { dependencyTypes: ['core'] },
+    },
+    {
+      name: 'core-node-unreached',
+      comment: 'no file that browsers run reaches a folder named node',
+      severity: 'error',
+      from: { path: '^core/src/', pathNot: '^core/src/.*/node/' },
+      to: { path: '^core/src/.*/node/' },
+    },
+    {
       name: 'core-certificate-reader',
       comment: 'credentials reads certificates with @peculiar/asn1-x509, and imports nothing else',
       severity: 'error',

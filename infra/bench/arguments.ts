@@ -6,6 +6,7 @@ import { smallestWorld } from './world.ts'
 
 export const usage = `npm run bench -- mls [options]
 npm run bench -- keyserver [options]   (keyserver --help names them)
+npm run bench -- sframe [options]      (sframe --help names them)
 
 Measures core's MLS beside the floor, the unavoidable cryptography alone, on the same work.
 
@@ -39,7 +40,7 @@ export function readArguments(args: readonly string[]): Arguments | undefined {
   const { values, positionals } = parse(args)
   if (values.help) return undefined
   if (positionals.length !== 1 || positionals[0] !== 'mls') {
-    throw wrong(`there are mls and keyserver, not ${positionals.join(' ') || 'none'}`)
+    throw wrong(`there are mls, keyserver and sframe, not ${positionals.join(' ') || 'none'}`)
   }
   const format = formatOf(values)
   const platform = platformOf(values.in, values.provider)

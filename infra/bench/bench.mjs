@@ -5,8 +5,8 @@ import { repository } from '../entry/repository.mjs'
 import { runMain } from '../entry/setupError.mjs'
 
 /**
- * `npm run bench -- mls`, `npm run bench -- keyserver`: measures core's MLS, or a keyserver, from
- * the sources. `--help` names the options.
+ * `npm run bench -- mls`, `-- keyserver`, `-- sframe`: measures core's MLS, a keyserver or frame
+ * encryption from the sources. `--help` names the options.
  */
 await runMain(async () => {
   const main = join(repository, 'infra', 'bench', 'main.ts')

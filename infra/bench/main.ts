@@ -12,6 +12,9 @@ try {
   if (bench === 'keyserver') {
     const { keyserverMain } = await import('./keyserver/keyserverMain.ts')
     await keyserverMain(others)
+  } else if (bench === 'sframe') {
+    const { sframeMain } = await import('./sframe/sframeMain.ts')
+    await sframeMain(others)
   } else {
     await mlsMain()
   }

@@ -178,11 +178,15 @@ function peerNames(all: readonly ReadonlyMap<string, unknown>[]): readonly strin
   return [...names]
 }
 
-export function describe({ machine, provider, versions, commit }: Run): string {
+export function describe(run: Run): string {
+  return `MLS cipher suite 1 by ${run.provider} · ${describeMachine(run)}`
+}
+
+export function describeMachine({ machine, versions, commit }: Run): string {
   const { platform, cpu, cores, memoryGib } = machine
   const software = Object.entries(versions).map(([name, version]) => `${name} ${version}`)
   const hardware = `${cpu}, ${cores} cores, ${memoryGib} GiB, ${platform}`
-  return `MLS cipher suite 1 by ${provider} · ${hardware} · ${software.join(', ')} · commit ${commit}`
+  return `${hardware} · ${software.join(', ')} · commit ${commit}`
 }
 
 export function milliseconds(value: number | undefined): string {

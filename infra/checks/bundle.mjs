@@ -1,5 +1,5 @@
 import { resolve } from 'node:path'
-import { build } from 'vite'
+import { build, defaultClientConditions } from 'vite'
 import { repository } from '../entry/repository.mjs'
 
 /** What an application for browsers needs of MLS: entries of core, by the names that a bundle exports. */
@@ -24,6 +24,8 @@ export async function bundle(modules, { minify, external }) {
   const built = await build({
     configFile: false,
     logLevel: 'warn',
+    // Workspace packages come from their sources, as everywhere in the checkout.
+    resolve: { conditions: ['conclave:source', ...defaultClientConditions] },
     plugins: [
       {
         name: 'all-modules',

@@ -24,3 +24,24 @@ it('core and the floor are measured in Chromium', () => {
     })
   }
 })
+
+it('frames, and tracks that a worker receives, are measured in Chromium', () => {
+  const work = ['--bytes', '160', '--rounds', '1', '--tracks', '2', '--seconds', '1']
+  const { status, stdout, stderr } = bench(['sframe', '--in', 'chromium', '--json', ...work])
+  expect([status, stderr.split('\n').filter((line) => line.startsWith('✗'))]).toEqual([0, []])
+  const [head, ...lines] = stdout
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line))
+  expect(head.versions).toMatchObject({ chromium: expect.stringMatching(/^[0-9]+[.]/) })
+  const [encrypt, decrypt, ...others] = lines
+  for (const line of [encrypt, decrypt]) {
+    expect(line).toMatchObject({ n: 160, case: 'WebCrypto in Chromium', value: expect.any(Number) })
+  }
+  const tracks = others.filter(({ op }) => op === 'tracks')
+  expect(tracks.map(({ n, case: part }) => [n, part])).toEqual([
+    [2, 'cipher'],
+    [2, 'opening'],
+    [2, 'total'],
+  ])
+})

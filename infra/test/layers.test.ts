@@ -24,6 +24,7 @@ const lawful = {
   'core/src/mls/group/index.ts': "export * from '../treekem/index.ts'",
   'core/src/delivery/index.ts': "export * from '../codec/index.ts'",
   'core/src/sframe/index.ts': "export * from '../codec/index.ts'",
+  'core/src/sframe/node/index.ts': "export * from 'node:crypto'\nexport * from '../index.ts'",
   'client-sdk/src/index.ts': "export * from '@conclave/core'",
   'client-sdk/src/node/index.ts': "export * from 'node:fs'\nexport * from '../index.ts'",
   'keyserver/src/index.ts': "export * from '@conclave/core/mls/public'\nimport './log.ts'",
@@ -49,6 +50,14 @@ const planted = {
   'core-no-io: core/src/wire/planted.ts → fs': [
     'core/src/wire/planted.ts',
     "export * from 'node:fs'",
+  ],
+  'core-node-apart: core/src/sframe/bare.ts → crypto': [
+    'core/src/sframe/bare.ts',
+    "export * from 'node:crypto'",
+  ],
+  'core-node-unreached: core/src/sframe/fast.ts → core/src/sframe/node/index.ts': [
+    'core/src/sframe/fast.ts',
+    "export const fast = () => import('./node/index.ts')",
   ],
   'core-unknown-layer: core/src/helpers/planted.ts → core/src/error.ts': [
     'core/src/helpers/planted.ts',

@@ -27,7 +27,7 @@ export class FrameProtector {
     if (rule === undefined) return { ok: false, reason: 'unsupported-codec' }
     const parts = rule.split(frame)
     if (parts === undefined) return { ok: false, reason: 'malformed-frame' }
-    const sealed = await this.#encryptor.encrypt(parts.metadata, parts.secret)
+    const sealed = await this.#encryptor.encrypt(parts.metadata, parts.secret, parts.lead)
     if (!sealed.ok) return sealed
     return { ok: true, frame: parts.join(sealed.ciphertext), epoch: sealed.epoch }
   }

@@ -1,9 +1,12 @@
 import { expand, extract } from '@noble/hashes/hkdf.js'
-import { type Bytes, concatBytes, utf8 } from '../codec/bytes.ts'
+import { type Bytes, concatBytes, emptyBytes, utf8 } from '../codec/bytes.ts'
 import { Secret } from '../crypto/secret/secret.ts'
 import type { AeadKey, FrameAead } from './aead.ts'
 import type { SFrameCipherSuite } from './cipherSuite.ts'
 import { encodeHeader } from './header.ts'
+import { lowerHalf, upperHalf } from './uint64.ts'
+
+const notThere = Promise.resolve(undefined)
 
 const KEY_LABEL = utf8('SFrame 1.0 Secret key ')
 const SALT_LABEL = utf8('SFrame 1.0 Secret salt ')
@@ -35,58 +38,102 @@ export function deriveKeySalt(
 export class SFrameKey {
   readonly kid: bigint
   readonly suite: SFrameCipherSuite
-  readonly #aead: Promise<AeadKey | undefined>
+  /** What it was imported to, once it has been. */
+  #aead: AeadKey | undefined
+  readonly #imported: Promise<AeadKey | undefined>
   readonly #salt: Secret
+  /** One of each for all frames: an AEAD has read them when it returns. */
+  readonly #nonce: Bytes
+  #aad: Bytes = emptyBytes
 
   constructor(suite: SFrameCipherSuite, aead: FrameAead, secret: Secret, kid: bigint) {
     const { key, salt } = deriveKeySalt(suite, secret, kid)
     this.suite = suite
     this.kid = kid
     this.#salt = salt
-    this.#aead = aead
-      .importKey(suite, key.expose())
-      .catch(() => undefined)
-      .finally(() => key.wipe())
+    this.#nonce = salt.expose().slice()
+    this.#imported = this.#import(aead, key)
   }
 
   /**
-   * `encrypt(CTR, KID, metadata, plaintext)` of RFC 9605 §4.4.3: header, ciphertext, tag.
-   * Resolves to `undefined` once the key was wiped.
+   * `encrypt(CTR, KID, metadata, plaintext)` of RFC 9605 §4.4.3: header, ciphertext, tag, and
+   * `lead` ahead of them. Resolves to `undefined` once the key was wiped.
+   *
+   * @throws SFrameError `sframe-value-out-of-range` where `ctr` is no unsigned 64-bit integer
    */
-  async encrypt(ctr: bigint, metadata: Uint8Array, plaintext: Bytes): Promise<Bytes | undefined> {
-    const aead = await this.#aead
-    if (aead === undefined || this.#salt.wiped) return undefined
-    const header = encodeHeader(this.kid, ctr)
-    const sealed = await aead.seal(this.#nonce(ctr), concatBytes(header, metadata), plaintext)
-    return concatBytes(header, sealed)
+  encrypt(
+    ctr: bigint,
+    metadata: Bytes,
+    plaintext: Bytes,
+    lead: Bytes = emptyBytes,
+  ): Promise<Bytes | undefined> {
+    return this.#withAead((aead) => {
+      const header = encodeHeader(this.kid, ctr)
+      const head = lead.length === 0 ? header : concatBytes(lead, header)
+      return aead.seal(this.#nonceOf(ctr), this.#aadOf(header, metadata), plaintext, head)
+    })
   }
 
   /**
    * The AEAD step of `decrypt` (RFC 9605 §4.4.4), for a header that was decoded already. Resolves
    * to `undefined` where the ciphertext is not authentic or the key was wiped.
    */
-  async decrypt(
+  decrypt(
     ctr: bigint,
-    header: Uint8Array,
-    metadata: Uint8Array,
+    header: Bytes,
+    metadata: Bytes,
     ciphertext: Bytes,
   ): Promise<Bytes | undefined> {
-    const aead = await this.#aead
-    if (aead === undefined || this.#salt.wiped) return undefined
-    return aead.open(this.#nonce(ctr), concatBytes(header, metadata), ciphertext)
+    return this.#withAead((aead) =>
+      aead.open(this.#nonceOf(ctr), this.#aadOf(header, metadata), ciphertext),
+    )
   }
 
-  /** Forgets the salt. The key itself lives in a CryptoKey, which nobody can wipe. */
+  /** Forgets the salt. The key itself lives in the platform, where nobody can wipe it. */
   wipe(): void {
     this.#salt.wipe()
+    this.#nonce.fill(0)
   }
 
-  #nonce(ctr: bigint): Bytes {
-    const nonce = this.#salt.expose().slice()
-    const view = new DataView(nonce.buffer)
-    const low = nonce.length - 8
-    view.setBigUint64(low, view.getBigUint64(low) ^ ctr)
+  /** Waits only where the platform has not imported the key yet. */
+  #withAead(use: (aead: AeadKey) => Promise<Bytes | undefined>): Promise<Bytes | undefined> {
+    const useOf = (aead: AeadKey | undefined) =>
+      aead === undefined || this.#salt.wiped ? notThere : use(aead)
+    return this.#aead === undefined ? this.#imported.then(useOf) : useOf(this.#aead)
+  }
+
+  /** `undefined` where the platform refuses the key; frames are then refused, too. */
+  async #import(aead: FrameAead, key: Secret): Promise<AeadKey | undefined> {
+    try {
+      this.#aead = await aead.importKey(this.suite, key.expose())
+    } catch {
+      return undefined
+    } finally {
+      key.wipe()
+    }
+    return this.#aead
+  }
+
+  /** The salt, with the counter in its last eight bytes (RFC 9605 §4.4.3). */
+  #nonceOf(ctr: bigint): Bytes {
+    const salt = this.#salt.expose()
+    const nonce = this.#nonce
+    let rest = lowerHalf(ctr)
+    for (let i = 1; i <= 8; i++) {
+      const at = nonce.length - i
+      nonce[at] = (salt[at] as number) ^ (rest & 0xff)
+      rest = i === 4 ? upperHalf(ctr) : rest >>> 8
+    }
     return nonce
+  }
+
+  /** What is authenticated beside the ciphertext. */
+  #aadOf(header: Bytes, metadata: Bytes): Bytes {
+    const length = header.length + metadata.length
+    if (length !== this.#aad.length) this.#aad = new Uint8Array(length)
+    this.#aad.set(header)
+    this.#aad.set(metadata, header.length)
+    return this.#aad
   }
 }
 

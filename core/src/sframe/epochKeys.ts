@@ -88,7 +88,7 @@ export class EpochKeys {
   readonly #removed: Set<number>
   /** Leaves of which a frame has opened: they have the same base key as we. */
   readonly #proven = new Set<number>()
-  readonly #receiving = new Map<string, SenderKeys>()
+  readonly #receiving = new Map<number, Map<MediaSource, SenderKeys>>()
   readonly #sending = new Map<MediaSource, SendingKey>()
 
   constructor(
@@ -121,13 +121,7 @@ export class EpochKeys {
     if (!this.#leaves.has(leaf)) {
       return { ok: false, reason: this.#removed.has(leaf) ? 'removed-sender' : 'unknown-sender' }
     }
-    const slot = `${leaf} ${sender.source}`
-    const keys = this.#receiving.get(slot) ?? {
-      authenticated: new Map(),
-      candidate: undefined,
-      lowestIncarnation: 0,
-    }
-    this.#receiving.set(slot, keys)
+    const keys = this.#keysOf(leaf, sender.source)
     if (incarnation < keys.lowestIncarnation) return { ok: false, reason: 'stale-incarnation' }
 
     let key = keys.authenticated.get(incarnation)
@@ -144,7 +138,7 @@ export class EpochKeys {
       key: found,
       isLeafProven: () => this.#proven.has(leaf),
       authenticated: () => {
-        const kept = this.#keep(slot, incarnation, found)
+        const kept = this.#keep(sender, found)
         if (kept !== undefined) this.#proven.add(leaf)
         return kept
       },
@@ -175,24 +169,37 @@ export class EpochKeys {
   removeLeaf(leaf: number): void {
     if (!this.#leaves.delete(leaf)) return
     this.#removed.add(leaf)
-    for (const [slot, keys] of this.#receiving) {
-      if (!slot.startsWith(`${leaf} `)) continue
-      wipeSender(keys)
-      this.#receiving.delete(slot)
-    }
+    for (const keys of this.#receiving.get(leaf)?.values() ?? []) wipeSender(keys)
+    this.#receiving.delete(leaf)
   }
 
   wipe(): void {
     this.#secret.wipe()
     this.#leaves.clear()
-    for (const keys of this.#receiving.values()) wipeSender(keys)
+    for (const sources of this.#receiving.values()) {
+      for (const keys of sources.values()) wipeSender(keys)
+    }
     for (const { key } of this.#sending.values()) key.wipe()
     this.#receiving.clear()
     this.#sending.clear()
   }
 
-  #keep(slot: string, incarnation: number, key: SFrameKey): SFrameKey | undefined {
-    const keys = this.#receiving.get(slot)
+  #keysOf(leaf: number, source: MediaSource): SenderKeys {
+    let sources = this.#receiving.get(leaf)
+    if (sources === undefined) {
+      sources = new Map()
+      this.#receiving.set(leaf, sources)
+    }
+    let keys = sources.get(source)
+    if (keys === undefined) {
+      keys = { authenticated: new Map(), candidate: undefined, lowestIncarnation: 0 }
+      sources.set(source, keys)
+    }
+    return keys
+  }
+
+  #keep({ leaf, source, incarnation }: FrameSender, key: SFrameKey): SFrameKey | undefined {
+    const keys = this.#receiving.get(leaf)?.get(source)
     if (keys === undefined || incarnation < keys.lowestIncarnation) return undefined
     const kept = keys.authenticated.get(incarnation)
     if (kept !== undefined) return kept

@@ -43,6 +43,15 @@ export interface ExpectedSender {
   readonly source: MediaSource
 }
 
+/** What a KID says. */
+interface KidReading {
+  readonly kid: bigint
+  readonly leaf: number
+  readonly epoch: number
+  readonly source: MediaSource | undefined
+  readonly incarnation: number
+}
+
 /**
  * Decrypts what one receiver gets. Whatever arrives, it never throws, and only an authentic frame
  * changes its state.
@@ -52,6 +61,8 @@ export class FrameDecryptor {
   readonly #layout: KidLayout
   readonly #windows = new WeakMap<SFrameKey, ReplayWindow>()
   #lastEpoch: bigint | undefined
+  /** The frames of a track mostly have the KID of the one before. */
+  #lastRead: KidReading | undefined
   /** May be changed at any time; replay windows outlive the change. */
   expected: ExpectedSender
 
@@ -71,12 +82,11 @@ export class FrameDecryptor {
   }
 
   /** Opens header, ciphertext and tag of a frame (RFC 9605 §4.4.4). */
-  async decrypt(metadata: Uint8Array, sframe: Bytes): Promise<DecryptResult> {
+  async decrypt(metadata: Bytes, sframe: Bytes): Promise<DecryptResult> {
     const header = decodeHeader(sframe)
     if (header === undefined) return drop('malformed-header')
     const { kid } = header
-    const { leaf, epoch, context } = decodeKid(this.#layout, kid)
-    const { source, incarnation } = decodeContext(context)
+    const { leaf, epoch, source, incarnation } = this.#read(kid)
     const { expected } = this
     const isExpected = source === expected.source
     const sender = { leaf, source: expected.source, incarnation }
@@ -87,14 +97,21 @@ export class FrameDecryptor {
     const found = leaf === expected.leaf ? this.#keys.keyFor(epoch, sender) : former
     if (found === undefined) return drop('wrong-sender')
     const opened = found.ok ? await this.#open(metadata, sframe, header, found) : found
-    if (found === former) return opened
+    if (opened.ok || found === former || former?.ok !== true) return opened
     // The same KID may have been the old group's.
-    if (opened.ok || former?.ok !== true) return opened
     return await this.#open(metadata, sframe, header, former)
   }
 
+  #read(kid: bigint): KidReading {
+    if (this.#lastRead?.kid !== kid) {
+      const { leaf, epoch, context } = decodeKid(this.#layout, kid)
+      this.#lastRead = { kid, leaf, epoch, ...decodeContext(context) }
+    }
+    return this.#lastRead
+  }
+
   async #open(
-    metadata: Uint8Array,
+    metadata: Bytes,
     sframe: Bytes,
     { kid, ctr, length }: SFrameHeader,
     found: ReceivingKey,

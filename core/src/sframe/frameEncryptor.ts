@@ -1,4 +1,4 @@
-import type { Bytes } from '../codec/bytes.ts'
+import { type Bytes, emptyBytes } from '../codec/bytes.ts'
 import type { FrameKeySource } from './frameKeys.ts'
 import type { MediaSource } from './mlsKeys.ts'
 
@@ -19,15 +19,23 @@ export class FrameEncryptor {
     this.#source = source
   }
 
-  /** Header, ciphertext and tag of a frame (RFC 9605 §4.4.3); `metadata` is authenticated only. */
-  async encrypt(metadata: Uint8Array, plaintext: Bytes): Promise<EncryptResult> {
+  /**
+   * Header, ciphertext and tag of a frame (RFC 9605 §4.4.3); `metadata` is authenticated only.
+   * `lead` stands ahead of them as it is, authenticated only where `metadata` covers it.
+   */
+  async encrypt(
+    metadata: Bytes,
+    plaintext: Bytes,
+    lead: Bytes = emptyBytes,
+  ): Promise<EncryptResult> {
     const sending = this.#keys.sendingKey(this.#source)
     if (sending === undefined) return { ok: false, reason: 'no-key' }
     if (sending.counter.exhausted) return { ok: false, reason: 'counter-exhausted' }
     if (!sending.usage.take(plaintext.length, metadata.length)) {
       return { ok: false, reason: 'key-exhausted' }
     }
-    const ciphertext = await sending.key.encrypt(sending.counter.take(), metadata, plaintext)
+    const ctr = sending.counter.take()
+    const ciphertext = await sending.key.encrypt(ctr, metadata, plaintext, lead)
     if (ciphertext === undefined) return { ok: false, reason: 'no-key' }
     return { ok: true, ciphertext, epoch: sending.epoch }
   }

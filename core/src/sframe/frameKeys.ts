@@ -150,7 +150,7 @@ export class FrameKeys implements FrameKeySource {
 
   keyFor(epoch: number, sender: FrameSender): KeyLookup {
     const installed = this.#epochs.get(epoch)
-    if (installed !== undefined && installed.expiresAt <= this.#clock.now()) this.#forget(epoch)
+    if (installed !== undefined && this.#isOver(installed)) this.#forget(epoch)
     else if (installed !== undefined) return installed.keys.receivingKey(sender)
     return { ok: false, reason: this.#isAhead(epoch) ? 'key-not-yet' : 'unknown-key' }
   }
@@ -159,7 +159,7 @@ export class FrameKeys implements FrameKeySource {
     const former = this.#former
     if (former === undefined || former.leaves.get(leaf) !== sender.leaf) return undefined
     const installed = former.epochs.get(epoch)
-    if (installed === undefined || installed.expiresAt <= this.#clock.now()) return undefined
+    if (installed === undefined || this.#isOver(installed)) return undefined
     return installed.keys.receivingKey(sender)
   }
 
@@ -175,6 +175,11 @@ export class FrameKeys implements FrameKeySource {
     this.#cancelPendingSwitches()
     this.#newest = undefined
     this.#sending = undefined
+  }
+
+  /** The newest epoch has no end, and most frames are of it: they need not ask for the time. */
+  #isOver({ expiresAt }: Installed): boolean {
+    return expiresAt !== Number.POSITIVE_INFINITY && expiresAt <= this.#clock.now()
   }
 
   #check(install: EpochInstall): void {

@@ -1,5 +1,6 @@
 import type { Bytes } from '../codec/bytes.ts'
 import { SFrameError } from './error.ts'
+import { lowerHalf, upperHalf } from './uint64.ts'
 
 const MAX_UINT64 = 0xffff_ffff_ffff_ffffn
 
@@ -55,16 +56,15 @@ function extendedLength(value: bigint): number {
     throw new SFrameError('sframe-value-out-of-range', 'KID and CTR are unsigned 64-bit integers')
   }
   if (value < 8n) return 0
-  let length = 1
-  for (let rest = value >> 8n; rest > 0n; rest >>= 8n) length++
-  return length
+  const high = upperHalf(value)
+  return high === 0 ? byteLength(lowerHalf(value)) : 4 + byteLength(high)
 }
 
 function writeUint(out: Uint8Array, offset: number, length: number, value: bigint): void {
-  let rest = value
-  for (let i = offset + length - 1; i >= offset; i--) {
-    out[i] = Number(rest & 0xffn)
-    rest >>= 8n
+  let rest = lowerHalf(value)
+  for (let i = 1; i <= length; i++) {
+    out[offset + length - i] = rest
+    rest = i === 4 ? upperHalf(value) : rest >>> 8
   }
 }
 
@@ -77,7 +77,21 @@ function readField(
   if ((field & 8) === 0) return { value: BigInt(field), end: offset }
   const end = offset + (field & 7) + 1
   if (end > data.length || data[offset] === 0) return undefined
-  let value = 0n
-  for (let i = offset; i < end; i++) value = (value << 8n) | BigInt(data[i] as number)
-  return value < 8n ? undefined : { value, end }
+  const middle = Math.max(offset, end - 4)
+  const high = readUint(data, offset, middle)
+  const low = readUint(data, middle, end)
+  if (high === 0) return low < 8 ? undefined : { value: BigInt(low), end }
+  return { value: (BigInt(high) << 32n) | BigInt(low), end }
+}
+
+/** Of four bytes at most. */
+function readUint(data: Uint8Array, offset: number, end: number): number {
+  let value = 0
+  for (let i = offset; i < end; i++) value = value * 256 + (data[i] as number)
+  return value
+}
+
+/** How many bytes hold an unsigned number of 32 bits that is not 0. */
+function byteLength(value: number): number {
+  return 4 - (Math.clz32(value) >>> 3)
 }

@@ -1,10 +1,10 @@
 import { resolve } from 'node:path'
 import { chromium } from 'playwright-core'
 import { bundle } from '../../checks/bundle.mjs'
-import { findProgram, chromium as program } from '../../entry/programs.mjs'
 import { repository } from '../../entry/repository.mjs'
 import { BenchError } from '../benchError.ts'
 import type { Measured, Workload } from '../benchmark.ts'
+import { chromiumPath, isolation, localOrigin } from './browser.ts'
 import { fromPlain } from './outcome.ts'
 
 /**
@@ -24,13 +24,13 @@ export async function runInChromium(
   const browser = await chromium.launch({ executablePath, args })
   try {
     const page = await browser.newPage()
-    await page.route(`${origin}/**`, (route) => {
+    await page.route(`${localOrigin}/**`, (route) => {
       const isScript = new URL(route.request().url()).pathname === script
       const [contentType, body] = isScript ? ['text/javascript', code] : ['text/html', html]
       return route.fulfill({ contentType, body, headers: isolation })
     })
     await page.exposeFunction('progress', progress)
-    await page.goto(origin)
+    await page.goto(localOrigin)
     const outcome = await page.evaluate(
       (wanted) => {
         const { bench, progress } = globalThis as unknown as PageGlobals
@@ -47,29 +47,11 @@ export async function runInChromium(
   }
 }
 
-/** A secure context, as WebCrypto wants it; nothing is ever sent there. */
-const origin = 'http://localhost'
 const script = '/bench.js'
 const html = `<script type="module">
 import { bench } from '${script}'
 globalThis.bench = bench
 </script>`
-/** A page that shares its process with nobody has a clock of 5 µs instead of 100 µs. */
-const isolation = {
-  'Cross-Origin-Opener-Policy': 'same-origin',
-  'Cross-Origin-Embedder-Policy': 'require-corp',
-}
-
-function chromiumPath(): string {
-  const path = findProgram(program)
-  if (path !== undefined) return path
-  const { names, debianPackage, variable } = program
-  throw new BenchError(
-    'bench-chromium-missing',
-    `there is no ${names[0]}: install Debian's package ${debianPackage}, or say in ${variable} where it is`,
-  )
-}
-
 interface PageGlobals {
   readonly bench: typeof import('./page.ts')
   progress(line: string): void

@@ -1,4 +1,4 @@
-import { type Bytes, concatBytes } from '@conclave/core/codec'
+import { type Bytes, concatBytes, emptyBytes } from '@conclave/core/codec'
 import { decodeHeader } from '@conclave/core/sframe'
 import type { CodecRule } from './codecRule.ts'
 import {
@@ -39,6 +39,7 @@ export const av1: CodecRule = {
     return {
       metadata: concatBytes(...headers),
       secret,
+      lead: emptyBytes,
       join(sframe) {
         const start = decodeHeader(sframe)?.length ?? 0
         const end = start + secret.length

@@ -6,7 +6,9 @@ export interface SplitFrame {
   readonly metadata: Bytes
   /** What gets encrypted. */
   readonly secret: Bytes
-  /** The protected frame; `sframe` is SFrame header, ciphertext and tag in one piece. */
+  /** What the SFrame follows as it is: put there at once, the frame is copied once less. */
+  readonly lead: Bytes
+  /** The protected frame; `sframe` is `lead`, SFrame header, ciphertext and tag in one piece. */
   join(sframe: Bytes): Bytes
 }
 
@@ -14,7 +16,10 @@ export interface SplitFrame {
 export interface ParsedFrame {
   readonly metadata: Bytes
   readonly sframe: Bytes
-  /** The encoded frame; `undefined` where what was encrypted is no part of one. */
+  /**
+   * The encoded frame, in a buffer of its own if `secret` is; `undefined` where what was encrypted
+   * is no part of one.
+   */
   restore(secret: Bytes): Bytes | undefined
 }
 
@@ -55,13 +60,14 @@ export function clearPrefixRule(
       const parts = cut(frame)
       if (parts === undefined) return undefined
       const { clear, rest } = parts
-      return { metadata: clear, secret: rest, join: (sframe) => concatBytes(clear, sframe) }
+      return { metadata: clear, secret: rest, lead: clear, join: (sframe) => sframe }
     },
     parse(frame) {
       const parts = cut(frame)
       if (parts === undefined) return undefined
       const { clear, rest } = parts
-      return { metadata: clear, sframe: rest, restore: (secret) => concatBytes(clear, secret) }
+      const restore = (secret: Bytes) => (clear.length === 0 ? secret : concatBytes(clear, secret))
+      return { metadata: clear, sframe: rest, restore }
     },
   }
 }

@@ -1,4 +1,4 @@
-import { type Bytes, concatBytes } from '@conclave/core/codec'
+import { type Bytes, concatBytes, emptyBytes } from '@conclave/core/codec'
 import type { CodecRule } from './codecRule.ts'
 import { escapeNal, type NalUnit, readAnnexB, unescapeNal } from './nalUnits.ts'
 
@@ -38,6 +38,7 @@ export const h264: CodecRule = {
     return {
       metadata: authenticated(frame, readable, clear),
       secret: concatBytes(hide(frame, leading), frame.subarray(slice.start + CLEAR_SLICE_BYTES)),
+      lead: emptyBytes,
       join: (sframe) =>
         concatBytes(
           ...readable.map((unit) => frame.subarray(unit.codeStart, unit.end)),

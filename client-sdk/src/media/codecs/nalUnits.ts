@@ -33,45 +33,79 @@ function findStartCode(
   stream: Bytes,
   from: number,
 ): { readonly codeStart: number; readonly start: number } | undefined {
-  for (let one = stream.indexOf(1, from + 2); one >= 0; one = stream.indexOf(1, one + 1)) {
-    if (stream[one - 1] !== 0 || stream[one - 2] !== 0) continue
-    let codeStart = one - 2
-    while (codeStart > from && stream[codeStart - 1] === 0) codeStart--
-    return { codeStart, start: one + 1 }
+  let codeStart = findTwoZeros(stream, from)
+  while (codeStart >= 0) {
+    let at = codeStart + 2
+    while (stream[at] === 0) at++
+    if (stream[at] === 1) return { codeStart, start: at + 1 }
+    codeStart = findTwoZeros(stream, at)
   }
   return undefined
 }
 
+/** Where the next two zeros begin; -1 where none follow. In ciphertext one byte of 256 is a zero. */
+function findTwoZeros(bytes: Bytes, from: number): number {
+  let at = bytes.indexOf(0, from)
+  while (at >= 0 && bytes[at + 1] !== 0) at = bytes.indexOf(0, at + 2)
+  return at
+}
+
 /** Inserts emulation prevention bytes into what follows `before` in a NAL unit (§7.4.1.1). */
 export function escapeNal(payload: Bytes, before: Bytes): Bytes {
-  const escaped = new Uint8Array(payload.length + (payload.length >> 1) + 1)
-  let zeros = trailingZeros(before)
-  let length = 0
-  for (const byte of payload) {
-    if (zeros >= 2 && byte <= ESCAPE) {
-      escaped[length++] = ESCAPE
-      zeros = 0
-    }
-    escaped[length++] = byte
-    zeros = byte === 0 ? zeros + 1 : 0
+  const places = afterTwoZeros(payload, before, (byte) => byte <= ESCAPE)
+  if (places.length === 0) return payload
+  const escaped = new Uint8Array(payload.length + places.length)
+  let from = 0
+  for (const [inserted, place] of places.entries()) {
+    escaped.set(payload.subarray(from, place), from + inserted)
+    escaped[place + inserted] = ESCAPE
+    from = place
   }
-  return escaped.subarray(0, length)
+  escaped.set(payload.subarray(from), from + places.length)
+  return escaped
 }
 
 /** Undoes {@link escapeNal}. */
 export function unescapeNal(escaped: Bytes, before: Bytes): Bytes {
-  const payload = new Uint8Array(escaped.length)
+  const places = afterTwoZeros(escaped, before, (byte) => byte === ESCAPE)
+  if (places.length === 0) return escaped
+  const payload = new Uint8Array(escaped.length - places.length)
+  let from = 0
+  for (const [removed, place] of places.entries()) {
+    payload.set(escaped.subarray(from, place), from - removed)
+    from = place + 1
+  }
+  payload.set(escaped.subarray(from), from - places.length)
+  return payload
+}
+
+/** The places of bytes that `counts` and that follow two zeros, which count for one place only. */
+function afterTwoZeros(
+  bytes: Bytes,
+  before: Bytes,
+  counts: (byte: number) => boolean,
+): readonly number[] {
+  const places: number[] = []
   let zeros = trailingZeros(before)
-  let length = 0
-  for (const byte of escaped) {
-    if (zeros >= 2 && byte === ESCAPE) {
-      zeros = 0
+  let at = 0
+  while (at < bytes.length) {
+    if (zeros === 0) {
+      const next = findTwoZeros(bytes, at)
+      if (next < 0) break
+      zeros = 2
+      at = next + 2
       continue
     }
-    payload[length++] = byte
+    const byte = bytes[at] as number
+    const isPlace = zeros >= 2 && counts(byte)
+    if (isPlace) {
+      places.push(at)
+      zeros = 0
+    }
     zeros = byte === 0 ? zeros + 1 : 0
+    at++
   }
-  return payload.subarray(0, length)
+  return places
 }
 
 function trailingZeros(bytes: Bytes): number {

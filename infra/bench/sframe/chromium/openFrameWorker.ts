@@ -1,0 +1,104 @@
+import { resolve } from 'node:path'
+import { chromium, type Page } from 'playwright-core'
+import { bundle } from '../../../checks/bundle.mjs'
+import { repository } from '../../../entry/repository.mjs'
+import { BenchError } from '../../benchError.ts'
+import { chromiumPath, isolation, localOrigin } from '../../chromium/browser.ts'
+import type { FrameRow, FrameWorkload } from '../frameBenchmark.ts'
+import { costsOf, pipelines, type TrackCosts, type TracksRun } from '../trackCosts.ts'
+import type { BenchAnswer, BenchRequest } from './messages.ts'
+
+/** A worker of the system's Chromium, where frames are encrypted as a meeting's are. */
+export interface FrameWorkerInChromium {
+  readonly version: string
+  frames(workload: FrameWorkload): Promise<readonly FrameRow[]>
+  tracks(size: { readonly tracks: number; readonly seconds: number }): Promise<TrackCosts>
+  close(): Promise<void>
+}
+
+/**
+ * All of its methods throw what the worker throws: BenchError `bench-work-not-done`.
+ * @throws BenchError `bench-chromium-missing`
+ */
+export async function openFrameWorker(
+  progress: (line: string) => void,
+): Promise<FrameWorkerInChromium> {
+  const executablePath = chromiumPath()
+  const { code } = await bundle(
+    {
+      bench: resolve(repository, 'infra', 'bench', 'sframe', 'chromium', 'frameWorker.ts'),
+    },
+    { minify: true, external: [] },
+  )
+  const args = ['--no-sandbox', '--disable-gpu', '--js-flags=--expose-gc']
+  const browser = await chromium.launch({ executablePath, args })
+  const page = await browser.newPage()
+  await page.route(`${localOrigin}/**`, (route) => {
+    const isScript = new URL(route.request().url()).pathname === script
+    const [contentType, body] = isScript ? ['text/javascript', code] : ['text/html', html]
+    return route.fulfill({ contentType, body, headers: isolation })
+  })
+  await page.exposeFunction('progress', progress)
+  await page.goto(localOrigin)
+  const system = await browser.newBrowserCDPSession()
+
+  /** Seconds of all threads of all renderers; there is one that does anything. */
+  const rendererCpu = async () => {
+    const { processInfo } = await system.send('SystemInfo.getProcessInfo')
+    return processInfo
+      .filter(({ type }) => type === 'renderer')
+      .reduce((sum, { cpuTime }) => sum + cpuTime, 0)
+  }
+
+  return {
+    version: browser.version(),
+    frames: async (workload) => (await ask(page, { type: 'frames', workload }, 'frames')).rows,
+    tracks: async ({ tracks, seconds }) => {
+      const runs: TracksRun[] = []
+      for (const pipeline of pipelines) {
+        progress(`▸ ${tracks} video and ${tracks} audio tracks: ${pipeline}`)
+        const prepare = { type: 'prepare-tracks', pipeline, tracks, seconds } as const
+        await ask(page, prepare, 'prepared')
+        const before = await rendererCpu()
+        const { frames } = await ask(page, { type: 'receive-tracks' }, 'received')
+        const cpuSeconds = (await rendererCpu()) - before
+        progress(`✓ ${pipeline}: ${cpuSeconds.toFixed(2)} s of CPU for ${seconds} s of media`)
+        runs.push({ pipeline, tracks, frames, mediaSeconds: seconds, cpuSeconds })
+      }
+      return costsOf(runs)
+    },
+    close: () => browser.close(),
+  }
+}
+
+type Answer<T extends BenchAnswer['type']> = Extract<BenchAnswer, { type: T }>
+
+async function ask<T extends BenchAnswer['type']>(
+  page: Page,
+  request: BenchRequest,
+  type: T,
+): Promise<Answer<T>> {
+  const answer = await page.evaluate(
+    (wanted) => (globalThis as unknown as PageGlobals).ask(wanted),
+    request,
+  )
+  if (answer.type === 'failure') throw new BenchError(answer.code, answer.message)
+  if (answer.type !== type) throw new TypeError(`the worker answered with ${answer.type}`)
+  return answer as Answer<T>
+}
+
+interface PageGlobals {
+  ask(request: BenchRequest): Promise<BenchAnswer>
+}
+
+const script = '/bench.js'
+const html = `<script type="module">
+const worker = new Worker('${script}', { type: 'module' })
+globalThis.ask = (request) =>
+  new Promise((resolve, reject) => {
+    worker.onmessage = ({ data }) =>
+      data.type === 'progress' ? progress(data.line) : resolve(data)
+    worker.onerror = ({ message }) => reject(new Error(message))
+    worker.postMessage(request)
+  })
+</script>`

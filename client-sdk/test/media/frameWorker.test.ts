@@ -167,6 +167,16 @@ describe('the media worker', () => {
     expect(call.screen.keyFramesRequested).toBe(2)
   })
 
+  it('asks for a key frame with the first frame that it opens, where that is none', async () => {
+    const call = new Call()
+    call.install(1n)
+    const screen = call.bob.receives(0, 'camera')
+    await screen.write((await call.send('delta')) as TestFrame)
+    await call.bob.settled(screen)
+    expect(screen.out).toHaveLength(1)
+    expect(screen.keyFramesRequested).toBe(1)
+  })
+
   it('makes a key frame when frames were lost with the worker before', async () => {
     const call = new Call()
     call.install(1n)

@@ -47,6 +47,11 @@ export interface PublishOptions {
    * `scalabilityMode`. All layers share one key and one run of counters.
    */
   readonly encodings?: readonly PublishEncoding[]
+  /**
+   * Whether Opus nearly stops sending while the track is silent (RFC 7587 §3.1.3). Not where not
+   * given: whoever counts packets then sees who speaks when.
+   */
+  readonly dtx?: boolean
 }
 
 /** Media through an SFU, encrypted and decrypted by the meeting's session. */
@@ -55,8 +60,8 @@ export interface Call {
    * Sends a track. It resolves when the sender encrypts and the SFU has it; where it fails, nothing
    * of the track was sent. The track stays the caller's.
    *
-   * @throws CallError `source-in-use`, `source-mismatch`, `codec-unavailable`, `call-closed`,
-   *   `publish-failed`, `sfu-refused`, `sfu-unreachable`; MediaError of `protect`
+   * @throws CallError `source-in-use`, `source-mismatch`, `codec-unavailable`, `layers-unavailable`,
+   *   `call-closed`, `publish-failed`, `sfu-refused`, `sfu-unreachable`; MediaError of `protect`
    */
   publish(track: MediaStreamTrack, options: PublishOptions): Promise<Publication>
   on<Name extends keyof CallEvents>(name: Name, listener: CallEvents[Name]): this

@@ -19,6 +19,8 @@ export type CallErrorCode =
   | 'source-mismatch'
   /** Browser and SFU do not share this codec, or no rule encrypts its frames. */
   | 'codec-unavailable'
+  /** The SFU does not carry these layers of this codec so that anybody could decode them. */
+  | 'layers-unavailable'
   /** The browser or the SFU could not carry the track; nothing of it was sent. */
   | 'publish-failed'
 

@@ -7,7 +7,7 @@ import type { Signalling } from './signalling.ts'
 
 /** A simulcast layer, or all layers of one that has a scalability mode (W3C webrtc-svc). */
 export interface PublishEncoding extends RTCRtpEncodingParameters {
-  /** Such as `L3T3_KEY`. */
+  /** Such as `L3T3_KEY`. Of AV1 the SFU forwards temporal layers only: `L1T2` or `L1T3`. */
   readonly scalabilityMode?: string
 }
 
@@ -30,6 +30,7 @@ export interface PublishedTrackOptions {
   readonly source: MediaSource
   readonly codec?: string
   readonly encodings?: readonly PublishEncoding[]
+  readonly dtx?: boolean
   readonly transports: MediaTransports
   readonly signalling: Signalling
   readonly protection: MediaProtection
@@ -66,6 +67,21 @@ export async function announceProducer(
   return producerId
 }
 
+const SEVERAL_SPATIAL_LAYERS = /^[LS][2-9]/
+
+/**
+ * mediasoup takes the dependency descriptor off what it forwards, and receivers find spatial layers
+ * of AV1 by nothing else.
+ */
+function checkLayers({ codec, encodings = [] }: PublishedTrackOptions): void {
+  const modes = encodings.map(({ scalabilityMode = '' }) => scalabilityMode)
+  const refused = modes.find((mode) => SEVERAL_SPATIAL_LAYERS.test(mode))
+  if (refused === undefined || codec?.toLowerCase() !== 'video/av1') return
+  throw new CallError('layers-unavailable', `the SFU does not carry ${refused} of AV1`, {
+    remedy: 'send AV1 in one spatial layer, such as L1T3',
+  })
+}
+
 export class PublishedTrack implements Publication {
   readonly #options: PublishedTrackOptions
   #track: MediaStreamTrack
@@ -95,9 +111,12 @@ export class PublishedTrack implements Publication {
     return this.#leaf
   }
 
-  /** @throws CallError `codec-unavailable` and others; whatever `protect` throws */
+  /**
+   * @throws CallError `codec-unavailable`, `layers-unavailable` and others; whatever `protect` throws
+   */
   async start(): Promise<void> {
-    const { source, encodings, transports, protection } = this.#options
+    const { source, encodings, dtx, transports, protection } = this.#options
+    checkLayers(this.#options)
     const codec = this.#codec()
     const transport = await transports.get('send')
     const leaf = protection.ownLeaf()
@@ -109,7 +128,9 @@ export class PublishedTrack implements Publication {
         stopTracks: false,
         disableTrackOnPause: false,
         zeroRtpOnPause: true,
-        ...(encodings === undefined ? {} : { encodings: [...encodings] }),
+        // mediasoup-client writes into the encodings that it gets.
+        ...(encodings === undefined ? {} : { encodings: encodings.map((each) => ({ ...each })) }),
+        ...(dtx === undefined ? {} : { codecOptions: { opusDtx: dtx } }),
         ...(codec === undefined ? {} : { codec }),
         appData,
         onRtpSender: (sender) => {

@@ -7,8 +7,11 @@ import {
 } from '@conclave/core/sframe'
 import { codecRuleFor } from './codecs/index.ts'
 
-/** Why a frame to be sent was dropped instead. */
-export type ProtectDrop = EncryptRefusal | 'unsupported-codec' | 'malformed-frame'
+/**
+ * Why a frame to be sent was dropped instead. An `empty-frame` is what Opus makes of silence under
+ * DTX, and nothing is sent of it: encrypted it would be a packet like others.
+ */
+export type ProtectDrop = EncryptRefusal | 'unsupported-codec' | 'malformed-frame' | 'empty-frame'
 
 export type ProtectResult =
   | { readonly ok: true; readonly frame: Bytes; readonly epoch: bigint }
@@ -23,6 +26,7 @@ export class FrameProtector {
   }
 
   async protect(mimeType: string | undefined, frame: Bytes): Promise<ProtectResult> {
+    if (frame.length === 0) return { ok: false, reason: 'empty-frame' }
     const rule = codecRuleFor(mimeType)
     if (rule === undefined) return { ok: false, reason: 'unsupported-codec' }
     const parts = rule.split(frame)

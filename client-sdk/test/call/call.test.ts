@@ -85,6 +85,42 @@ describe('a call', () => {
     expect(told).toEqual([true, false])
   })
 
+  test('refuses spatial layers of AV1, which nobody could decode, and announces nothing', async () => {
+    const { alice, room } = await aliceAndBob()
+    const produced: string[] = []
+    room.sfu.observer.on('newproducer', ({ source }) => produced.push(source))
+    const publishing = (codec: string, scalabilityMode: string) =>
+      alice.publish(fakeTrack('video'), {
+        source: 'camera',
+        codec,
+        encodings: [{ scalabilityMode }],
+      })
+    for (const mode of ['L3T3_KEY', 'L2T1', 'S2T1h']) {
+      await expect(publishing('video/AV1', mode)).rejects.toMatchObject({
+        code: 'layers-unavailable',
+      })
+    }
+    expect(produced).toEqual([])
+    // The stand-in for a browser has no AV1, but it is not the layers that are wrong.
+    await expect(publishing('video/AV1', 'L1T3')).rejects.toMatchObject({
+      code: 'codec-unavailable',
+    })
+    await publishing('video/VP9', 'L2T1')
+    expect(produced).toEqual(['camera'])
+  })
+
+  test('lets Opus stop in silence where that is asked for, and only there', async () => {
+    const { room, bobKeys } = await aliceAndBob()
+    const browser = fakeBrowser()
+    const bob = await room.connect(bobKeys, { handlerFactory: browser })
+    await bob.publish(fakeTrack('audio'), { source: 'microphone', dtx: true })
+    await bob.publish(fakeTrack('audio'), { source: 'screen-audio' })
+    expect(browser.sendings.map(({ codecOptions }) => codecOptions?.opusDtx)).toEqual([
+      true,
+      undefined,
+    ])
+  })
+
   test('refuses a codec that browser and SFU do not share, and takes another then', async () => {
     const { alice } = await aliceAndBob()
     const publishing = (codec: string) =>

@@ -33,17 +33,24 @@ export function fakeTrack(kind: 'audio' | 'video'): MediaStreamTrack & FakeTrack
  * mediasoup-client's own stand-in for a browser's WebRTC, which negotiates but carries nothing; it
  * gives senders and receivers as a browser's handler does.
  */
-export function fakeBrowser(): types.HandlerFactory & { readonly transports: FakeHandler[] } {
+export function fakeBrowser(): types.HandlerFactory & {
+  readonly transports: FakeHandler[]
+  /** What it was asked to send, in order. */
+  readonly sendings: types.HandlerSendOptions[]
+} {
   const inner = FakeHandler.createFactory(fakeParameters)
   const transports: FakeHandler[] = []
+  const sendings: types.HandlerSendOptions[] = []
   return {
     ...inner,
     transports,
+    sendings,
     factory(options) {
       const handler = inner.factory(options) as FakeHandler
       transports.push(handler)
       const send = handler.send.bind(handler)
       handler.send = async (sending) => {
+        sendings.push(sending)
         const rtpSender = { track: sending.track } as RTCRtpSender
         sending.onRtpSender?.(rtpSender)
         return { ...(await send(sending)), rtpSender }

@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -9,23 +8,13 @@ import {
   connectCall,
   type MediaProtection,
 } from '@conclave/client/call'
-import type { Clock } from '@conclave/core'
-import { resolveAccess } from '@conclave/core/access'
 import type { MediaSource } from '@conclave/core/mediaSignalling'
-import { createSfu, type Sfu } from '@conclave/sfu'
-import pino from 'pino'
+import type { Sfu } from '@conclave/sfu'
 import { onTestFinished } from 'vitest'
 import { fakeBrowser } from './fakeBrowser.ts'
+import { runSfu, sfuPath } from './runningSfu.ts'
 
 type Participant = NonNullable<ReturnType<MediaProtection['participantOf']>>
-
-const clock: Clock = {
-  now: () => Date.now(),
-  setTimer(delayMs, callback) {
-    const timer = setTimeout(callback, delayMs)
-    return () => clearTimeout(timer)
-  },
-}
 
 /** The group's roster, which tests change; every member's protection reads the same one. */
 export class Group {
@@ -115,23 +104,9 @@ export interface MeetingRoom {
 
 /** A real SFU, where calls meet in one room until the test is over. */
 export async function openMeetingRoom(): Promise<MeetingRoom> {
-  const access = await resolveAccess({
-    host: '127.0.0.1',
-    clock,
-    randomBytes: (length) => new Uint8Array(randomBytes(length)),
-  })
-  if (access.mode !== 'development') throw new Error('expected development access')
   const httpServer = createServer().listen(0, '127.0.0.1')
   await once(httpServer, 'listening')
-  const sfu = await createSfu({
-    httpServer,
-    path: '/sfu/socket.io',
-    access,
-    keyserver: { url: 'http://127.0.0.1:9' },
-    media: { workers: 1, addresses: [{ ip: '127.0.0.1' }] },
-    clock,
-    logger: pino({ level: 'silent' }),
-  })
+  const { sfu, mint } = await runSfu(httpServer)
   const calls: Call[] = []
   onTestFinished(async () => {
     await Promise.all(calls.map((call) => call.close()))
@@ -139,9 +114,9 @@ export async function openMeetingRoom(): Promise<MeetingRoom> {
     httpServer.close()
     httpServer.closeAllConnections()
   })
-  const url = `http://127.0.0.1:${(httpServer.address() as AddressInfo).port}/sfu`
+  const url = `http://127.0.0.1:${(httpServer.address() as AddressInfo).port}${sfuPath}`
   const token: MeetingRoom['token'] = (grants) =>
-    access.mint({
+    mint({
       identity: 'someone',
       meeting: 'standup',
       ...(grants === undefined ? {} : { grants }),

@@ -23,7 +23,7 @@ describe('protected frames', () => {
   it('of Opus come back to the byte and leave nothing in clear', async () => {
     const opener = new FrameOpener(pair.receiver, microphone)
     await fc.assert(
-      fc.asyncProperty(fc.uint8Array({ maxLength: 1275 }), async (array) => {
+      fc.asyncProperty(fc.uint8Array({ minLength: 1, maxLength: 1275 }), async (array) => {
         const frame = Uint8Array.from(array)
         const sent = await protect(OPUS, frame)
         expect(await opener.open(OPUS, sent)).toEqual({ ok: true, frame })
@@ -64,7 +64,7 @@ describe('protected frames', () => {
   it('of VP9 come back to the byte and leave nothing in clear', async () => {
     const opener = new FrameOpener(pair.receiver, camera)
     await fc.assert(
-      fc.asyncProperty(fc.uint8Array({ maxLength: 5000 }), async (array) => {
+      fc.asyncProperty(fc.uint8Array({ minLength: 1, maxLength: 5000 }), async (array) => {
         const frame = Uint8Array.from(array)
         const sent = await protect(VP9, frame)
         expect(await opener.open(VP9, sent)).toEqual({ ok: true, frame })
@@ -90,10 +90,20 @@ describe('protected frames', () => {
     const refusal = { ok: false, reason: 'malformed-frame' }
     const protector = new FrameProtector(pair.sender, 'camera')
     expect(await protector.protect(VP8, vp8Frame('key', 9))).toEqual(refusal)
-    expect(await protector.protect(VP8, new Uint8Array(0))).toEqual(refusal)
     const opener = new FrameOpener(pair.receiver, camera)
     expect(await opener.open(VP8, vp8Frame('key', 9))).toEqual(refusal)
   })
+
+  it.each([OPUS, VP8])(
+    'of %s that are empty stay unsent, and are nothing where they arrive',
+    async (mimeType) => {
+      const refusal = { ok: false, reason: 'empty-frame' }
+      const protector = new FrameProtector(pair.sender, 'microphone')
+      expect(await protector.protect(mimeType, new Uint8Array(0))).toEqual(refusal)
+      const opener = new FrameOpener(pair.receiver, microphone)
+      expect(await opener.open(mimeType, new Uint8Array(0))).toEqual(refusal)
+    },
+  )
 
   it('are refused by name when they come from another source, member or key', async () => {
     const sent = await protect(VP8, vp8Frame('delta', 300))

@@ -37,7 +37,6 @@ async function call(
   const defaults: LoopbackOptions = {
     protect: true,
     unprotect: true,
-    videoCodec: 'video/VP8',
     audioCodec: 'audio/opus',
     connect: true,
     clockSpeed: 1,
@@ -89,26 +88,23 @@ async function eventually(condition: () => Promise<void>): Promise<void> {
 }
 
 describe('the frame cryptor in Chromium', { timeout: 2 * PATIENCE_MS }, () => {
-  it.each(['video/VP8', 'video/VP9', 'video/H264', 'video/AV1'])(
-    'lets protected %s decode and audio play',
-    async (videoCodec) => {
-      await call({ videoCodec }, { sender: [1, 0], receiver: [1, 0] })
-      await eventually(async () => {
-        const { video, audio } = await report()
-        expect(video.framesDecoded).toBeGreaterThan(60)
-        expect(audio.energy).toBeGreaterThan(0.1)
-        expect(video.framesDecoded).toBeGreaterThan(0.9 * video.framesReceived)
-        expect(audio.concealed).toBeLessThan(0.1 * audio.received)
-      })
+  it('lets protected video decode and audio play', async () => {
+    await call({}, { sender: [1, 0], receiver: [1, 0] })
+    await eventually(async () => {
       const { video, audio } = await report()
-      expect([video.trackEnabled, audio.trackEnabled]).toEqual([true, true])
-      expect((await counts('receiver', 'camera')).dropped).toEqual({})
-      expect(await states()).toEqual(['decoding', 'decoding'])
-      expect(await page.evaluate(() => window.call.sendersHaveTracks())).toEqual([true, true])
-      expect(await page.evaluate(() => window.call.failures)).toEqual([])
-      expect(await page.evaluate(() => window.call.refusals)).toEqual([])
-    },
-  )
+      expect(video.framesDecoded).toBeGreaterThan(60)
+      expect(audio.energy).toBeGreaterThan(0.1)
+      expect(video.framesDecoded).toBeGreaterThan(0.9 * video.framesReceived)
+      expect(audio.concealed).toBeLessThan(0.1 * audio.received)
+    })
+    const { video, audio } = await report()
+    expect([video.trackEnabled, audio.trackEnabled]).toEqual([true, true])
+    expect((await counts('receiver', 'camera')).dropped).toEqual({})
+    expect(await states()).toEqual(['decoding', 'decoding'])
+    expect(await page.evaluate(() => window.call.sendersHaveTracks())).toEqual([true, true])
+    expect(await page.evaluate(() => window.call.failures)).toEqual([])
+    expect(await page.evaluate(() => window.call.refusals)).toEqual([])
+  })
 
   it.each(['silent', 'broken'] as const)(
     'holds every track where the worker is %s: nothing is sent or shown',

@@ -7,6 +7,7 @@ import { keyserverFaults } from './keyserverFaults.mjs'
 import { keyserverFuzz } from './keyserverFuzz.mjs'
 import { keyserverStore } from './keyserverStore.mjs'
 import { mediaFuzz } from './mediaFuzz.mjs'
+import { mediaMatrix } from './mediaMatrix.mjs'
 import { sessionsChurn } from './sessionsChurn.mjs'
 import { sessionsSim } from './sessionsSim.mjs'
 
@@ -27,4 +28,5 @@ export const campaigns = [
   keyserverFaults,
   sessionsSim,
   sessionsChurn,
+  mediaMatrix,
 ]

@@ -33,7 +33,6 @@ const RECEIVER_LEAF = 1
 export interface LoopbackOptions {
   readonly protect: boolean
   readonly unprotect: boolean
-  readonly videoCodec: string
   readonly audioCodec: string
   /** Whether the two ends find each other after they have negotiated. */
   readonly connect: boolean
@@ -125,10 +124,10 @@ export class Loopback {
     const attaching: Promise<void>[] = []
     for (const track of media.getTracks()) {
       const transceiver = this.#sending.addTransceiver(track, { direction: 'sendonly' })
-      const { videoCodec, audioCodec } = this.#options
+      const { audioCodec } = this.#options
       const codecs = RTCRtpSender.getCapabilities(track.kind)?.codecs ?? []
       transceiver.setCodecPreferences(
-        codecs.filter(({ mimeType }) => mimeType === videoCodec || mimeType === audioCodec),
+        codecs.filter(({ mimeType }) => mimeType === 'video/VP8' || mimeType === audioCodec),
       )
       if (this.#options.protect) {
         const source = track.kind === 'video' ? 'camera' : 'microphone'

@@ -48,8 +48,8 @@ export interface PublishOptions {
    */
   readonly encodings?: readonly PublishEncoding[]
   /**
-   * Whether Opus nearly stops sending while the track is silent (RFC 7587 §3.1.3). Not where not
-   * given: whoever counts packets then sees who speaks when.
+   * Whether Opus nearly stops sending while the track is silent (RFC 7587 §3.1.3). False where not
+   * given, for whoever counts packets then sees who speaks; no matter where speech is concealed.
    */
   readonly dtx?: boolean
 }

@@ -63,6 +63,11 @@ export class MediaTransports {
     return new MediaTransports(device, options)
   }
 
+  /** Whether neither sizes nor headers of audio may tell speech from silence. */
+  get concealSpeech(): boolean {
+    return this.#options.concealSpeech
+  }
+
   /** What this client can receive, for the SFU. */
   get rtpCapabilities(): RtpCapabilities {
     // mediasoup-client leaves the values of codec parameters untyped.

@@ -130,7 +130,7 @@ export class PublishedTrack implements Publication {
         zeroRtpOnPause: true,
         // mediasoup-client writes into the encodings that it gets.
         ...(encodings === undefined ? {} : { encodings: encodings.map((each) => ({ ...each })) }),
-        ...(dtx === undefined ? {} : { codecOptions: { opusDtx: dtx } }),
+        ...(dtx && !transports.concealSpeech ? { codecOptions: { opusDtx: true } } : {}),
         ...(codec === undefined ? {} : { codec }),
         appData,
         onRtpSender: (sender) => {

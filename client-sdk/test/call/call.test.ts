@@ -109,16 +109,17 @@ describe('a call', () => {
     expect(produced).toEqual(['camera'])
   })
 
-  test('lets Opus stop in silence where that is asked for, and only there', async () => {
+  test('lets Opus stop in silence where that is asked for and shows no speech to be concealed', async () => {
     const { room, bobKeys } = await aliceAndBob()
-    const browser = fakeBrowser()
-    const bob = await room.connect(bobKeys, { handlerFactory: browser })
-    await bob.publish(fakeTrack('audio'), { source: 'microphone', dtx: true })
-    await bob.publish(fakeTrack('audio'), { source: 'screen-audio' })
-    expect(browser.sendings.map(({ codecOptions }) => codecOptions?.opusDtx)).toEqual([
-      true,
-      undefined,
-    ])
+    const told: (boolean | undefined)[] = []
+    for (const concealSpeech of [false, true]) {
+      const browser = fakeBrowser()
+      const bob = await room.connect(bobKeys, { handlerFactory: browser, concealSpeech })
+      await bob.publish(fakeTrack('audio'), { source: 'microphone', dtx: true })
+      await bob.publish(fakeTrack('audio'), { source: 'screen-audio' })
+      told.push(...browser.sendings.map(({ codecOptions }) => codecOptions?.opusDtx))
+    }
+    expect(told).toEqual([true, undefined, undefined, undefined])
   })
 
   test('refuses a codec that browser and SFU do not share, and takes another then', async () => {

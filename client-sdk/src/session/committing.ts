@@ -170,7 +170,9 @@ export class Committing {
     membership.discardPending()
     await this.#log.take(reply.missed ?? [])
     const late = reply.code === 'epoch-mismatch'
-    if (this.#log.hasGap || (late && membership.group.epoch === epoch)) await this.#log.catchUp()
+    const behind = this.#log.hasGap || (late && membership.group.epoch === epoch)
+    // The keyserver may have lost what our commit refers to: then its log ends before what we know.
+    if (behind || reply.code === 'message-invalid') await this.#log.catchUp()
     // Of all that a commit carries, only what we have claimed was never seen by the keyserver.
     if (reply.detail === 'key-package-used') membership.waitingList.refuseInvitees()
     const decided = membership.group.epoch !== epoch || membership.failed !== undefined

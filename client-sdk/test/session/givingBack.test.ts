@@ -66,6 +66,31 @@ describe('a keyserver that has lost the end of the log', () => {
     },
   )
 
+  it('and refuses a commit that refers to it gets it back, from who has been there all the time', async () => {
+    const { room, clients, all } = await meeting()
+    const [alice, bob, carol] = clients
+    let lost = false
+    for (const port of room.delivery.ports) {
+      port.tamper.commit = async ({ after }, honest) => {
+        if (!lost) await room.delivery.lose(1)
+        lost = true
+        return after > headOf(room) ? refuse('message-invalid') : await honest()
+      }
+    }
+    await room.delivery.remove(carol.meeting.self.leaf)
+    await room.agreed(
+      [alice, bob],
+      all.filter((name) => name !== 'carol'),
+    )
+    expect(lost).toBe(true)
+    const givers = room.delivery.ports.filter((port) => port.count('giveBack') > 0)
+    expect(givers).not.toEqual([])
+    for (const { witness } of [alice, bob]) {
+      expect(witness.ended).toEqual([])
+      expect(witness.lost).toEqual([])
+    }
+  })
+
   it('gets them once, whoever else comes at the same time', async () => {
     const { room, clients, all } = await meeting()
     const head = headOf(room)

@@ -2,10 +2,7 @@ import { hmac } from '@noble/hashes/hmac.js'
 import { type Bytes, concatBytes, equalBytes } from '../codec/bytes.ts'
 import type { SFrameCipherSuite } from './cipherSuite.ts'
 
-/**
- * One AEAD key of a suite. The tag is the end of the ciphertext (RFC 5116). `nonce` and `aad` are
- * read before a call returns, as WebCrypto does it: the caller uses their memory for the next frame.
- */
+/** One AEAD key of a suite. The tag is the end of the ciphertext (RFC 5116). */
 export interface AeadKey {
   /**
    * Resolves to `head`, ciphertext and tag in one piece: whoever has something to put ahead of a
@@ -91,7 +88,6 @@ async function importCtrHmac(
 
   return {
     async seal(nonce, aad, plaintext, head) {
-      // Nonce and AAD are the next frame's once this waits.
       const mac = startTag(nonce, aad, plaintext.length)
       const ciphertext = new Uint8Array(await subtle.encrypt(algorithm(nonce), key, plaintext))
       return concatBytes(head, ciphertext, endTag(mac, ciphertext))

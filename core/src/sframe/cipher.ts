@@ -42,16 +42,12 @@ export class SFrameKey {
   #aead: AeadKey | undefined
   readonly #imported: Promise<AeadKey | undefined>
   readonly #salt: Secret
-  /** One of each for all frames: an AEAD has read them when it returns. */
-  readonly #nonce: Bytes
-  #aad: Bytes = emptyBytes
 
   constructor(suite: SFrameCipherSuite, aead: FrameAead, secret: Secret, kid: bigint) {
     const { key, salt } = deriveKeySalt(suite, secret, kid)
     this.suite = suite
     this.kid = kid
     this.#salt = salt
-    this.#nonce = salt.expose().slice()
     this.#imported = this.#import(aead, key)
   }
 
@@ -70,7 +66,7 @@ export class SFrameKey {
     return this.#withAead((aead) => {
       const header = encodeHeader(this.kid, ctr)
       const head = lead.length === 0 ? header : concatBytes(lead, header)
-      return aead.seal(this.#nonceOf(ctr), this.#aadOf(header, metadata), plaintext, head)
+      return aead.seal(this.#nonceOf(ctr), concatBytes(header, metadata), plaintext, head)
     })
   }
 
@@ -85,14 +81,13 @@ export class SFrameKey {
     ciphertext: Bytes,
   ): Promise<Bytes | undefined> {
     return this.#withAead((aead) =>
-      aead.open(this.#nonceOf(ctr), this.#aadOf(header, metadata), ciphertext),
+      aead.open(this.#nonceOf(ctr), concatBytes(header, metadata), ciphertext),
     )
   }
 
   /** Forgets the salt. The key itself lives in the platform, where nobody can wipe it. */
   wipe(): void {
     this.#salt.wipe()
-    this.#nonce.fill(0)
   }
 
   /** Waits only where the platform has not imported the key yet. */
@@ -116,24 +111,14 @@ export class SFrameKey {
 
   /** The salt, with the counter in its last eight bytes (RFC 9605 §4.4.3). */
   #nonceOf(ctr: bigint): Bytes {
-    const salt = this.#salt.expose()
-    const nonce = this.#nonce
+    const nonce = this.#salt.expose().slice()
     let rest = lowerHalf(ctr)
     for (let i = 1; i <= 8; i++) {
       const at = nonce.length - i
-      nonce[at] = (salt[at] as number) ^ (rest & 0xff)
+      nonce[at] = (nonce[at] as number) ^ (rest & 0xff)
       rest = i === 4 ? upperHalf(ctr) : rest >>> 8
     }
     return nonce
-  }
-
-  /** What is authenticated beside the ciphertext. */
-  #aadOf(header: Bytes, metadata: Bytes): Bytes {
-    const length = header.length + metadata.length
-    if (length !== this.#aad.length) this.#aad = new Uint8Array(length)
-    this.#aad.set(header)
-    this.#aad.set(metadata, header.length)
-    return this.#aad
   }
 }
 

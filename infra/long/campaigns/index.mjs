@@ -8,6 +8,7 @@ import { keyserverFuzz } from './keyserverFuzz.mjs'
 import { keyserverStore } from './keyserverStore.mjs'
 import { mediaFuzz } from './mediaFuzz.mjs'
 import { mediaMatrix } from './mediaMatrix.mjs'
+import { mediaRotation } from './mediaRotation.mjs'
 import { sessionsChurn } from './sessionsChurn.mjs'
 import { sessionsSim } from './sessionsSim.mjs'
 
@@ -29,4 +30,5 @@ export const campaigns = [
   sessionsSim,
   sessionsChurn,
   mediaMatrix,
+  mediaRotation,
 ]

@@ -3,6 +3,7 @@ import { render } from 'preact'
 import { App } from '../../src/page/app.tsx'
 import { Conversation, type ConversationOptions } from '../../src/page/conversation.ts'
 import { readAddress } from '../../src/page/pageAddress.ts'
+import { forgetfulFrameCryptor } from './forgetfulFrameCryptor.ts'
 import { passThroughFrameCryptor } from './passThroughFrameCryptor.ts'
 import { Probe } from './probe.ts'
 import { recordingFrameCryptor } from './recordingFrameCryptor.ts'
@@ -13,10 +14,11 @@ declare global {
   }
 }
 
-/** The product's page with another frame cryptor: `?media=recorded`, or `?media=clear`. */
+/** The product's page with another frame cryptor: `?media=recorded`, `clear`, or `forgetful`. */
 const cryptors: Record<string, (probe: Probe) => FrameCryptor> = {
   recorded: recordingFrameCryptor,
   clear: passThroughFrameCryptor,
+  forgetful: forgetfulFrameCryptor,
 }
 
 const makeCryptor = cryptors[new URLSearchParams(location.search).get('media') ?? '']
@@ -28,7 +30,10 @@ window.probe = probe
 async function join(options: ConversationOptions): Promise<Conversation> {
   const conversation = await Conversation.join({
     ...options,
-    createFrameCryptor: () => (makeCryptor as (probe: Probe) => FrameCryptor)(probe),
+    createFrameCryptor: () => {
+      probe.cryptor = (makeCryptor as (probe: Probe) => FrameCryptor)(probe)
+      return probe.cryptor
+    },
   })
   probe.conversation = conversation
   return conversation

@@ -1,3 +1,5 @@
+import type { FrameCryptor } from '@conclave/client/media'
+import { FrameGaps } from '../../../../client-sdk/test/media/matrix/page/frameGaps.ts'
 import type { Conversation } from '../../src/page/conversation.ts'
 
 /** What one participant has received of another since the call began. */
@@ -9,6 +11,8 @@ export interface Received {
   readonly samplesReceived: number
   readonly samplesConcealed: number
   readonly audioEnergy: number
+  /** How often a key frame was asked for. */
+  readonly keyFrameRequests: number
 }
 
 export interface RecordedKey {
@@ -30,14 +34,18 @@ interface InboundStats {
   readonly totalSamplesReceived?: number
   readonly concealedSamples?: number
   readonly totalAudioEnergy?: number
+  readonly pliCount?: number
+  readonly firCount?: number
 }
 
 /** What a test sees of a page from inside. */
 export class Probe {
   conversation: Conversation | undefined
+  cryptor: FrameCryptor | undefined
   readonly keys: RecordedKey[] = []
   #frames: { readonly source: string; readonly data: ArrayBuffer }[] = []
   readonly #connections: RTCPeerConnection[] = []
+  readonly #gaps = new Map<string, FrameGaps>()
 
   constructor() {
     // The same name as in the worker, whose module is not for pages.
@@ -85,9 +93,44 @@ export class Probe {
         samplesReceived: audio.totalSamplesReceived ?? 0,
         samplesConcealed: audio.concealedSamples ?? 0,
         audioEnergy: audio.totalAudioEnergy ?? 0,
+        keyFrameRequests: (video.pliCount ?? 0) + (video.firCount ?? 0),
       })
     }
     return received
+  }
+
+  /** Looks from now on at how long each other camera's picture stands still. */
+  watchPictures(): void {
+    for (const { leaf, identity } of this.conversation?.view.value.members ?? []) {
+      const track = this.conversation?.remote.sources.value.get(leaf)?.camera?.track
+      if (track === undefined) continue
+      const video = document.createElement('video')
+      video.muted = true
+      video.autoplay = true
+      video.srcObject = new MediaStream([track])
+      document.body.append(video)
+      const gaps = new FrameGaps()
+      gaps.watch(video)
+      this.#gaps.set(identity, gaps)
+    }
+  }
+
+  /** The longest time between two of a camera's pictures since this was asked last, in milliseconds. */
+  takeLongestGaps(): Record<string, number> {
+    return Object.fromEntries(
+      Array.from(this.#gaps, ([identity, gaps]) => [identity, gaps.takeLongest()]),
+    )
+  }
+
+  /** How many frames have been dropped instead of decoded, by reason; empty ones are none. */
+  async framesDropped(): Promise<Record<string, number>> {
+    const dropped: Record<string, number> = {}
+    for (const receiver of (await this.cryptor?.stats())?.receivers ?? []) {
+      for (const [reason, count] of Object.entries(receiver.dropped)) {
+        if (reason !== 'empty-frame') dropped[reason] = (dropped[reason] ?? 0) + count
+      }
+    }
+    return dropped
   }
 
   async #inbound(): Promise<Map<string, InboundStats>> {

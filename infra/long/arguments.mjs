@@ -1,15 +1,15 @@
 import { randomInt } from 'node:crypto'
 import { parseArgs } from 'node:util'
 import { SetupError } from '../entry/setupError.mjs'
+import { minutesAtMost } from './lanes.mjs'
 
 /** @typedef {import('./campaign.mjs').Campaign} Campaign */
 
 /** @param {readonly Campaign[]} campaigns */
 export function usage(campaigns) {
-  const limit = campaigns.reduce((sum, { limitMinutes }) => sum + limitMinutes, 0)
   return `npm run test:long [-- options]
 
-Repeats property tests until the result means something, at most ${limit} minutes in all, and keeps what
+Repeats property tests until the result means something, at most ${minutesAtMost(campaigns)} minutes in all, and keeps what
 they saw in docs/evidence.json.
 
   --only name,…  these campaigns only; keyserver is every campaign keyserver-…

@@ -11,6 +11,7 @@ import { countTests } from '../entry/testCounts.mjs'
  * @property {readonly string[]} files of Vitest tests, from the top of the repository
  * @property {number} runs of each property
  * @property {number} limitMinutes after which it has failed
+ * @property {boolean} alone whether it needs all cores, or measures time; the others take one core
  */
 
 /**

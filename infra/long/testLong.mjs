@@ -7,6 +7,7 @@ import { readArguments, usage } from './arguments.mjs'
 import { runCampaign } from './campaign.mjs'
 import { campaigns } from './campaigns/index.mjs'
 import { evidenceFile, provenance, record } from './evidence.mjs'
+import { runInLanes } from './lanes.mjs'
 
 /** How often a campaign that prints nothing says that it is still there, in milliseconds. */
 const signOfLifeMs = 60_000
@@ -27,19 +28,24 @@ await runMain(async () => {
   const prepared = { node, env: environmentFor(node) }
   let evidence
   let failed = 0
-  for (const campaign of asked.chosen) {
+  let recorded = Promise.resolve()
+  await runInLanes(asked.chosen, async (campaign) => {
     const { name, shows, runs } = campaign
     // Where it comes from is asked first: the sources may change while it runs.
     const source = await provenance(node)
     console.error(`▸ ${name}: ${runs} runs from seed ${asked.seed}`)
     const result = await watched(name, prepared, campaign, asked.seed)
-    evidence = await record(evidenceFile, name, { shows, ...source, ...result })
+    // One after the other: each writes the whole file.
+    recorded = recorded.then(async () => {
+      evidence = await record(evidenceFile, name, { shows, ...source, ...result })
+    })
+    await recorded
     const { outcome, seconds, counts } = result
     const mark = outcome === 'passed' ? '✓' : '✗'
     const tests = `${counts.passed} tests passed, ${counts.failed} failed`
     console.error(`${mark} ${name} ${outcome}, ${tests} · ${seconds} s`)
     if (outcome !== 'passed') failed++
-  }
+  })
   if (asked.json) console.log(JSON.stringify(evidence, null, 2))
   return failed === 0 ? 0 : 1
 })
@@ -59,7 +65,7 @@ async function watched(name, prepared, campaign, seed) {
     console.error(`… ${name}: ${minutes()} of at most ${campaign.limitMinutes} min`)
   }, signOfLifeMs)
   try {
-    return await runCampaign(prepared, campaign, seed, (line) => console.error(line))
+    return await runCampaign(prepared, campaign, seed, (line) => console.error(`${name}: ${line}`))
   } finally {
     clearInterval(alive)
   }

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -7,20 +7,19 @@ import { repository } from '../entry/repository.mjs'
 import { readArguments, usage } from '../long/arguments.mjs'
 import { runCampaign, testsOf } from '../long/campaign.mjs'
 import { campaigns } from '../long/campaigns/index.mjs'
-import { evidenceFile, provenance, record } from '../long/evidence.mjs'
+import { provenance, record } from '../long/evidence.mjs'
+import { minutesAtMost, runInLanes } from '../long/lanes.mjs'
 
 const prepared = { node: process.execPath, env: process.env }
 
 describe('the campaigns of npm run test:long', () => {
-  it('have names of their own, tests that exist, and took less than eighty minutes together', () => {
+  it('have names of their own, tests that exist and less than eighty minutes together', () => {
     const names = campaigns.map(({ name }) => name)
     expect(new Set(names).size).toBe(names.length)
     for (const file of campaigns.flatMap(({ files }) => files)) {
       expect(existsSync(join(repository, file)), file).toBe(true)
     }
-    const evidence = JSON.parse(readFileSync(evidenceFile, 'utf8')).campaigns
-    const seconds = names.reduce((sum, name) => sum + (evidence[name]?.seconds ?? 0), 0)
-    expect(seconds).toBeLessThan(80 * 60)
+    expect(minutesAtMost(campaigns)).toBeLessThan(80)
     for (const name of names) expect(usage(campaigns)).toContain(`  ${name}: `)
   })
 
@@ -50,6 +49,35 @@ describe('the campaigns of npm run test:long', () => {
   })
 })
 
+describe('campaigns that take one core', () => {
+  const named = (name: string, limitMinutes: number, alone = false) => ({
+    name,
+    shows: '',
+    files: [],
+    runs: 1,
+    limitMinutes,
+    alone,
+  })
+  const all = [named('a', 8), named('b', 1, true), named('c', 2), named('d', 2), named('e', 4)]
+
+  it('run two at a time, and before those that need the machine', async () => {
+    const running = new Set<string>()
+    const seen: string[] = []
+    await runInLanes(all, async ({ name, limitMinutes }) => {
+      running.add(name)
+      seen.push([...running].join(''))
+      for (let minute = 0; minute < limitMinutes; minute++) await Promise.resolve()
+      running.delete(name)
+    })
+    expect(seen).toEqual(['a', 'ac', 'ad', 'ae', 'b'])
+  })
+
+  it('take as long together as the longer lane', () => {
+    expect(minutesAtMost(all)).toBe(8 + 1)
+    expect(minutesAtMost([])).toBe(0)
+  })
+})
+
 describe('a campaign', () => {
   const campaign = {
     name: 'planted',
@@ -57,6 +85,7 @@ describe('a campaign', () => {
     files: ['core/test/wire/roundTrip.property.test.ts'],
     runs: 20,
     limitMinutes: 2,
+    alone: false,
   }
 
   it('repeats tests as often as it says from its seed, and has what they saw', async () => {

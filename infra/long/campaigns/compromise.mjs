@@ -7,4 +7,5 @@ export const compromise = {
   // Each of them a group with up to a dozen epochs, and a thief.
   runs: 500,
   limitMinutes: 7,
+  alone: false,
 }

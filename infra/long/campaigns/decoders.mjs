@@ -7,4 +7,5 @@ export const decoders = {
   // Of each decoder.
   runs: 1_000_000,
   limitMinutes: 9.5,
+  alone: false,
 }

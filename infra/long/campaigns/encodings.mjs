@@ -6,4 +6,5 @@ export const encodings = {
   // Of each struct.
   runs: 10_000,
   limitMinutes: 1.5,
+  alone: false,
 }

@@ -7,4 +7,5 @@ export const evolution = {
   // Each of them a group with up to a dozen epochs.
   runs: 500,
   limitMinutes: 6.5,
+  alone: false,
 }

@@ -7,4 +7,5 @@ export const interop = {
   // Histories of 50 steps, for each suite and each founder.
   runs: 10,
   limitMinutes: 6,
+  alone: false,
 }

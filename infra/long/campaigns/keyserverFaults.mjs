@@ -7,4 +7,5 @@ export const keyserverFaults = {
   // Rounds of each fault, of two to three seconds.
   runs: 50,
   limitMinutes: 13,
+  alone: true,
 }

@@ -7,4 +7,5 @@ export const keyserverFuzz = {
   // Cases of up to 20 steps in memory, and a tenth as many with Redis.
   runs: 50_000,
   limitMinutes: 11.5,
+  alone: true,
 }

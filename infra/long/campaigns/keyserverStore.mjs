@@ -6,4 +6,5 @@ export const keyserverStore = {
   files: ['keyserver/test/store/sameOutcomes.property.test.ts'],
   runs: 4_000,
   limitMinutes: 2.5,
+  alone: false,
 }

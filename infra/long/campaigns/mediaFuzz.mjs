@@ -7,4 +7,5 @@ export const mediaFuzz = {
   // Damaged frames of each of five codecs.
   runs: 1_000_000,
   limitMinutes: 4,
+  alone: false,
 }

@@ -6,5 +6,6 @@ export const mediaMatrix = {
   files: ['client-sdk/test/media/matrix/matrix.browser.test.ts'],
   // Each row takes twenty seconds.
   runs: 1,
-  limitMinutes: 10,
+  limitMinutes: 8,
+  alone: true,
 }

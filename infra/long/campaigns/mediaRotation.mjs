@@ -6,5 +6,6 @@ export const mediaRotation = {
   files: ['examples/meeting/test/rotation.browser.test.ts'],
   // Rotations of keys, in a minute.
   runs: 20,
-  limitMinutes: 10,
+  limitMinutes: 5,
+  alone: true,
 }

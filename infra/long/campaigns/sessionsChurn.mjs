@@ -7,4 +7,5 @@ export const sessionsChurn = {
   // A meeting on a virtual clock.
   runs: 1,
   limitMinutes: 9,
+  alone: false,
 }

@@ -6,5 +6,6 @@ export const sessionsSim = {
   files: ['infra/test/sim/sessions.test.ts'],
   // Seeds: meetings of 2 to 6 people, with 8 to 16 things that happen to them.
   runs: 20_000,
-  limitMinutes: 20,
+  limitMinutes: 15,
+  alone: true,
 }

@@ -55,7 +55,11 @@ export interface ReinitialisingHost {
 
 interface Wish {
   readonly cipherSuite: number
-  readonly groupId: Uint8Array<ArrayBuffer>
+  /**
+   * The groups that were proposed. Each proposal names one of its own: the keyserver may lose the
+   * log's end and, with it, one that has begun, and no group may have two first epochs.
+   */
+  readonly proposed: readonly Uint8Array[]
   readonly settled: PromiseWithResolvers<void>
   cancelTimeout: () => void
   /** The members that were asked before, by their signature keys, and which of them were silent. */
@@ -87,11 +91,11 @@ export class Reinitialising {
     if (this.#wish !== undefined) {
       throw new SessionError('argument-invalid', 'the meeting is being reinitialised already')
     }
-    const { clock, random } = this.#options
+    const { clock } = this.#options
     const settled = Promise.withResolvers<void>()
     this.#wish = {
       cipherSuite,
-      groupId: random(groupIdBytes),
+      proposed: [],
       settled,
       cancelTimeout: clock.setTimer(timeoutMs, () => this.#timedOut()),
       asked: { at: Number.NEGATIVE_INFINITY, all: new Set(), silent: new Set() },
@@ -119,8 +123,6 @@ export class Reinitialising {
     const wish = this.#wish
     if (wish === undefined) return
     if (wish.cipherSuite === cipherSuite) this.#end()?.settled.resolve()
-    // The id has become another group's, or was of no use.
-    else this.#wish = { ...wish, groupId: this.#options.random(groupIdBytes) }
   }
 
   close(error: ConclaveError): void {
@@ -131,8 +133,8 @@ export class Reinitialising {
     const wish = this.#wish
     const group = this.#host.group()
     if (wish === undefined || group === undefined || group.public.reInit !== undefined) return
-    const { cipherSuite, groupId } = wish
-    if (equalBytes(group.groupId, groupId)) {
+    const { cipherSuite } = wish
+    if (wish.proposed.some((proposed) => equalBytes(group.groupId, proposed))) {
       // We have come into it without a Welcome.
       this.#end()?.settled.resolve()
       return
@@ -148,7 +150,9 @@ export class Reinitialising {
     }
     if (proposedReInit(group.public) !== undefined || !this.#isWorthAsking(group, wish)) return
     const now = this.#options.clock.now()
-    this.#wish = { ...wish, asked: { at: now, all: keysOf(group), silent: new Set() } }
+    const groupId = this.#options.random(groupIdBytes)
+    const asked = { at: now, all: keysOf(group), silent: new Set<string>() }
+    this.#wish = { ...wish, proposed: [...wish.proposed, groupId], asked }
     const message = await group.propose({
       proposalType: ProposalType.reInit,
       groupId,
@@ -162,7 +166,7 @@ export class Reinitialising {
       const error = refusal(reply)
       const isLate = reply.code === 'epoch-mismatch' || reply.code === 'group-continued'
       if (isLate || isTransient(error)) this.#retryLater(retryMs)
-      else if (this.#isStill(groupId)) this.#end()?.settled.reject(error)
+      else if (this.#wish?.settled === wish.settled) this.#end()?.settled.reject(error)
     } catch (error) {
       // With the next connection it goes on.
       if (this.#wish !== undefined) this.#wish = { ...this.#wish, asked: wish.asked }
@@ -179,10 +183,6 @@ export class Reinitialising {
     if (isNew || !isSilent || wait <= 0) return true
     this.#retryLater(wait)
     return false
-  }
-
-  #isStill(groupId: Uint8Array): boolean {
-    return this.#wish !== undefined && equalBytes(this.#wish.groupId, groupId)
   }
 
   #retryLater(ms: number): void {

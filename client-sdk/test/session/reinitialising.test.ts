@@ -1,4 +1,6 @@
+import { decode, toHex } from '@conclave/core/codec'
 import type { RequestName } from '@conclave/core/delivery'
+import { MlsMessage } from '@conclave/core/wire'
 import { describe, expect, it } from 'vitest'
 import type { EpochKeys, FrameCryptor } from '../../src/media/index.ts'
 import { Device } from './support/device.ts'
@@ -331,6 +333,29 @@ describe('whoever does not answer', () => {
     await room.until(() => again.value !== '')
     expect(again.value).toBe('done')
     await room.agreed(attendees, all)
+  })
+
+  it('is asked again for another group each time, as one that was lost may have begun', async () => {
+    const room = Room.open('the real one')
+    const attendees = (await meetingOf(room, ...all)) as Four
+    const [alice, bob] = attendees
+    bob.port.tamper.offer = async () => ({ ok: true, missing: [] })
+    const proposed: string[] = []
+    alice.port.tamper.propose = async ({ message }, honest) => {
+      const sent = decode(MlsMessage, message)
+      const { content } = 'publicMessage' in sent ? sent.publicMessage : {}
+      if (content !== undefined && 'proposal' in content && 'groupId' in content.proposal) {
+        proposed.push(toHex(content.proposal.groupId))
+      }
+      return await honest()
+    }
+    const outcome = outcomeOf(alice.meeting.reinitialise({ cipherSuite: chacha }))
+    await room.until(() => bob.port.count('offer') > 0)
+    // Whoever is new may answer.
+    await room.join('eve')
+    await room.until(() => outcome.value !== '')
+    expect(proposed.length).toBeGreaterThan(1)
+    expect(new Set(proposed).size).toBe(proposed.length)
   })
 
   it('does not keep the others from writing', async () => {

@@ -1,56 +1,18 @@
-import { decode, toHex } from '@conclave/core/codec'
 import type { RequestName } from '@conclave/core/delivery'
-import { MlsMessage } from '@conclave/core/wire'
 import { describe, expect, it } from 'vitest'
-import type { EpochKeys, FrameCryptor } from '../../src/media/index.ts'
+import {
+  type Attendee,
+  agreeOnKeys,
+  all,
+  chacha,
+  type Four,
+  meetingOf,
+  outcomeOf,
+  talk,
+} from './support/attendees.ts'
 import { Device } from './support/device.ts'
 import { refuse } from './support/port.ts'
 import { type Client, Room } from './support/room.ts'
-
-const chacha = 3
-const all = ['alice', 'bob', 'carol', 'dan']
-
-/** What a client has been given to encrypt media with. */
-class Recorder {
-  readonly installed: EpochKeys[] = []
-
-  readonly make = (): FrameCryptor => ({
-    installEpoch: (keys) => {
-      this.installed.push({ ...keys, baseKey: keys.baseKey.slice() })
-    },
-    protect: async () => {},
-    unprotect: async () => {},
-    stats: async () => ({ senders: [], receivers: [] }),
-    close: () => {},
-  })
-
-  get newest(): EpochKeys {
-    const newest = this.installed.at(-1)
-    if (newest === undefined) throw new Error('no epoch was installed')
-    return newest
-  }
-}
-
-interface Attendee extends Client {
-  readonly name: string
-  readonly keys: Recorder
-}
-
-async function meetingOf(room: Room, ...names: readonly string[]): Promise<Attendee[]> {
-  const attendees: Attendee[] = []
-  for (const name of names) {
-    const keys = new Recorder()
-    const client = await room.join(name, undefined, { createFrameCryptor: keys.make })
-    attendees.push({ ...client, name, keys })
-  }
-  await room.agreed(attendees, names)
-  for (const { meeting } of attendees) {
-    await meeting.protect({} as RTCRtpSender, { source: 'camera' })
-  }
-  return attendees
-}
-
-type Four = [Attendee, Attendee, Attendee, Attendee]
 
 /** Whoever is the so-maniest to ask for this is gone before it is answered. */
 function goneAtFounding(attendees: readonly Attendee[], count: number): Attendee[] {
@@ -67,39 +29,6 @@ function goneAtFounding(attendees: readonly Attendee[], count: number): Attendee
     }
   }
   return gone
-}
-
-/** What became of a promise, while the room's time passes. */
-function outcomeOf(promise: Promise<unknown>): { value: string } {
-  const outcome = { value: '' }
-  promise.then(
-    () => {
-      outcome.value = 'done'
-    },
-    (error: { code?: string; detail?: string }) => {
-      outcome.value = `${error.code} ${error.detail}`
-    },
-  )
-  return outcome
-}
-
-function agreeOnKeys(attendees: readonly Attendee[]): void {
-  const newest = attendees.map(({ keys }) => keys.newest)
-  expect(new Set(newest.map(({ baseKey }) => baseKey.join())).size).toBe(1)
-  expect(new Set(newest.map(({ epoch }) => epoch)).size).toBe(1)
-  attendees.forEach(({ meeting }, i) => {
-    expect(newest[i]?.ownLeaf).toBe(meeting.self.leaf)
-  })
-}
-
-async function talk(room: Room, attendees: readonly Attendee[]): Promise<void> {
-  for (const { meeting, name } of attendees) {
-    const heard = attendees.filter((other) => other.name !== name)
-    const text = `${name} at ${room.clock.now()}`
-    void meeting.send({ text })
-    const hasHeard = ({ witness }: Attendee) => witness.chat.includes(`${name}: ${text}`)
-    await room.until(() => heard.every(hasHeard))
-  }
 }
 
 describe('a meeting that is reinitialised', () => {
@@ -303,89 +232,6 @@ describe('the next group', () => {
     await room.agreed(attendees, all)
     agreeOnKeys(attendees)
     for (const { witness } of attendees) expect(witness.left).toEqual([])
-  })
-})
-
-describe('whoever does not answer', () => {
-  it('is named, and the meeting goes on as it was', async () => {
-    const room = Room.open('the real one')
-    const attendees = (await meetingOf(room, ...all)) as Four
-    const [alice, bob, carol] = attendees
-    bob.port.tamper.offer = async () => ({ ok: true, missing: [] })
-    const wish = alice.meeting.reinitialise({ cipherSuite: chacha })
-    const outcome = outcomeOf(wish)
-    const begun = room.clock.now()
-    await room.until(() => outcome.value !== '')
-    expect(outcome.value).toBe('members-silent bob')
-    expect(room.clock.now() - begun).toBe(60_000)
-    await expect(wish).rejects.toMatchObject({
-      members: [{ identity: 'bob', leaf: bob.meeting.self.leaf }],
-    })
-    await talk(room, attendees)
-    await room.agreed(attendees, all)
-    for (const { witness } of attendees) {
-      expect(witness.reinitialised).toEqual([])
-      expect(witness.lost).toEqual([])
-    }
-    // As soon as bob answers it can be done.
-    delete bob.port.tamper.offer
-    const again = outcomeOf(carol.meeting.reinitialise({ cipherSuite: chacha }))
-    await room.until(() => again.value !== '')
-    expect(again.value).toBe('done')
-    await room.agreed(attendees, all)
-  })
-
-  it('is asked again for another group each time, as one that was lost may have begun', async () => {
-    const room = Room.open('the real one')
-    const attendees = (await meetingOf(room, ...all)) as Four
-    const [alice, bob] = attendees
-    bob.port.tamper.offer = async () => ({ ok: true, missing: [] })
-    const proposed: string[] = []
-    alice.port.tamper.propose = async ({ message }, honest) => {
-      const sent = decode(MlsMessage, message)
-      const { content } = 'publicMessage' in sent ? sent.publicMessage : {}
-      if (content !== undefined && 'proposal' in content && 'groupId' in content.proposal) {
-        proposed.push(toHex(content.proposal.groupId))
-      }
-      return await honest()
-    }
-    const outcome = outcomeOf(alice.meeting.reinitialise({ cipherSuite: chacha }))
-    await room.until(() => bob.port.count('offer') > 0)
-    // Whoever is new may answer.
-    await room.join('eve')
-    await room.until(() => outcome.value !== '')
-    expect(proposed.length).toBeGreaterThan(1)
-    expect(new Set(proposed).size).toBe(proposed.length)
-  })
-
-  it('does not keep the others from writing', async () => {
-    const room = Room.open('the real one')
-    const attendees = (await meetingOf(room, ...all)) as Four
-    const [alice, bob] = attendees
-    bob.port.tamper.offer = async () => ({ ok: true, missing: [] })
-    const outcome = outcomeOf(alice.meeting.reinitialise({ cipherSuite: chacha }))
-    await room.until(() => bob.port.count('offer') > 0)
-    await talk(room, attendees)
-    expect(outcome.value).toBe('')
-    await room.until(() => outcome.value !== '')
-  })
-
-  it('because it is away is removed first', async () => {
-    const room = Room.open('the real one')
-    const attendees = (await meetingOf(room, ...all)) as Four
-    const [alice, bob, carol, dan] = attendees
-    bob.port.drop()
-    const outcome = outcomeOf(alice.meeting.reinitialise({ cipherSuite: chacha }))
-    await room.until(() => outcome.value !== '')
-    expect(outcome.value).toBe('done')
-    await room.agreed([alice, carol, dan], ['alice', 'carol', 'dan'])
-    expect(alice.witness.left).toEqual(['bob'])
-    // And comes back to the meeting as it is now.
-    bob.port.connect()
-    await room.agreed(attendees, all)
-    agreeOnKeys(attendees)
-    expect(bob.witness.lost.length).toBe(1)
-    expect(bob.witness.ended).toEqual([])
   })
 })
 

@@ -51,12 +51,15 @@ async function rotated(
   }
 }
 
-/** Pairs whose picture stood still for longer than without encryption. */
-function frozen(control: Rotated, encrypted: Rotated): string[] {
-  return [...encrypted.seen].flatMap(([pair, { longestGapMs }]) => {
-    const unencrypted = control.seen.get(pair)?.longestGapMs ?? Number.NaN
-    const allowed = Math.max(UNNOTICED_MS, unencrypted + LONGER_THAN_CONTROL_MS)
-    return longestGapMs <= allowed ? [] : [`${pair}: ${longestGapMs.toFixed()} ms`]
+/** What rotating keys cost, beside the same without encryption: a busy machine delays both. */
+function failings(control: Rotated, encrypted: Rotated): string[] {
+  return [...encrypted.seen].flatMap(([pair, seen]) => {
+    const { longestGapMs = Number.NaN, keyFrameRequests = 0 } = control.seen.get(pair) ?? {}
+    const allowed = Math.max(UNNOTICED_MS, longestGapMs + LONGER_THAN_CONTROL_MS)
+    const failings: string[] = []
+    if (!(seen.longestGapMs <= allowed)) failings.push(`${pair}: ${seen.longestGapMs} ms`)
+    if (seen.keyFrameRequests > keyFrameRequests) failings.push(`${pair}: asked for a key frame`)
+    return failings
   })
 }
 
@@ -69,7 +72,7 @@ describe('keys that rotate while three browsers send', () => {
       attempt++
       control = await rotated('clear')
       encrypted = await rotated('recorded')
-    } while (frozen(control, encrypted).length > 0 && attempt < ATTEMPTS)
+    } while (failings(control, encrypted).length > 0 && attempt < ATTEMPTS)
 
     const longest = ({ seen }: Rotated) =>
       Math.round(Math.max(...Array.from(seen.values(), ({ longestGapMs }) => longestGapMs)))
@@ -84,10 +87,8 @@ describe('keys that rotate while three browsers send', () => {
     console.info(figures)
     expect(encrypted.seen.size).toBe(6)
     expect(encrypted.epochs).toBeGreaterThanOrEqual(ROTATIONS)
-    expect(frozen(control, encrypted)).toEqual([])
+    expect(failings(control, encrypted)).toEqual([])
     expect(encrypted.dropped).toEqual({})
-    for (const [pair, { keyFrameRequests }] of encrypted.seen)
-      expect(keyFrameRequests, pair).toBe(0)
   }, 900_000)
 
   it('are seen to lose frames where old keys go at once', async () => {

@@ -240,7 +240,13 @@ class WorkerFrameCryptor implements FrameCryptor {
       keys.baseKey.fill(0)
       return
     }
-    this.#worker = this.#startWorker()
+    try {
+      this.#worker = this.#startWorker()
+    } catch (cause) {
+      keys.baseKey.fill(0)
+      this.#fail(new MediaError('media-worker-failed', 'no other media worker starts', { cause }))
+      return
+    }
     this.installEpoch(keys)
     for (const held of this.#senders.values()) void this.#attachAgain(held)
     for (const held of this.#receivers.values()) this.#attachReceiver(held)

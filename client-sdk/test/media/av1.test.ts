@@ -1,4 +1,5 @@
 import { FrameOpener, FrameProtector } from '@conclave/client/media'
+import type { Bytes } from '@conclave/core/codec'
 import { cipherSuite, FrameKeys } from '@conclave/core/sframe'
 import fc from 'fast-check'
 import { beforeEach, describe, expect, it } from 'vitest'
@@ -29,11 +30,7 @@ describe('protected frames of AV1', () => {
     opener = new FrameOpener(pair.receiver, { leaf: 0, source: 'camera' })
   })
 
-  async function protect(frame: Uint8Array<ArrayBuffer>) {
-    const result = await new FrameProtector(pair.sender, 'camera').protect(AV1, frame)
-    if (!result.ok) throw new Error(result.reason)
-    return result.frame
-  }
+  const protect = (frame: Bytes) => pair.protect(AV1, frame)
 
   it('come back to the byte, whatever OBUs and layers they have', async () => {
     await fc.assert(

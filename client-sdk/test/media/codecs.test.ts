@@ -1,4 +1,5 @@
 import { FrameOpener, FrameProtector } from '@conclave/client/media'
+import type { Bytes } from '@conclave/core/codec'
 import fc from 'fast-check'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { bytesOf, OPUS, Pair, sharedWindows, VP8, VP9, vp8Frame } from './frames.ts'
@@ -13,12 +14,8 @@ describe('protected frames', () => {
   const microphone = { leaf: 0, source: 'microphone' } as const
   const camera = { leaf: 0, source: 'camera' } as const
 
-  async function protect(mimeType: string, frame: Uint8Array<ArrayBuffer>) {
-    const source = mimeType === OPUS ? 'microphone' : 'camera'
-    const result = await new FrameProtector(pair.sender, source).protect(mimeType, frame)
-    if (!result.ok) throw new Error(result.reason)
-    return result.frame
-  }
+  const protect = (mimeType: string, frame: Bytes) =>
+    pair.protect(mimeType, frame, mimeType === OPUS ? 'microphone' : 'camera')
 
   it('of Opus come back to the byte and leave nothing in clear', async () => {
     const opener = new FrameOpener(pair.receiver, microphone)

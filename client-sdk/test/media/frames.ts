@@ -1,4 +1,4 @@
-import type { EncodedFrame } from '@conclave/client/media'
+import { type EncodedFrame, FrameProtector } from '@conclave/client/media'
 import type { Bytes } from '@conclave/core/codec'
 import {
   CONCLAVE_KID_LAYOUT,
@@ -6,6 +6,7 @@ import {
   decodeKid,
   type EpochInstall,
   FrameKeys,
+  type MediaSource,
   webCryptoAead,
 } from '@conclave/core/sframe'
 import { VirtualClock } from '../../../core/test/virtualClock.ts'
@@ -80,6 +81,13 @@ export class Pair {
   install(epoch: bigint, changes: Partial<EpochInstall> = {}): void {
     this.sender.installEpoch(epochOf(epoch, 0, changes))
     this.receiver.installEpoch(epochOf(epoch, 1, changes))
+  }
+
+  /** The frame as leaf 0 sends it. */
+  async protect(mimeType: string, frame: Bytes, source: MediaSource = 'camera'): Promise<Bytes> {
+    const result = await new FrameProtector(this.sender, source).protect(mimeType, frame)
+    if (!result.ok) throw new Error(result.reason)
+    return result.frame
   }
 }
 

@@ -1,5 +1,5 @@
 import { FrameOpener, FrameProtector } from '@conclave/client/media'
-import { concatBytes } from '@conclave/core/codec'
+import { type Bytes, concatBytes } from '@conclave/core/codec'
 import fc from 'fast-check'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { bytesOf, H264, Pair, sharedWindows } from './frames.ts'
@@ -29,11 +29,7 @@ describe('protected frames of H.264', () => {
     opener = new FrameOpener(pair.receiver, { leaf: 0, source: 'camera' })
   })
 
-  async function protect(frame: Uint8Array<ArrayBuffer>) {
-    const result = await new FrameProtector(pair.sender, 'camera').protect(H264, frame)
-    if (!result.ok) throw new Error(result.reason)
-    return result.frame
-  }
+  const protect = (frame: Bytes) => pair.protect(H264, frame)
 
   it('come back to the byte, whatever units, slices and start codes they have', async () => {
     await fc.assert(

@@ -1,4 +1,4 @@
-import { type Bytes, concatBytes, emptyBytes } from '@conclave/core/codec'
+import { type Bytes, concatBytes, emptyBytes, encode, uint32 } from '@conclave/core/codec'
 import type { CodecRule } from './codecRule.ts'
 import { escapeNal, type NalUnit, readAnnexB, unescapeNal } from './nalUnits.ts'
 
@@ -90,7 +90,7 @@ function isReadable({ type }: NalUnit): boolean {
 
 function authenticated(frame: Bytes, readable: readonly NalUnit[], clear: Bytes): Bytes {
   const units = readable.map((unit) => frame.subarray(unit.start, unit.end))
-  return concatBytes(...[...units, clear].flatMap((unit) => [uint32(unit.length), unit]))
+  return concatBytes(...[...units, clear].flatMap((unit) => [encode(uint32, unit.length), unit]))
 }
 
 /** How many leading units are hidden, and each with its position and start code. */
@@ -102,7 +102,7 @@ function hide(frame: Bytes, leading: readonly NalUnit[]): Bytes {
     Uint8Array.of(hidden.length),
     ...hidden.flatMap(({ position, bytes }) => [
       Uint8Array.of(position),
-      uint32(bytes.length),
+      encode(uint32, bytes.length),
       bytes,
     ]),
   )
@@ -129,10 +129,4 @@ function restore(
   }
   const clear = frame.subarray(slice.codeStart, slice.start + CLEAR_SLICE_BYTES)
   return concatBytes(...leading, clear, secret.subarray(at))
-}
-
-function uint32(value: number): Bytes {
-  const bytes = new Uint8Array(4)
-  new DataView(bytes.buffer).setUint32(0, value)
-  return bytes
 }

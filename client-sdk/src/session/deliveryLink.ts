@@ -23,6 +23,8 @@ export class DeliveryLink {
   readonly #outstanding = new Set<(error: SessionError) => void>()
   #transport: DeliveryTransport
   #successor: DeliveryTransport | undefined
+  /** Has been taken over from, and listens on until the present one has entered. */
+  #predecessor: DeliveryTransport | undefined
   #connection = 0
   #entered = false
   #closed = false
@@ -41,7 +43,10 @@ export class DeliveryLink {
     this.#open(this.#transport)
   }
 
-  /** Moves to another transport once that is connected; until then the present one goes on. */
+  /**
+   * Moves to another transport once that is connected; until then the present one goes on. Notices
+   * still come over it until the other has entered, so that none is missed between the two.
+   */
   switchTo(transport: DeliveryTransport): void {
     if (this.#closed) return
     this.#successor?.close()
@@ -62,6 +67,7 @@ export class DeliveryLink {
     if (name === 'enter' && reply.ok) {
       if (connection !== this.#connection) throw lost()
       this.#entered = true
+      this.#dismiss()
     }
     if (!reply.ok && reply.code === 'not-entered') this.exited()
     return reply
@@ -78,6 +84,7 @@ export class DeliveryLink {
     this.#entered = false
     this.#abort(over())
     this.#successor?.close()
+    this.#dismiss()
     this.#transport.close()
   }
 
@@ -92,6 +99,7 @@ export class DeliveryLink {
         this.#events.connected()
       },
       disconnected: () => {
+        if (transport === this.#predecessor) this.#dismiss()
         if (!current()) return
         this.#hungUp()
         this.#events.disconnected()
@@ -105,16 +113,21 @@ export class DeliveryLink {
         } else if (current()) this.#events.rejected(refusal)
       },
       notice: (name, notice) => {
-        if (current()) this.#events.notice(name, notice)
+        if (current() || transport === this.#predecessor) this.#events.notice(name, notice)
       },
     })
   }
 
   #takeOver(transport: DeliveryTransport): void {
-    const old = this.#transport
+    this.#dismiss()
+    this.#predecessor = this.#transport
     this.#transport = transport
     this.#successor = undefined
-    old.close()
+  }
+
+  #dismiss(): void {
+    this.#predecessor?.close()
+    this.#predecessor = undefined
   }
 
   #hungUp(): void {

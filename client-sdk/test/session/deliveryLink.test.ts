@@ -22,6 +22,10 @@ function setup() {
 }
 
 const resume = { groupId: new Uint8Array(16), after: 0 }
+const closed = {
+  name: 'closed',
+  notice: { groupId: new Uint8Array(16), reason: 'shutdown' },
+} as const
 const present = { name: 'present', notice: { groupId: new Uint8Array(16), leaves: [] } } as const
 
 /** A port that connects when the test says so. */
@@ -123,13 +127,36 @@ describe('DeliveryLink', () => {
     port.inject(present)
     expect(port.closed).toBe(false)
     next.connect()
-    expect(port.closed).toBe(true)
     expect(link.entered).toBe(false)
     await enter()
+    expect(port.closed).toBe(true)
     await link.request('resume', resume)
     expect(next.count('resume')).toBe(1)
     next.inject(present)
     expect(events).toEqual(['connected', 'present', 'connected', 'present'])
+  })
+
+  it('hears what comes over the old transport until the new one has entered', async () => {
+    const { delivery, link, port, enter, events } = setup()
+    link.start()
+    await enter()
+    const next = delivery.port()
+    link.switchTo(next)
+    port.inject(closed)
+    expect(events).toEqual(['connected', 'connected', 'closed'])
+    await enter()
+    port.inject(closed)
+    expect(events).toEqual(['connected', 'connected', 'closed'])
+  })
+
+  it('lets go of the old transport when that is cut, and tells nothing of it', async () => {
+    const { delivery, link, port, enter, events } = setup()
+    link.start()
+    await enter()
+    link.switchTo(delivery.port())
+    port.drop()
+    expect(port.closed).toBe(true)
+    expect(events).toEqual(['connected', 'connected'])
   })
 
   it('stays with the old transport where the new one is rejected', async () => {
@@ -145,8 +172,8 @@ describe('DeliveryLink', () => {
     expect(events).toEqual(['connected', 'successor rejected token-wrong-meeting'])
   })
 
-  it('takes the newest of several that are to take over, and closes the others', () => {
-    const { delivery, link, port } = setup()
+  it('takes the newest of several that are to take over, and closes the others', async () => {
+    const { delivery, link, port, enter } = setup()
     link.start()
     const [first, second] = [slow(delivery.port()), slow(delivery.port())]
     link.switchTo(first)
@@ -155,6 +182,7 @@ describe('DeliveryLink', () => {
     first.connect()
     expect(port.closed).toBe(false)
     second.connect()
+    await enter()
     expect(port.closed).toBe(true)
     expect(second.closed).toBe(false)
   })

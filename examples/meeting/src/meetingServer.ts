@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { createServer, type ServerResponse } from 'node:http'
+import { setTimeout } from 'node:timers/promises'
 import { resolveAccess } from '@conclave/core/access'
 import { nodePublicCrypto } from '@conclave/core/crypto/public/node'
 import {
@@ -36,6 +37,8 @@ export interface MeetingServer {
   close(): Promise<void>
 }
 
+const relaysEndMs = 1_000
+
 interface Running {
   keyserver?: Keyserver
   sfu?: Sfu
@@ -71,8 +74,8 @@ export async function startMeetingServer(options: MeetingServerOptions): Promise
   const port = await listen(httpServer, options)
   const url = localUrl(host, port)
   const close = async () => {
-    // What the keyserver says last still passes the SFU.
     await running.keyserver?.close()
+    if (running.sfu !== undefined) await relaysEnd(running.sfu)
     await running.sfu?.close()
     const closed = once(httpServer, 'close')
     httpServer.close()
@@ -111,6 +114,12 @@ export async function startMeetingServer(options: MeetingServerOptions): Promise
   }
   const { keyserver, sfu } = running
   return { url, port, keyserver, sfu, close }
+}
+
+/** What the keyserver has said last still passes the SFU, whose relays end after it. */
+async function relaysEnd(sfu: Sfu): Promise<void> {
+  const giveUp = AbortSignal.timeout(relaysEndMs)
+  while (sfu.health().relays > 0 && !giveUp.aborted) await setTimeout(5)
 }
 
 function answerHealth(response: ServerResponse, { keyserver, sfu }: Running): void {

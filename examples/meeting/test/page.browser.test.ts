@@ -123,6 +123,35 @@ describe('the meeting page', () => {
     expect(await tile.locator('video').count()).toBe(0)
   })
 
+  it('says on a tile what cannot be seen and why, and gives a line for a bug report', async () => {
+    const cameras: { pause(): Promise<void>; resume(): Promise<void> }[] = []
+    server.sfu.observer.on('newproducer', ({ source, producer }) => {
+      if (source === 'camera') cameras.push(producer)
+    })
+    const alice = await open('Alice')
+    await alice.join('held back')
+    await vi.waitFor(() => expect(cameras).toHaveLength(1), { timeout: patienceMs })
+    const bob = await open('Bob')
+    await bob.join('held back')
+    await pictureMoves(bob.page, 'Alice')
+    const trouble = bob.page.locator('[data-testid=tile][data-identity=Alice]').getByRole('status')
+    const isWell = () =>
+      vi.waitFor(async () => expect(await trouble.innerText()).toBe(''), { timeout: patienceMs })
+    await isWell()
+
+    await cameras[0]?.pause()
+    await trouble.getByText('Camera: nothing comes any more').waitFor()
+    await bob.page.context().grantPermissions(['clipboard-read', 'clipboard-write'])
+    await bob.page.getByRole('button', { name: 'Copy diagnostics' }).click()
+    await bob.page.getByRole('button', { name: 'Copied' }).waitFor()
+    const line = await bob.page.evaluate(() => navigator.clipboard.readText())
+    expect(line).toMatch(/^conclave-media\/1 epoch=\d+ .* from\(\d+ camera stalled for=\d+s .*$/)
+    expect(line).not.toContain('Alice')
+
+    await cameras[0]?.resume()
+    await isWell()
+  })
+
   it('takes name, meeting and token from its address, and keeps the token out of it', async () => {
     const { page } = await open('', '?meeting=standup&name=Alice#token=not-a-token')
     expect(await page.getByTestId('name').inputValue()).toBe('Alice')

@@ -1,6 +1,7 @@
 import {
   describeHistory,
   type EpochView,
+  formatDiagnostics,
   type HistoryEvent,
   type JoinOptions,
   SecureMeeting,
@@ -11,6 +12,7 @@ import { accessToken } from './accessToken.ts'
 import { Activity } from './activity.ts'
 import { openBoth } from './devices.ts'
 import { LocalSource } from './localSource.ts'
+import { MediaTrouble } from './mediaTrouble.ts'
 import { PageError, shown } from './pageError.ts'
 import { RemoteMedia } from './remoteMedia.ts'
 import { Store } from './store.ts'
@@ -38,6 +40,7 @@ export class Conversation {
   readonly camera = new LocalSource('camera')
   readonly microphone = new LocalSource('microphone')
   readonly remote = new RemoteMedia()
+  readonly trouble = new MediaTrouble()
   readonly activity = new Activity()
   /** Set once: why it is over, or null where we have left. */
   readonly over = new Store<ConclaveError | null | undefined>(undefined)
@@ -55,7 +58,12 @@ export class Conversation {
       this.activity.add(`New keys: epoch ${view.epoch}${by}`)
     })
     meeting.on('participantJoined', (who, arrival) => this.#tell({ what: 'joined', who, arrival }))
-    meeting.on('participantLeft', (who, departure) => this.#tell({ what: 'left', who, departure }))
+    meeting.on('participantLeft', (who, departure) => {
+      this.trouble.forget(who.leaf)
+      this.#tell({ what: 'left', who, departure })
+    })
+    meeting.on('mediaDegraded', (degradation) => this.trouble.degraded(degradation))
+    meeting.on('mediaRecovered', (track) => this.trouble.over(track))
     meeting.on('connectionChanged', (connected) => this.online.set(connected))
     meeting.on('problem', ({ code, message }) => this.activity.add(`${message} (${code})`))
     meeting.on('ended', (reason, error) => {
@@ -104,6 +112,11 @@ export class Conversation {
     await this.#meeting.leave()
   }
 
+  /** One line for a bug report, with nothing secret in it. */
+  async describeMedia(): Promise<string> {
+    return formatDiagnostics(await this.#meeting.getDiagnostics())
+  }
+
   /** Connects to the SFU, and again whenever the connection is lost. */
   async connectMedia(): Promise<void> {
     for (let attempt = 0; this.over.value === undefined; attempt++) {
@@ -134,6 +147,9 @@ export class Conversation {
   #use(call: Call): void {
     this.media.set({ kind: 'connected' })
     this.remote.connect(call)
+    call.on('trackEnded', ({ participant: { leaf }, source }) => {
+      this.trouble.over({ leaf, source })
+    })
     call.on('publicationEnded', ({ source, error }) => {
       if (source === 'camera') this.camera.publicationEnded(error)
       if (source === 'microphone') this.microphone.publicationEnded(error)

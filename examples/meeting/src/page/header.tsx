@@ -1,5 +1,5 @@
-import { useState } from 'preact/hooks'
 import type { Conversation } from './conversation.ts'
+import { CopyButton } from './copyButton.tsx'
 import { LinkIcon, LockIcon, Logo } from './icons.tsx'
 import { inviteLink } from './pageAddress.ts'
 import { useStore } from './store.ts'
@@ -20,28 +20,14 @@ export function Header({ conversation }: { readonly conversation: Conversation }
         <LockIcon />
         Epoch <b data-testid="epoch">{String(epoch)}</b>
       </span>
-      <InviteButton meetingId={meetingId} />
+      <CopyButton
+        label="Copy link"
+        what="Link to this meeting"
+        class="invite"
+        text={() => inviteLink(meetingId)}
+      >
+        <LinkIcon />
+      </CopyButton>
     </header>
-  )
-}
-
-function InviteButton({ meetingId }: { readonly meetingId: string }) {
-  const [label, setLabel] = useState('Copy link')
-  const copy = async () => {
-    const link = inviteLink(meetingId)
-    try {
-      await navigator.clipboard.writeText(link)
-      setLabel('Copied')
-      setTimeout(() => setLabel('Copy link'), 2_000)
-    } catch {
-      // Without permission the user copies it by hand.
-      window.prompt('Link to this meeting', link)
-    }
-  }
-  return (
-    <button type="button" class="button invite" onClick={() => void copy()}>
-      <LinkIcon />
-      <span aria-live="polite">{label}</span>
-    </button>
   )
 }

@@ -1,4 +1,5 @@
 import type { Conversation } from './conversation.ts'
+import { CopyButton } from './copyButton.tsx'
 import { MicrophoneOffIcon } from './icons.tsx'
 import { useStore } from './store.ts'
 
@@ -8,6 +9,7 @@ export function SidePanel({ conversation }: { readonly conversation: Conversatio
       <Participants conversation={conversation} />
       <SafetyCode conversation={conversation} />
       <ActivityList conversation={conversation} />
+      <Report conversation={conversation} />
     </aside>
   )
 }
@@ -69,6 +71,22 @@ function ActivityList({ conversation }: { readonly conversation: Conversation })
           </li>
         ))}
       </ol>
+    </section>
+  )
+}
+
+function Report({ conversation }: { readonly conversation: Conversation }) {
+  return (
+    <section class="panel">
+      <h2>Something wrong?</h2>
+      <CopyButton
+        label="Copy diagnostics"
+        what="Diagnostics of this meeting"
+        text={() => conversation.describeMedia()}
+      />
+      <p class="footnote">
+        A line for a bug report: what is sent and received, without names, keys or content.
+      </p>
     </section>
   )
 }

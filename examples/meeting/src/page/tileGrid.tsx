@@ -1,8 +1,10 @@
 import type { Conversation } from './conversation.ts'
+import { withoutPaused } from './mediaTrouble.ts'
 import type { Playback } from './playback.ts'
 import { RemoteAudio } from './remoteAudio.tsx'
 import { useStore } from './store.ts'
 import { Tile } from './tile.tsx'
+import { TileTrouble } from './tileTrouble.tsx'
 
 interface TileGridProps {
   readonly conversation: Conversation
@@ -13,6 +15,7 @@ interface TileGridProps {
 export function TileGrid({ conversation, playback }: TileGridProps) {
   const { members } = useStore(conversation.view)
   const remote = useStore(conversation.remote.sources)
+  const troubles = useStore(conversation.trouble.byLeaf)
   const camera = useStore(conversation.camera.state)
   const microphone = useStore(conversation.microphone.state)
   const others = members.filter(({ self }) => !self)
@@ -31,6 +34,9 @@ export function TileGrid({ conversation, playback }: TileGridProps) {
             failure={sources?.failure}
           >
             {sound !== undefined && <RemoteAudio track={sound.track} playback={playback} />}
+            <TileTrouble
+              troubles={withoutPaused(troubles.get(participant.leaf) ?? {}, sources ?? {})}
+            />
           </Tile>
         )
       })}

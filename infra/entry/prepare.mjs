@@ -1,7 +1,9 @@
 import { resolveWorker } from '../mediasoup-worker/resolve.mjs'
 import { installDependencies } from './install.mjs'
 import { environmentFor, modernNode } from './nodeRuntime.mjs'
-import { chromium, findProgram, redisServer } from './programs.mjs'
+import { chromium, findProgram, firefox, redisServer } from './programs.mjs'
+
+const isContinuousIntegration = !['', '0', 'false'].includes(process.env['CI'] ?? '')
 
 /**
  * The Node that later steps run on, and the environment in which they find what was prepared.
@@ -11,7 +13,7 @@ import { chromium, findProgram, redisServer } from './programs.mjs'
 
 /**
  * Installs the locked dependencies and mediasoup's worker; for tests also Chromium and
- * redis-server.
+ * redis-server. Firefox, which one test uses, is installed for continuous integration alone.
  *
  * @param {{ forTests: boolean }} needs
  * @returns {Promise<Prepared>}
@@ -20,7 +22,9 @@ import { chromium, findProgram, redisServer } from './programs.mjs'
 export async function prepare({ forTests }) {
   await installDependencies()
   const node = modernNode()
-  const programs = forTests ? [chromium, redisServer] : []
+  const forEveryTest = [chromium, redisServer]
+  const needed = isContinuousIntegration ? [...forEveryTest, firefox] : forEveryTest
+  const programs = forTests ? needed : []
   const missing = programs.filter((program) => findProgram(program) === undefined)
   const worker = await resolveWorker({
     otherPackages: missing.map(({ debianPackage }) => debianPackage),

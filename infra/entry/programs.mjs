@@ -16,6 +16,13 @@ export const chromium = {
 }
 
 /** @type {Program} */
+export const firefox = {
+  names: ['firefox-esr', 'firefox'],
+  variable: 'FIREFOX_BIN',
+  debianPackage: 'firefox-esr',
+}
+
+/** @type {Program} */
 export const redisServer = {
   names: ['redis-server'],
   variable: 'REDIS_SERVER_BIN',

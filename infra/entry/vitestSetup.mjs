@@ -1,11 +1,11 @@
 import { readyWorker } from '../mediasoup-worker/resolve.mjs'
-import { chromium, findProgram, redisServer } from './programs.mjs'
+import { chromium, findProgram, firefox, redisServer } from './programs.mjs'
 
 /**
  * Names to the tests what `npm test` would have named, so that Vitest can also be run by hand.
  */
 export function setup() {
-  for (const program of [chromium, redisServer]) {
+  for (const program of [chromium, firefox, redisServer]) {
     const path = findProgram(program)
     if (path !== undefined) process.env[program.variable] = path
   }

@@ -30,7 +30,13 @@ const providers: Readonly<Record<Arguments['platform'], string>> = {
 const { node, openssl, v8 } = process.versions
 const inNode = { node, openssl, v8 }
 
-export function describeRun({ platform, versus }: Pick<Arguments, 'platform' | 'versus'>): Run {
+export function describeRun({
+  platform,
+  versus,
+}: Pick<Arguments, 'platform'> & {
+  /** Packages of others that are measured beside. */
+  readonly versus: readonly string[]
+}): Run {
   const processors = cpus()
   return {
     machine: {

@@ -25,7 +25,7 @@ it('core and the floor are measured in Chromium', () => {
   }
 })
 
-it('frames, and tracks that a worker receives, are measured in Chromium', () => {
+it('frames, transforms beside a peer’s, and tracks that a worker receives are measured in Chromium', () => {
   const work = ['--bytes', '160', '--rounds', '1', '--tracks', '2', '--seconds', '1']
   const { status, stdout, stderr } = bench(['sframe', '--in', 'chromium', '--json', ...work])
   expect([status, stderr.split('\n').filter((line) => line.startsWith('✗'))]).toEqual([0, []])
@@ -38,6 +38,15 @@ it('frames, and tracks that a worker receives, are measured in Chromium', () => 
   for (const line of [encrypt, decrypt]) {
     expect(line).toMatchObject({ n: 160, case: 'WebCrypto in Chromium', value: expect.any(Number) })
   }
+  const peers = others.filter((line) => line.peers !== undefined)
+  expect(peers.map(({ op, n, case: where }) => [op, n, where])).toEqual([
+    ['encrypt', 160, 'transforms in Chromium'],
+    ['decrypt', 160, 'transforms in Chromium'],
+  ])
+  for (const { value, peers: theirs } of peers) {
+    expect([value, theirs['livekit-client']]).toEqual([expect.any(Number), expect.any(Number)])
+  }
+  expect(head.versions['livekit-client']).toMatch(/^[0-9]+[.]/)
   const tracks = others.filter(({ op }) => op === 'tracks')
   expect(tracks.map(({ n, case: part }) => [n, part])).toEqual([
     [2, 'cipher'],

@@ -1,5 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { readSframeArguments } from '../bench/sframe/arguments.ts'
+import { ourTransforms } from '../bench/sframe/chromium/ourTransforms.ts'
+import { expectRoundTrip } from '../bench/sframe/chromium/roundTrip.ts'
+import { TransformedTrack } from '../bench/sframe/chromium/transformedTrack.ts'
 import { sframeJson, sframeMarkdown, sframeTable } from '../bench/sframe/sframeReport.ts'
 import { costsOf } from '../bench/sframe/trackCosts.ts'
 import { takeTurns } from '../bench/sframe/turns.ts'
@@ -78,6 +81,42 @@ it('contestants take turns, and who begins changes', async () => {
   expect(rates.ratio).toBeGreaterThan(0)
 })
 
+describe('whoever is measured beside a peer', () => {
+  function passing(change: (data: Uint8Array<ArrayBuffer>) => Uint8Array<ArrayBuffer>) {
+    const track = new TransformedTrack()
+    const through = new TransformStream({
+      transform(frame, controller) {
+        frame.data = change(new Uint8Array(frame.data)).buffer
+        controller.enqueue(frame)
+      },
+    })
+    void track.readable.pipeThrough(through).pipeTo(track.writable)
+    return track
+  }
+
+  it.each([160, 1200])('encrypts frames of %d bytes and gets them back', async (bytes) => {
+    await expect(expectRoundTrip(ourTransforms(), bytes)).resolves.toBeUndefined()
+  })
+
+  it('is found out where frames go out in clear', async () => {
+    const inClear = { send: passing((data) => data), receive: passing((data) => data) }
+    await expect(expectRoundTrip(inClear, 1200)).rejects.toMatchObject({
+      code: 'bench-work-not-done',
+    })
+    const padded = passing((data) => new Uint8Array([...data, ...new Uint8Array(30)]))
+    await expect(expectRoundTrip({ ...inClear, send: padded }, 1200)).rejects.toMatchObject({
+      message: 'a frame went out in clear',
+    })
+  })
+
+  it('is found out where frames do not come back as they were', async () => {
+    const { send } = ourTransforms()
+    await expect(
+      expectRoundTrip({ send, receive: passing((data) => data) }, 1200),
+    ).rejects.toMatchObject({ message: 'a frame came back another' })
+  })
+})
+
 describe('what tracks cost', () => {
   const run = { tracks: 50, frames: 40_000, mediaSeconds: 10 }
   const runs = [
@@ -109,14 +148,17 @@ describe('what tracks cost', () => {
       floor: 246_912,
       ratio: 0.5,
     }
-    const measured = { rows: [row], tracks: costsOf(runs) }
+    const peer = [{ op: 'decrypt', n: 1200, value: 90_000, floor: 60_000, ratio: 1.5 } as const]
+    const measured = { rows: [row], peer, tracks: costsOf(runs) }
     expect(sframeTable(platform, measured)).toMatch(/encrypt +160 +123k +247k +0[.]50/)
     expect(sframeMarkdown(platform, measured)).toContain('| encrypt | 160 | 123k | 247k | 0.50 |')
+    expect(sframeMarkdown(platform, measured)).toContain('| decrypt | 1200 | 90k | 60k | 1.50 |')
     expect(sframeMarkdown(platform, measured)).toContain('| cipher | 4.0 |')
     const lines = sframeJson(platform, measured)
       .split('\n')
       .map((line) => JSON.parse(line))
-    expect(lines.slice(2).map(({ case: part, value }) => [part, value])).toEqual([
+    expect(lines[2]).toMatchObject({ op: 'decrypt', peers: { 'livekit-client': 60_000 } })
+    expect(lines.slice(3).map(({ case: part, value }) => [part, value])).toEqual([
       ['cipher', 4],
       ['opening', 9],
       ['total', 21],

@@ -5,8 +5,9 @@ export const sframeUsage = `npm run bench -- sframe [options]
 Measures frame encryption beside the bare AEAD of the same platform, the two in alternation.
 
   --in place,…   only there: node (node:crypto and WebCrypto), chromium (WebCrypto in a worker)
-  --only part,…  only these: frames (SFrame), codecs (whole frames by codec), tracks (a meeting
-                 of 50 that is received in one worker, in chromium)
+  --only part,…  only these: frames (SFrame), codecs (whole frames by codec), peer (our transform
+                 beside livekit-client's, in chromium), tracks (a meeting of 50 that is received
+                 in one worker, in chromium)
   --bytes N,…    sizes of frames (default 160,1200,10000,60000)
   --rounds N     blocks in which ours and the bare AEAD take turns (default 40)
   --tracks N     video tracks that are received, with as many of audio (default 50)
@@ -18,7 +19,7 @@ Measures frame encryption beside the bare AEAD of the same platform, the two in 
 export const places = ['node', 'chromium'] as const
 export type Place = (typeof places)[number]
 
-export const parts = ['frames', 'codecs', 'tracks'] as const
+export const parts = ['frames', 'codecs', 'peer', 'tracks'] as const
 export type Part = (typeof parts)[number]
 
 export interface SframeArguments {

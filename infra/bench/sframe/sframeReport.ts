@@ -1,10 +1,13 @@
 import type { Run } from '../machine.ts'
 import { aligned, describeMachine, markdownRow, ratio, rounded } from '../report.ts'
+import type { PeerRow } from './chromium/peerBenchmark.ts'
 import type { FrameRow } from './frameBenchmark.ts'
 import type { TrackCosts } from './trackCosts.ts'
 
 export interface SframeMeasured {
   readonly rows: readonly FrameRow[]
+  /** Our transform beside livekit-client's. */
+  readonly peer: readonly PeerRow[]
   readonly tracks: TrackCosts | undefined
 }
 
@@ -25,7 +28,7 @@ export function sframeMarkdown(run: Run, measured: SframeMeasured): string {
 /** One object a line. */
 export function sframeJson({ machine, versions, commit }: Run, measured: SframeMeasured): string {
   const bench = 'sframe'
-  const { rows, tracks } = measured
+  const { rows, peer, tracks } = measured
   const lines: object[] = [{ bench, machine, versions, commit }]
   for (const { value, floor, ratio: share, ...about } of rows) {
     const [perSecond, bare] = [Math.round(value), Math.round(floor)]
@@ -37,6 +40,11 @@ export function sframeJson({ machine, versions, commit }: Run, measured: SframeM
       floor: bare,
       ratio: rounded(share),
     })
+  }
+  for (const { op, n, value, floor, ratio: share } of peer) {
+    const about = { op, n, case: 'transforms in Chromium', unit: '1/s' }
+    const peers = { 'livekit-client': Math.round(floor) }
+    lines.push({ bench, ...about, value: Math.round(value), peers, ratio: rounded(share) })
   }
   if (tracks !== undefined) {
     const { tracks: n, ...shares } = tracks
@@ -52,7 +60,7 @@ const parts = ['cipher', 'opening', 'total'] as const
 
 type Table = readonly [title: string, rows: readonly (readonly string[])[]]
 
-function tablesOf({ rows, tracks }: SframeMeasured): readonly Table[] {
+function tablesOf({ rows, peer, tracks }: SframeMeasured): readonly Table[] {
   const places = [...Map.groupBy(rows, (row) => row.case)].map(
     ([place, own]): Table => [
       `${place}: frames a second`,
@@ -68,7 +76,27 @@ function tablesOf({ rows, tracks }: SframeMeasured): readonly Table[] {
       ],
     ],
   )
-  return tracks === undefined ? places : [...places, tracksTable(tracks)]
+  return [
+    ...places,
+    ...(peer.length === 0 ? [] : [peerTable(peer)]),
+    ...(tracks === undefined ? [] : [tracksTable(tracks)]),
+  ]
+}
+
+function peerTable(rows: readonly PeerRow[]): Table {
+  return [
+    'Whole transforms in Chromium: frames a second',
+    [
+      ['operation', 'bytes', 'ours', 'livekit-client', 'ours ÷ livekit-client'],
+      ...rows.map(({ op, n, value, floor, ratio: share }) => [
+        op,
+        String(n),
+        thousands(value),
+        thousands(floor),
+        ratio(share, 1),
+      ]),
+    ],
+  ]
 }
 
 function tracksTable(costs: TrackCosts): Table {

@@ -3,6 +3,7 @@ import { BenchError } from '../../benchError.ts'
 import { bareWebCrypto } from '../bareWebCrypto.ts'
 import { runFrameBenchmark } from '../frameBenchmark.ts'
 import type { BenchAnswer, BenchRequest } from './messages.ts'
+import { runPeerBenchmark } from './peerBenchmark.ts'
 import { ReceivedTracks } from './receivedTracks.ts'
 
 /** What is used of DedicatedWorkerGlobalScope, whose types exclude those of the page. */
@@ -25,6 +26,7 @@ scope.onmessage = ({ data }) => {
 }
 
 async function answer(request: BenchRequest): Promise<BenchAnswer> {
+  const progress = (line: string) => scope.postMessage({ type: 'progress', line })
   if (request.type === 'frames') {
     const { subtle } = crypto
     const platform = {
@@ -32,8 +34,10 @@ async function answer(request: BenchRequest): Promise<BenchAnswer> {
       aead: webCryptoAead(subtle),
       bare: await bareWebCrypto(subtle),
     }
-    const progress = (line: string) => scope.postMessage({ type: 'progress', line })
     return { type: 'frames', rows: await runFrameBenchmark(platform, request.workload, progress) }
+  }
+  if (request.type === 'peer') {
+    return { type: 'peer', rows: await runPeerBenchmark(request.workload, progress) }
   }
   if (request.type === 'prepare-tracks') {
     received = await ReceivedTracks.prepare(request)

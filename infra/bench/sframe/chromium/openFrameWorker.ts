@@ -7,11 +7,13 @@ import { chromiumPath, isolation, localOrigin } from '../../chromium/browser.ts'
 import type { FrameRow, FrameWorkload } from '../frameBenchmark.ts'
 import { costsOf, pipelines, type TrackCosts, type TracksRun } from '../trackCosts.ts'
 import type { BenchAnswer, BenchRequest } from './messages.ts'
+import type { PeerRow, PeerWorkload } from './peerBenchmark.ts'
 
 /** A worker of the system's Chromium, where frames are encrypted as a meeting's are. */
 export interface FrameWorkerInChromium {
   readonly version: string
   frames(workload: FrameWorkload): Promise<readonly FrameRow[]>
+  peer(workload: PeerWorkload): Promise<readonly PeerRow[]>
   tracks(size: { readonly tracks: number; readonly seconds: number }): Promise<TrackCosts>
   close(): Promise<void>
 }
@@ -53,6 +55,7 @@ export async function openFrameWorker(
   return {
     version: browser.version(),
     frames: async (workload) => (await ask(page, { type: 'frames', workload }, 'frames')).rows,
+    peer: async (workload) => (await ask(page, { type: 'peer', workload }, 'peer')).rows,
     tracks: async ({ tracks, seconds }) => {
       const runs: TracksRun[] = []
       for (const pipeline of pipelines) {

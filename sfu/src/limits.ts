@@ -18,6 +18,8 @@ export interface SfuLimits {
   readonly upstreamTimeoutMs: number
   /** Bits a second that a client may send as media. */
   readonly incomingBitrate: number
+  /** The least time between two key frames that receivers may have a sender make of one layer. */
+  readonly keyFrameIntervalMs: number
 }
 
 /** A packet holds at most a commit with its Welcome and GroupInfo, 1 MiB each. */
@@ -33,4 +35,5 @@ export const defaultLimits: SfuLimits = {
   joinTimeoutMs: 30_000,
   upstreamTimeoutMs: 15_000,
   incomingBitrate: 10_000_000,
+  keyFrameIntervalMs: 500,
 }

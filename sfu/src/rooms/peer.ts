@@ -121,6 +121,7 @@ export class Peer implements RoomPeer {
     const producer = await transport.produce({
       kind,
       rtpParameters,
+      keyFrameRequestDelay: this.#limits.keyFrameIntervalMs,
     })
     this.#stillHere(producer)
     const published: PublishedProducer = { producer, source, leaf }

@@ -46,17 +46,22 @@ export class Probe {
   #frames: { readonly source: string; readonly data: ArrayBuffer }[] = []
   readonly #connections: RTCPeerConnection[] = []
   readonly #gaps = new Map<string, FrameGaps>()
+  /** By the track's id, in milliseconds. */
+  readonly #firstPictures = new Map<string, number>()
 
   constructor() {
     // The same name as in the worker, whose module is not for pages.
     new BroadcastChannel('plaintext-frames').onmessage = ({ data }) => {
       this.#frames.push(data)
     }
-    const connections = this.#connections
+    const connected = (connection: RTCPeerConnection) => {
+      this.#connections.push(connection)
+      connection.addEventListener('track', ({ track }) => this.#awaitPicture(track))
+    }
     window.RTCPeerConnection = class extends RTCPeerConnection {
       constructor(configuration?: RTCConfiguration) {
         super(configuration)
-        connections.push(this)
+        connected(this)
       }
     }
   }
@@ -104,13 +109,8 @@ export class Probe {
     for (const { leaf, identity } of this.conversation?.view.value.members ?? []) {
       const track = this.conversation?.remote.sources.value.get(leaf)?.camera?.track
       if (track === undefined) continue
-      const video = document.createElement('video')
-      video.muted = true
-      video.autoplay = true
-      video.srcObject = new MediaStream([track])
-      document.body.append(video)
       const gaps = new FrameGaps()
-      gaps.watch(video)
+      gaps.watch(shown(track))
       this.#gaps.set(identity, gaps)
     }
   }
@@ -120,6 +120,17 @@ export class Probe {
     return Object.fromEntries(
       Array.from(this.#gaps, ([identity, gaps]) => [identity, gaps.takeLongest()]),
     )
+  }
+
+  /** How long each other camera's track had been there when it showed its first picture. */
+  firstPictures(): Record<string, number> {
+    const times: Record<string, number> = {}
+    for (const { leaf, identity } of this.conversation?.view.value.members ?? []) {
+      const track = this.conversation?.remote.sources.value.get(leaf)?.camera?.track
+      const time = this.#firstPictures.get(track?.id ?? '')
+      if (time !== undefined) times[identity] = time
+    }
+    return times
   }
 
   /** How many frames have been dropped instead of decoded, by reason; empty ones are none. */
@@ -133,6 +144,20 @@ export class Probe {
     return dropped
   }
 
+  #awaitPicture(track: MediaStreamTrack): void {
+    if (track.kind !== 'video') return
+    const sinceMs = performance.now()
+    const video = shown(track)
+    const look = () => {
+      video.requestVideoFrameCallback((_now, { presentationTime }) => {
+        // Until a frame has proved authentic the track is off, and its pictures are black.
+        if (track.enabled) this.#firstPictures.set(track.id, presentationTime - sinceMs)
+        else look()
+      })
+    }
+    look()
+  }
+
   async #inbound(): Promise<Map<string, InboundStats>> {
     const found = new Map<string, InboundStats>()
     for (const connection of this.#connections) {
@@ -142,6 +167,15 @@ export class Probe {
     }
     return found
   }
+}
+
+function shown(track: MediaStreamTrack): HTMLVideoElement {
+  const video = document.createElement('video')
+  video.muted = true
+  video.autoplay = true
+  video.srcObject = new MediaStream([track])
+  document.body.append(video)
+  return video
 }
 
 function toBase64(bytes: Uint8Array): string {

@@ -1,0 +1,123 @@
+import '@conclave/client/media/worker'
+import type { MediaSource } from '@conclave/core/sframe'
+import type { RelayAttack, RelayOrder, RelayReport } from './relayMessages.ts'
+
+/*
+ * The product's media worker with a hostile relay outside. At the sender it changes frames that are
+ * encrypted, which then go over the network. Chromium sends no frame that no encoder has made: those
+ * that are too many come in at the receiver.
+ */
+
+interface Frame {
+  data: ArrayBuffer
+  /** Of video alone. */
+  readonly type?: 'key' | 'delta' | 'empty'
+  getMetadata(): object
+}
+
+interface Transformer {
+  readonly readable: ReadableStream<Frame>
+  readonly writable: WritableStream<Frame>
+  readonly options:
+    | { readonly direction: 'send'; readonly source: MediaSource }
+    | { readonly direction: 'receive'; readonly sender: { readonly source: MediaSource } }
+  generateKeyFrame?(): Promise<unknown>
+  sendKeyFrameRequest?(): Promise<unknown>
+}
+
+type FrameCopier = new (frame: Frame) => Frame
+
+interface RelayScope {
+  onrtctransform: ((event: { readonly transformer: Transformer }) => void) | null
+  readonly RTCEncodedVideoFrame: FrameCopier
+  readonly RTCEncodedAudioFrame: FrameCopier
+  postMessage(report: RelayReport): void
+  addEventListener(type: 'message', listener: (event: { data: unknown }) => void): void
+}
+
+/** Good frames between two attacks. */
+const PAUSE = 5
+
+const scope = globalThis as unknown as RelayScope
+const attach = scope.onrtctransform
+
+/** What the relay is to do, by source. */
+const orders = new Map<MediaSource, { readonly attack: RelayAttack; left: number }>()
+/** What each source has sent last. */
+const sent = new Map<MediaSource, Uint8Array<ArrayBuffer>>()
+
+scope.addEventListener('message', ({ data }) => {
+  const { type, attack, sources, times } = data as RelayOrder
+  if (type !== 'relay') return
+  for (const source of sources) orders.set(source, { attack, left: times })
+})
+
+scope.onrtctransform = ({ transformer }) => {
+  const { options } = transformer
+  let { readable, writable } = transformer
+  if (options.direction === 'send') {
+    const relay = relayed(options.source, changed)
+    void relay.readable.pipeTo(writable)
+    writable = relay.writable
+  } else {
+    readable = readable.pipeThrough(relayed(options.sender.source, added))
+  }
+  attach?.({
+    transformer: {
+      readable,
+      writable,
+      options,
+      generateKeyFrame: () => transformer.generateKeyFrame?.() ?? Promise.resolve(),
+      sendKeyFrameRequest: () => transformer.sendKeyFrameRequest?.() ?? Promise.resolve(),
+    },
+  })
+}
+
+type Attack = (frame: Frame, source: MediaSource, attack: RelayAttack) => Frame[]
+
+function relayed(source: MediaSource, attack: Attack): TransformStream<Frame, Frame> {
+  let goodFrames = 0
+  return new TransformStream({
+    transform(frame, controller) {
+      sent.set(source, new Uint8Array(frame.data.slice(0)))
+      const order = orders.get(source)
+      if (order === undefined || order.left === 0 || goodFrames++ < PAUSE || frame.type === 'key') {
+        controller.enqueue(frame)
+        return
+      }
+      goodFrames = 0
+      order.left--
+      for (const each of attack(frame, source, order.attack)) controller.enqueue(each)
+      scope.postMessage({ type: 'relayed', source })
+    },
+  })
+}
+
+/** Another frame in place of the sender's. */
+const changed: Attack = (frame, source, attack) => {
+  const bytes = new Uint8Array(frame.data.slice(0))
+  if (attack === 'flip') bytes[bytes.length - 20] = (bytes.at(-20) ?? 0) ^ 0x04
+  const other = source === 'camera' ? 'screen' : 'camera'
+  if (attack === 'swap') return [withData(frame, sent.get(other) ?? bytes)]
+  return [withData(frame, attack === 'cut' ? bytes.subarray(0, 12) : bytes)]
+}
+
+/** A frame more than the sender's. */
+const added: Attack = (frame, source, attack) => {
+  if (attack === 'replay')
+    return [frame, withData(copy(frame), sent.get(source) ?? new Uint8Array())]
+  // What no SFrame header may be, behind the byte that VP8 keeps in clear.
+  const inClear = [...(frame.type === undefined ? [] : [0x01]), 0x88, 0x00]
+  const noise = crypto.getRandomValues(new Uint8Array(100))
+  return [frame, withData(copy(frame), new Uint8Array([...inClear, ...noise]))]
+}
+
+function copy(frame: Frame): Frame {
+  const Copier = frame.type === undefined ? scope.RTCEncodedAudioFrame : scope.RTCEncodedVideoFrame
+  return new Copier(frame)
+}
+
+function withData(frame: Frame, bytes: Uint8Array<ArrayBuffer>): Frame {
+  frame.data = bytes.slice().buffer
+  return frame
+}

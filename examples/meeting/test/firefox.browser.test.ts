@@ -4,7 +4,7 @@ import { HmacAccessKey, mintToken } from '@conclave/core/access'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { launchChromium } from '../../../client-sdk/test/chromium.ts'
 import { buildPage, productPage } from './support/buildPage.ts'
-import { FirefoxPage } from './support/firefox.ts'
+import { launchFirefox } from './support/firefox.ts'
 import { Participant, patienceMs } from './support/participant.ts'
 import { runMeetingServer } from './support/runMeetingServer.ts'
 
@@ -21,7 +21,7 @@ function ownAddress(): string | undefined {
 }
 
 interface AnyPage {
-  evaluate<Given, Result>(work: (given: Given) => Result, given: Given): Promise<Awaited<Result>>
+  evaluate<Result>(work: (given: string) => Result, given: string): Promise<Awaited<Result>>
 }
 
 /** What its own button copies, which asks the user where there is no clipboard. */
@@ -93,12 +93,11 @@ describe('Firefox', () => {
     onTestFinished(() => browser.close())
     const alice = await Participant.open(browser, 'Alice', await addressFor('Alice'))
     await alice.join(meeting)
-    const bob = await FirefoxPage.open(executable, await addressFor('Bob'))
-    onTestFinished(() => bob.close())
-    await bob.evaluate(
-      (join) => document.querySelector<HTMLElement>(join)?.click(),
-      '[data-testid=join]',
-    )
+    const firefox = await launchFirefox(executable)
+    onTestFinished(() => firefox.close())
+    const bob = await firefox.newPage()
+    await bob.goto(await addressFor('Bob'))
+    await bob.click('[data-testid=join]')
 
     const well = / receiving=2\/2$/
     await vi.waitFor(

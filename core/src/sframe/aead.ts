@@ -2,7 +2,10 @@ import { hmac } from '@noble/hashes/hmac.js'
 import { type Bytes, concatBytes, equalBytes } from '../codec/bytes.ts'
 import type { SFrameCipherSuite } from './cipherSuite.ts'
 
-/** One AEAD key of a suite. The tag is the end of the ciphertext (RFC 5116). */
+/**
+ * One AEAD key of a suite. The tag is the end of the ciphertext (RFC 5116). What it is given may be
+ * part of a larger buffer, and is nobody else's for as long as it is used.
+ */
 export interface AeadKey {
   /**
    * Resolves to `head`, ciphertext and tag in one piece: whoever has something to put ahead of a

@@ -3,8 +3,12 @@ import { type Bytes, concatBytes, emptyBytes, utf8 } from '../codec/bytes.ts'
 import { Secret } from '../crypto/secret/secret.ts'
 import type { AeadKey, FrameAead } from './aead.ts'
 import type { SFrameCipherSuite } from './cipherSuite.ts'
+import { FrameMemory } from './frameMemory.ts'
 import { encodeHeader } from './header.ts'
 import { lowerHalf, upperHalf } from './uint64.ts'
+
+/** Of all keys: each would else have memory of its own for as long as it lives. */
+const memory = new FrameMemory()
 
 const notThere = Promise.resolve(undefined)
 
@@ -66,7 +70,7 @@ export class SFrameKey {
     return this.#withAead((aead) => {
       const header = encodeHeader(this.kid, ctr)
       const head = lead.length === 0 ? header : concatBytes(lead, header)
-      return aead.seal(this.#nonceOf(ctr), concatBytes(header, metadata), plaintext, head)
+      return aead.seal(this.#nonceOf(ctr), this.#aadOf(header, metadata), plaintext, head)
     })
   }
 
@@ -81,7 +85,7 @@ export class SFrameKey {
     ciphertext: Bytes,
   ): Promise<Bytes | undefined> {
     return this.#withAead((aead) =>
-      aead.open(this.#nonceOf(ctr), concatBytes(header, metadata), ciphertext),
+      aead.open(this.#nonceOf(ctr), this.#aadOf(header, metadata), ciphertext),
     )
   }
 
@@ -111,7 +115,9 @@ export class SFrameKey {
 
   /** The salt, with the counter in its last eight bytes (RFC 9605 §4.4.3). */
   #nonceOf(ctr: bigint): Bytes {
-    const nonce = this.#salt.expose().slice()
+    const salt = this.#salt.expose()
+    const nonce = memory.take(salt.length)
+    nonce.set(salt)
     let rest = lowerHalf(ctr)
     for (let i = 1; i <= 8; i++) {
       const at = nonce.length - i
@@ -119,6 +125,14 @@ export class SFrameKey {
       rest = i === 4 ? upperHalf(ctr) : rest >>> 8
     }
     return nonce
+  }
+
+  /** What is authenticated beside the ciphertext. */
+  #aadOf(header: Bytes, metadata: Bytes): Bytes {
+    const aad = memory.take(header.length + metadata.length)
+    aad.set(header)
+    aad.set(metadata, header.length)
+    return aad
   }
 }
 

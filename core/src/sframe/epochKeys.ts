@@ -67,7 +67,7 @@ export interface ReceivingKey {
   authenticated(): SFrameKey | undefined
 }
 
-/** The keys of one leaf and source, by incarnation. */
+/** The keys of one leaf and purpose, by incarnation. */
 interface SenderKeys {
   readonly authenticated: Map<number, SFrameKey>
   candidate: { readonly incarnation: number; readonly key: SFrameKey } | undefined
@@ -88,8 +88,9 @@ export class EpochKeys {
   readonly #removed: Set<number>
   /** Leaves of which a frame has opened: they have the same base key as we. */
   readonly #proven = new Set<number>()
-  readonly #receiving = new Map<number, Map<MediaSource, SenderKeys>>()
-  readonly #sending = new Map<MediaSource, SendingKey>()
+  /** By leaf, and by what its keys are for. */
+  readonly #receiving = new Map<number, Map<string, SenderKeys>>()
+  readonly #sending = new Map<string, SendingKey>()
 
   constructor(
     suite: SFrameCipherSuite,
@@ -121,7 +122,7 @@ export class EpochKeys {
     if (!this.#leaves.has(leaf)) {
       return { ok: false, reason: this.#removed.has(leaf) ? 'removed-sender' : 'unknown-sender' }
     }
-    const keys = this.#keysOf(leaf, sender.source)
+    const keys = this.#keysOf(sender)
     if (incarnation < keys.lowestIncarnation) return { ok: false, reason: 'stale-incarnation' }
 
     let key = keys.authenticated.get(incarnation)
@@ -146,21 +147,22 @@ export class EpochKeys {
   }
 
   /**
-   * One key and one run of counters per source, however many transforms send it; `undefined` once
+   * One key and one run of counters per source and kind of frame, however many transforms send it; `undefined` once
    * wiped.
    */
-  sendingKey(source: MediaSource): SendingKey | undefined {
+  sendingKey(source: MediaSource, isListed: boolean): SendingKey | undefined {
     if (this.#secret.wiped) return undefined
-    let sending = this.#sending.get(source)
+    const purpose = purposeOf({ source, isListed })
+    let sending = this.#sending.get(purpose)
     if (sending === undefined) {
-      const sender = { leaf: this.#ownLeaf, source, incarnation: this.#incarnation }
+      const sender = { leaf: this.#ownLeaf, source, incarnation: this.#incarnation, isListed }
       sending = {
         epoch: this.epoch,
         key: this.#derive(sender),
         counter: new SendCounter(),
         usage: this.#newUsage(),
       }
-      this.#sending.set(source, sending)
+      this.#sending.set(purpose, sending)
     }
     return sending
   }
@@ -176,30 +178,32 @@ export class EpochKeys {
   wipe(): void {
     this.#secret.wipe()
     this.#leaves.clear()
-    for (const sources of this.#receiving.values()) {
-      for (const keys of sources.values()) wipeSender(keys)
+    for (const purposes of this.#receiving.values()) {
+      for (const keys of purposes.values()) wipeSender(keys)
     }
     for (const { key } of this.#sending.values()) key.wipe()
     this.#receiving.clear()
     this.#sending.clear()
   }
 
-  #keysOf(leaf: number, source: MediaSource): SenderKeys {
-    let sources = this.#receiving.get(leaf)
-    if (sources === undefined) {
-      sources = new Map()
-      this.#receiving.set(leaf, sources)
+  #keysOf(sender: FrameSender): SenderKeys {
+    let purposes = this.#receiving.get(sender.leaf)
+    if (purposes === undefined) {
+      purposes = new Map()
+      this.#receiving.set(sender.leaf, purposes)
     }
-    let keys = sources.get(source)
+    const purpose = purposeOf(sender)
+    let keys = purposes.get(purpose)
     if (keys === undefined) {
       keys = { authenticated: new Map(), candidate: undefined, lowestIncarnation: 0 }
-      sources.set(source, keys)
+      purposes.set(purpose, keys)
     }
     return keys
   }
 
-  #keep({ leaf, source, incarnation }: FrameSender, key: SFrameKey): SFrameKey | undefined {
-    const keys = this.#receiving.get(leaf)?.get(source)
+  #keep(sender: FrameSender, key: SFrameKey): SFrameKey | undefined {
+    const { leaf, incarnation } = sender
+    const keys = this.#receiving.get(leaf)?.get(purposeOf(sender))
     if (keys === undefined || incarnation < keys.lowestIncarnation) return undefined
     const kept = keys.authenticated.get(incarnation)
     if (kept !== undefined) return kept
@@ -214,9 +218,9 @@ export class EpochKeys {
     return keys.authenticated.get(incarnation)
   }
 
-  #derive({ leaf, source, incarnation }: FrameSender): SFrameKey {
-    const context = encodeContext(source, incarnation)
-    const kid = encodeKid(this.#layout, { context, leaf, epoch: this.epoch })
+  #derive(sender: FrameSender): SFrameKey {
+    const context = encodeContext(sender)
+    const kid = encodeKid(this.#layout, { context, leaf: sender.leaf, epoch: this.epoch })
     return new SFrameKey(this.#suite, this.#aead, this.#secret, kid)
   }
 }
@@ -224,4 +228,9 @@ export class EpochKeys {
 function wipeSender(keys: SenderKeys): void {
   keys.candidate?.key.wipe()
   for (const key of keys.authenticated.values()) key.wipe()
+}
+
+/** What keys of one leaf and incarnation are told apart by. */
+function purposeOf({ source, isListed }: Pick<FrameSender, 'source' | 'isListed'>): string {
+  return isListed ? `${source}, listed` : source
 }

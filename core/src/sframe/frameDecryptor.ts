@@ -33,9 +33,19 @@ export type DropReason =
   | 'tampered'
   | 'replayed'
 
-export type DecryptResult =
-  | { readonly ok: true; readonly plaintext: Bytes; readonly kid: bigint; readonly ctr: bigint }
-  | { readonly ok: false; readonly reason: DropReason }
+export interface OpenedFrame {
+  readonly ok: true
+  readonly plaintext: Bytes
+  readonly kid: bigint
+  readonly ctr: bigint
+  readonly epoch: bigint
+  /** Whether the plaintext ends in a trailer and the frame's digest is to be listed. */
+  readonly isListed: boolean
+  /** Whether the key was that of the group that ours continues. */
+  readonly isFormer: boolean
+}
+
+export type DecryptResult = OpenedFrame | { readonly ok: false; readonly reason: DropReason }
 
 /** The leaf and source whose frames a track may carry. */
 export interface ExpectedSender {
@@ -48,8 +58,9 @@ interface KidReading {
   readonly kid: bigint
   readonly leaf: number
   readonly epoch: number
-  readonly source: MediaSource | undefined
+  readonly source: MediaSource
   readonly incarnation: number
+  readonly isListed: boolean
 }
 
 /**
@@ -86,20 +97,22 @@ export class FrameDecryptor {
     const header = decodeHeader(sframe)
     if (header === undefined) return drop('malformed-header')
     const { kid } = header
-    const { leaf, epoch, source, incarnation } = this.#read(kid)
+    const { leaf, epoch, source, incarnation, isListed } = this.#read(kid)
     const { expected } = this
     const isExpected = source === expected.source
-    const sender = { leaf, source: expected.source, incarnation }
+    const sender = { leaf, source, incarnation, isListed }
     const former = isExpected ? this.#keys.formerKeyFor?.(epoch, sender, expected.leaf) : undefined
     if (leaf !== expected.leaf && former === undefined) return drop('wrong-sender')
     if (!isExpected) return drop('wrong-source')
 
     const found = leaf === expected.leaf ? this.#keys.keyFor(epoch, sender) : former
     if (found === undefined) return drop('wrong-sender')
-    const opened = found.ok ? await this.#open(metadata, sframe, header, found) : found
+    const open = (key: ReceivingKey) =>
+      this.#open(metadata, sframe, header, key, { isListed, isFormer: key === former })
+    const opened = found.ok ? await open(found) : found
     if (opened.ok || found === former || former?.ok !== true) return opened
     // The same KID may have been the old group's.
-    return await this.#open(metadata, sframe, header, former)
+    return await open(former)
   }
 
   #read(kid: bigint): KidReading {
@@ -115,6 +128,7 @@ export class FrameDecryptor {
     sframe: Bytes,
     { kid, ctr, length }: SFrameHeader,
     found: ReceivingKey,
+    kind: Pick<OpenedFrame, 'isListed' | 'isFormer'>,
   ): Promise<DecryptResult> {
     if (sframe.length < length + found.key.suite.nt) return drop('truncated')
     if (this.#windows.get(found.key)?.isFresh(ctr) === false) return drop('replayed')
@@ -127,7 +141,7 @@ export class FrameDecryptor {
     if (key === undefined) return drop('unknown-key')
     if (!this.#windowOf(key).take(ctr)) return drop('replayed')
     this.#lastEpoch = found.epoch
-    return { ok: true, plaintext, kid, ctr }
+    return { ok: true, plaintext, kid, ctr, epoch: found.epoch, ...kind }
   }
 
   #windowOf(key: SFrameKey): ReplayWindow {

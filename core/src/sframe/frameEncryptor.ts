@@ -6,17 +6,26 @@ import type { MediaSource } from './mlsKeys.ts'
 export type EncryptRefusal = 'no-key' | 'counter-exhausted' | 'key-exhausted'
 
 export type EncryptResult =
-  | { readonly ok: true; readonly ciphertext: Bytes; readonly epoch: bigint }
+  | {
+      readonly ok: true
+      readonly ciphertext: Bytes
+      readonly epoch: bigint
+      readonly kid: bigint
+      readonly ctr: bigint
+    }
   | { readonly ok: false; readonly reason: EncryptRefusal }
 
 /** Encrypts the frames of one source under whatever key is the one to send with. */
 export class FrameEncryptor {
   readonly #keys: FrameKeySource
   readonly #source: MediaSource
+  readonly #isListed: boolean
 
-  constructor(keys: FrameKeySource, source: MediaSource) {
+  /** @param isListed whether the frames end in a trailer and their digests are listed */
+  constructor(keys: FrameKeySource, source: MediaSource, isListed = false) {
     this.#keys = keys
     this.#source = source
+    this.#isListed = isListed
   }
 
   /**
@@ -28,7 +37,7 @@ export class FrameEncryptor {
     plaintext: Bytes,
     lead: Bytes = emptyBytes,
   ): Promise<EncryptResult> {
-    const sending = this.#keys.sendingKey(this.#source)
+    const sending = this.#keys.sendingKey(this.#source, this.#isListed)
     if (sending === undefined) return { ok: false, reason: 'no-key' }
     if (sending.counter.exhausted) return { ok: false, reason: 'counter-exhausted' }
     if (!sending.usage.take(plaintext.length, metadata.length)) {
@@ -37,6 +46,6 @@ export class FrameEncryptor {
     const ctr = sending.counter.take()
     const ciphertext = await sending.key.encrypt(ctr, metadata, plaintext, lead)
     if (ciphertext === undefined) return { ok: false, reason: 'no-key' }
-    return { ok: true, ciphertext, epoch: sending.epoch }
+    return { ok: true, ciphertext, epoch: sending.epoch, kid: sending.key.kid, ctr }
   }
 }

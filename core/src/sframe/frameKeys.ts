@@ -46,8 +46,11 @@ export interface FrameKeySource {
    * @param leaf in our group, of whoever is expected
    */
   formerKeyFor?(epoch: number, sender: FrameSender, leaf: number): KeyLookup | undefined
-  /** The key to send a source with now; `undefined` before the first epoch. */
-  sendingKey(source: MediaSource): SendingKey | undefined
+  /**
+   * The key to send a source with now; `undefined` before the first epoch.
+   * @param isListed whether the frames' digests will be listed
+   */
+  sendingKey(source: MediaSource, isListed?: boolean): SendingKey | undefined
 }
 
 interface Installed {
@@ -163,8 +166,8 @@ export class FrameKeys implements FrameKeySource {
     return installed.keys.receivingKey(sender)
   }
 
-  sendingKey(source: MediaSource): SendingKey | undefined {
-    return this.#sending?.sendingKey(source)
+  sendingKey(source: MediaSource, isListed = false): SendingKey | undefined {
+    return this.#sending?.sendingKey(source, isListed)
   }
 
   /** Wipes everything. No frame is opened or sent any more. */
@@ -198,7 +201,8 @@ export class FrameKeys implements FrameKeySource {
       )
     }
     for (const leaf of install.leaves) checkLeaf(this.#layout, leaf)
-    const context = encodeContext('microphone', install.incarnation)
+    const { incarnation } = install
+    const context = encodeContext({ source: 'microphone', incarnation, isListed: false })
     encodeKid(this.#layout, { context, leaf: install.ownLeaf, epoch: install.epoch })
   }
 

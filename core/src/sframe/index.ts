@@ -14,6 +14,7 @@ export {
   type DropReason,
   type ExpectedSender,
   FrameDecryptor,
+  type OpenedFrame,
 } from './frameDecryptor.ts'
 export { type EncryptRefusal, type EncryptResult, FrameEncryptor } from './frameEncryptor.ts'
 export {
@@ -27,6 +28,7 @@ export {
 } from './frameKeys.ts'
 export { decodeHeader, encodeHeader, MAX_HEADER_LENGTH, type SFrameHeader } from './header.ts'
 export { KEY_BLOCKS, KeyUsage } from './keyUsage.ts'
+export * from './lists/index.ts'
 export {
   BASE_KEY_EXPORTER_LABEL,
   CONCLAVE_KID_LAYOUT,

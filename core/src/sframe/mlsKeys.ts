@@ -17,6 +17,8 @@ const SOURCES = ['microphone', 'camera', 'screen', 'screen-audio'] as const
 
 export type MediaSource = (typeof SOURCES)[number]
 
+/** The bit of a context's source that says that the frames' digests are listed. */
+const LISTED = 4
 const SOURCE_BITS = 3
 
 /**
@@ -27,6 +29,8 @@ export interface FrameSender {
   readonly leaf: number
   readonly source: MediaSource
   readonly incarnation: number
+  /** Whether the frames end in a trailer and their digests are in signed lists. */
+  readonly isListed: boolean
 }
 
 /** The three parts of an MLS sender's KID; `epoch` is its low-order E bits. */
@@ -86,24 +90,29 @@ export function checkLeaf(layout: KidLayout, leaf: number): void {
 }
 
 /**
- * `context = (incarnation << 3) | source`: a frame moved to another track has another key.
+ * `context = (incarnation << 3) | source`: a frame moved to another track has another key, and so has
+ * one whose digest is listed, of which the source has 4 added to it.
  *
  * @throws SFrameError `sframe-value-out-of-range` where the incarnation is no unsigned integer
  */
-export function encodeContext(source: MediaSource, incarnation: number): bigint {
+export function encodeContext({
+  source,
+  incarnation,
+  isListed,
+}: Omit<FrameSender, 'leaf'>): bigint {
   if (!Number.isSafeInteger(incarnation) || incarnation < 0) {
     throw new SFrameError('sframe-value-out-of-range', 'an incarnation is an unsigned integer')
   }
-  return (BigInt(incarnation) << BigInt(SOURCE_BITS)) | BigInt(SOURCES.indexOf(source))
+  const number = SOURCES.indexOf(source) | (isListed ? LISTED : 0)
+  return (BigInt(incarnation) << BigInt(SOURCE_BITS)) | BigInt(number)
 }
 
-/** Undoes {@link encodeContext}; `source` is `undefined` for a number that names none. */
-export function decodeContext(context: bigint): {
-  readonly source: MediaSource | undefined
-  readonly incarnation: number
-} {
+/** Undoes {@link encodeContext}; every context has one reading. */
+export function decodeContext(context: bigint): Omit<FrameSender, 'leaf'> {
+  const number = Number(BigInt.asUintN(SOURCE_BITS, context))
   return {
-    source: SOURCES[Number(BigInt.asUintN(SOURCE_BITS, context))],
+    source: SOURCES[number & ~LISTED] as MediaSource,
     incarnation: Number(context >> BigInt(SOURCE_BITS)),
+    isListed: (number & LISTED) !== 0,
   }
 }

@@ -182,7 +182,7 @@ describe('frame keys', () => {
   it('call an epoch behind the newest unknown, one ahead of it not yet known', () => {
     party.install(10n)
     const keys = party.member(0)
-    const sender = { leaf: 1, source: 'camera', incarnation: 0 } as const
+    const sender = { leaf: 1, source: 'camera', incarnation: 0, isListed: false } as const
     expect(keys.keyFor(11, sender)).toEqual({ ok: false, reason: 'key-not-yet' })
     expect(keys.keyFor(137, sender)).toEqual({ ok: false, reason: 'key-not-yet' })
     expect(keys.keyFor(138, sender)).toEqual({ ok: false, reason: 'unknown-key' })

@@ -37,21 +37,24 @@ describe('KIDs of MLS senders', () => {
         fc.nat(1023),
         source,
         fc.integer({ min: 0, max: 2 ** 43 - 1 }),
-        (epoch, leaf, source, incarnation) => {
-          const context = encodeContext(source, incarnation)
+        fc.boolean(),
+        (epoch, leaf, source, incarnation, isListed) => {
+          const context = encodeContext({ source, incarnation, isListed })
           const kid = encodeKid(CONCLAVE_KID_LAYOUT, { context, leaf, epoch })
           const parts = decodeKid(CONCLAVE_KID_LAYOUT, kid)
           expect(parts).toEqual({ context, leaf, epoch: Number(epoch % 256n) })
-          expect(decodeContext(parts.context)).toEqual({ source, incarnation })
+          expect(decodeContext(parts.context)).toEqual({ source, incarnation, isListed })
         },
       ),
     )
   })
 
-  it('put the source below the incarnation: context = (incarnation << 3) | source', () => {
-    expect(encodeContext('microphone', 0)).toBe(0n)
-    expect(encodeContext('screen-audio', 5)).toBe(43n)
-    expect(decodeContext(44n)).toEqual({ source: undefined, incarnation: 5 })
+  it('put the source below the incarnation, and 4 beside it where digests are listed', () => {
+    const context = { source: 'screen-audio', incarnation: 5, isListed: false } as const
+    expect(encodeContext({ source: 'microphone', incarnation: 0, isListed: false })).toBe(0n)
+    expect(encodeContext(context)).toBe(43n)
+    expect(encodeContext({ ...context, isListed: true })).toBe(47n)
+    expect(decodeContext(44n)).toEqual({ source: 'microphone', incarnation: 5, isListed: true })
   })
 
   it.each([-1, 1024, 1.5])('refuse leaf %s', (leaf) => {
@@ -61,11 +64,12 @@ describe('KIDs of MLS senders', () => {
   })
 
   it('refuse an incarnation that does not fit', () => {
-    const context = encodeContext('camera', 2 ** 43)
+    const camera = { source: 'camera', isListed: false } as const
+    const context = encodeContext({ ...camera, incarnation: 2 ** 43 })
     expect(() => encodeKid(CONCLAVE_KID_LAYOUT, { context, leaf: 0, epoch: 1n })).toThrow(
       expect.objectContaining({ code: 'sframe-value-out-of-range' }),
     )
-    expect(() => encodeContext('camera', -1)).toThrow(
+    expect(() => encodeContext({ ...camera, incarnation: -1 })).toThrow(
       expect.objectContaining({ code: 'sframe-value-out-of-range' }),
     )
   })

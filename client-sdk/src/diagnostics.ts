@@ -1,4 +1,9 @@
-import type { MediaErrorCode, MediaSource, ReceptionState } from './media/index.ts'
+import type {
+  AuthenticityStats,
+  MediaErrorCode,
+  MediaSource,
+  ReceptionState,
+} from './media/index.ts'
 
 /** What one participant's source comes to here; counters are of frames since it is received. */
 export interface ReceiverDiagnostics {
@@ -14,6 +19,8 @@ export interface ReceiverDiagnostics {
   readonly opened: number
   readonly waiting: number
   readonly dropped: Readonly<Partial<Record<string, number>>>
+  /** Whether the frames that opened were made by whom they name. */
+  readonly authenticity: AuthenticityStats
 }
 
 /** What one's own source sends; counters are of frames. */
@@ -23,6 +30,8 @@ export interface SenderDiagnostics {
   readonly epoch: number | undefined
   readonly protected: number
   readonly dropped: Readonly<Partial<Record<string, number>>>
+  /** Lists of digests that were never sent; only where `authenticateMedia` has them made. */
+  readonly listsDropped?: number
 }
 
 /** Why somebody can or cannot be seen: counters and states, no keys, no content. JSON can hold it. */
@@ -33,7 +42,7 @@ export interface MeetingDiagnostics {
   /** `idle` before any media is protected; where it is not `running`, nothing is carried. */
   readonly worker: 'idle' | 'running' | MediaErrorCode
   readonly senders: readonly SenderDiagnostics[]
-  /** Those that are not decoding first; 512 at most. */
+  /** Those that are not decoding, or forged, first; 512 at most. */
   readonly receivers: readonly ReceiverDiagnostics[]
   /** How many more there are. */
   readonly receiversOmitted: number
@@ -44,12 +53,12 @@ export const MAX_RECEIVERS = 512
 /** How many of those that a line names. */
 const MAX_NAMED = 12
 
-/** Those that are not decoding come first, in the order of their leaves. */
+/** Those that are not decoding, or forged, come first, in the order of their leaves. */
 export function mostTroubled(receivers: readonly ReceiverDiagnostics[]): {
   readonly receivers: readonly ReceiverDiagnostics[]
   readonly receiversOmitted: number
 } {
-  const rank = ({ state }: ReceiverDiagnostics) => (isWell(state) ? 1 : 0)
+  const rank = (receiver: ReceiverDiagnostics) => (isWell(receiver) ? 1 : 0)
   const sorted = receivers.toSorted((a, b) => rank(a) - rank(b) || a.leaf - b.leaf)
   return {
     receivers: sorted.slice(0, MAX_RECEIVERS),
@@ -63,7 +72,7 @@ export function mostTroubled(receivers: readonly ReceiverDiagnostics[]): {
  */
 export function formatDiagnostics(diagnostics: MeetingDiagnostics): string {
   const { epoch, leaf, members, worker, senders, receivers, receiversOmitted } = diagnostics
-  const troubled = receivers.filter(({ state }) => !isWell(state))
+  const troubled = receivers.filter((receiver) => !isWell(receiver))
   const named = troubled.slice(0, MAX_NAMED)
   const unnamed = troubled.length - named.length + receiversOmitted
   const parts = [
@@ -80,8 +89,8 @@ export function formatDiagnostics(diagnostics: MeetingDiagnostics): string {
   return parts.join(' ')
 }
 
-function isWell(state: ReceptionState): boolean {
-  return state === 'decoding' || state === 'paused'
+function isWell({ state, authenticity }: ReceiverDiagnostics): boolean {
+  return (state === 'decoding' || state === 'paused') && authenticity.verdict !== 'forged'
 }
 
 function describeSender({ source, epoch, protected: sent, dropped }: SenderDiagnostics): string {
@@ -89,10 +98,12 @@ function describeSender({ source, epoch, protected: sent, dropped }: SenderDiagn
 }
 
 function describeReceiver(receiver: ReceiverDiagnostics): string {
-  const { leaf, source, state, forMs, epoch, opened, waiting, dropped } = receiver
+  const { leaf, source, state, forMs, epoch, opened, waiting, dropped, authenticity } = receiver
   const counters = `opened=${opened} waiting=${waiting}${describeDrops(dropped)}`
   const seconds = Math.round(forMs / 1000)
-  return `from(${leaf} ${source} ${state} for=${seconds}s epoch=${epoch ?? '-'} ${counters})`
+  const { verdict } = authenticity
+  const sender = verdict === 'unsigned' ? '' : ` sender=${verdict}`
+  return `from(${leaf} ${source} ${state} for=${seconds}s epoch=${epoch ?? '-'} ${counters}${sender})`
 }
 
 /** The three reasons that most frames were dropped for. */

@@ -26,11 +26,14 @@ export { systemClock, systemRandom } from './edge/platform.ts'
 export type { TokenSource } from './edge/serverConnection.ts'
 export type { JoinOptions } from './joinOptions.ts'
 export {
+  type AuthenticityStats,
   type FrameCryptor,
   type FrameCryptorHost,
+  type ListSignatures,
   MediaError,
   type MediaErrorCode,
   type MediaSource,
+  type MediaVerdict,
   type ReceptionState,
 } from './media/index.ts'
 export type { ConnectMediaOptions } from './meetingCalls.ts'
@@ -38,6 +41,7 @@ export type {
   ChatMessage,
   ChatReaction,
   EpochView,
+  MediaAuthenticity,
   MediaDegradation,
   MediaTrack,
   MeetingEvents,

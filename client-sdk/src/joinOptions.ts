@@ -29,6 +29,12 @@ export interface JoinOptions {
   readonly onProblem?: (error: ConclaveError) => void
   /** What the device keeps; IndexedDB where not given, and memory where that is missing. */
   readonly store?: SessionStore
+  /**
+   * Signs lists of what we send, so that the others see whether a frame is ours or another member's
+   * who has the same keys; false where not given. It takes about a kilobyte a second of each source
+   * and layer, and a list proves to anybody what we have sent: it cannot be denied any more.
+   */
+  readonly authenticateMedia?: boolean
   readonly clock?: Clock
   readonly random?: RandomBytes
   readonly crypto?: SecretCrypto

@@ -1,5 +1,5 @@
 import type { ConclaveError } from '@conclave/core'
-import type { MediaSource, ReceptionState } from './media/index.ts'
+import type { MediaSource, MediaVerdict, ReceptionState } from './media/index.ts'
 import type { KnownRoom } from './rooms/knownRooms.ts'
 import type { Participant } from './session/roster.ts'
 import type { Arrival, Departure } from './session/rosterChange.ts'
@@ -59,6 +59,11 @@ export interface MeetingEvents {
   mediaDegraded: (degradation: MediaDegradation) => void
   /** They can again: told at once, and always after `mediaDegraded` unless the track ends before. */
   mediaRecovered: (track: MediaTrack) => void
+  /**
+   * What is known of who made a participant's frames is something else now. It is found out after
+   * they were shown, about a second later; `unsigned` until something else is told.
+   */
+  mediaAuthenticity: (authenticity: MediaAuthenticity) => void
   /** Something that a peer or server did was refused, or media cannot go on; for a log. */
   problem: (error: ConclaveError) => void
   /**
@@ -86,6 +91,10 @@ export interface MediaDegradation extends MediaTrack {
   readonly state: ReceptionState
   /** Since when nothing has been decoded, by the clock of `JoinOptions`, in milliseconds. */
   readonly since: number
+}
+
+export interface MediaAuthenticity extends MediaTrack {
+  readonly verdict: MediaVerdict
 }
 
 export interface RoomInvitation extends KnownRoom {

@@ -5,6 +5,7 @@ import type { IsolatedEmitter } from './isolatedEmitter.ts'
 import {
   type FrameCryptorStats,
   MediaError,
+  type MediaVerdict,
   type Notice,
   newestOfEach,
   type ReceivedStats,
@@ -33,6 +34,7 @@ export class MeetingMedia {
       clock: options.clock,
       cryptor: { stats: () => this.#stats() },
       onNotice: (track, notice) => this.#tell(track, notice),
+      onVerdict: (track, verdict) => this.#tellVerdict(track, verdict),
     })
   }
 
@@ -88,7 +90,7 @@ export class MeetingMedia {
 
   #describe(stats: ReceivedStats): ReceiverDiagnostics {
     const { clock, roster } = this.#options
-    const { leaf, source, epoch, opened, waiting, dropped, receiver } = stats
+    const { leaf, source, epoch, opened, waiting, dropped, authenticity, receiver } = stats
     const now = clock.now()
     const { state, since } = this.#watch.receptionOf(receiver) ?? { state: 'no-frames', since: now }
     return {
@@ -101,7 +103,15 @@ export class MeetingMedia {
       opened,
       waiting,
       dropped,
+      authenticity,
     }
+  }
+
+  #tellVerdict({ leaf, source, epoch }: WatchedTrack, verdict: MediaVerdict): void {
+    const { roster, events } = this.#options
+    const participant = roster.current.at(leaf)
+    if (participant === undefined) return
+    events.emit('mediaAuthenticity', { participant, source, leaf, epoch, verdict })
   }
 
   #tell({ leaf, source, epoch }: WatchedTrack, notice: Notice): void {

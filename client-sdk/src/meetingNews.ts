@@ -8,6 +8,7 @@ import type { Rooms } from './rooms/rooms.ts'
 import type { ChatReceived } from './session/chat.ts'
 import type { Agreed } from './session/continuation.ts'
 import type { JoinProgress } from './session/entrance.ts'
+import type { EpochListSignatures } from './session/listSignatures.ts'
 import type { MeetingEffect } from './session/meetingEffect.ts'
 import type { MeetingKeys } from './session/meetingKeys.ts'
 import type { MeetingChange, MeetingRoster } from './session/meetingRoster.ts'
@@ -20,6 +21,7 @@ export interface MeetingNewsOptions {
   readonly events: Pick<IsolatedEmitter<MeetingEvents>, 'emit'>
   readonly roster: MeetingRoster
   readonly keys: Pick<MeetingKeys, 'epochBegan' | 'continued' | 'close'>
+  readonly listSignatures: Pick<EpochListSignatures, 'epochBegan' | 'continued'>
   readonly calls: Pick<MeetingCalls, 'close'>
   readonly media: Pick<MeetingMedia, 'close'>
   readonly rooms: Pick<
@@ -63,8 +65,12 @@ export class MeetingNews implements SessionEvents {
     const change = this.#roster.epochBegan(group, effect)
     // Whoever has entered anew has not seen what became of the others.
     const removed = effect?.removed ?? change.left.map(({ participant }) => participant.leaf)
-    if (change.leaves === undefined) this.#options.keys.epochBegan(group, removed)
-    else this.#leaveGroup(group, change.leaves)
+    if (change.leaves === undefined) {
+      this.#options.listSignatures.epochBegan(group)
+      this.#options.keys.epochBegan(group, removed)
+    } else {
+      this.#leaveGroup(group, change.leaves)
+    }
     const committer = effect && this.#roster.current.at(effect.proposals.committer)
     this.#tell(group, change, committer)
   }
@@ -78,7 +84,8 @@ export class MeetingNews implements SessionEvents {
 
   /** @param leaves whose leaf in the old group is which in this one */
   #leaveGroup(group: Group, leaves: ReadonlyMap<number, number>): void {
-    const { keys, rooms } = this.#options
+    const { keys, listSignatures, rooms } = this.#options
+    listSignatures.continued(group)
     keys.continued(group, leaves)
     // What tied them to the meeting were keys of the group that is over.
     void rooms.leaveAll(new SessionError('meeting-closed', 'its meeting has another group'))

@@ -18,6 +18,7 @@ import { MeetingNews } from './meetingNews.ts'
 import type { RoomBond } from './rooms/roomBond.ts'
 import { type RoomMeeting, Rooms } from './rooms/rooms.ts'
 import { suiteOf } from './session/enterMeeting.ts'
+import { EpochListSignatures } from './session/listSignatures.ts'
 import { MeetingKeys } from './session/meetingKeys.ts'
 import { MeetingRoster } from './session/meetingRoster.ts'
 import { MeetingSession } from './session/meetingSession.ts'
@@ -47,11 +48,13 @@ export function meetingParts<Room extends RoomMeeting>(
 ): MeetingParts<Room> {
   const { clock = systemClock, random = systemRandom, store = defaultStore() } = options
   const { meetingId, token, identity, trust, invitation, onProgress, onProblem } = options
+  const isListing = options.authenticateMedia === true
   const crypto = options.crypto ?? platformCrypto(random)
   const events = new IsolatedEmitter<MeetingEvents>()
   const currentGroup = () => (news.over === undefined ? session.group : undefined)
   const directTransport = () => directTransportOf(options)
 
+  const listSignatures = new EpochListSignatures(currentGroup)
   const keys = new MeetingKeys({
     store: () => session.store,
     createFrameCryptor: (): FrameCryptor => {
@@ -65,12 +68,14 @@ export function meetingParts<Room extends RoomMeeting>(
         )
       }
       return (
-        options.createFrameCryptor?.({ keyWorn, keysLost }) ??
+        options.createFrameCryptor?.({ keyWorn, keysLost, isListing, listSignatures }) ??
         createWorkerFrameCryptor({
           clock,
           onFailure: (error) => events.emit('problem', error),
           onKeyWorn: keyWorn,
           onKeysLost: keysLost,
+          isListing,
+          listSignatures,
         })
       )
     },
@@ -107,6 +112,7 @@ export function meetingParts<Room extends RoomMeeting>(
     events,
     roster,
     keys,
+    listSignatures,
     media,
     calls,
     rooms,

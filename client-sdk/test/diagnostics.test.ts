@@ -7,6 +7,7 @@ import {
   type ReceiverDiagnostics,
 } from '../src/diagnostics.ts'
 import { STATE_OF_DROP } from '../src/media/reception.ts'
+import { unsigned } from './media/frames.ts'
 
 const wellReceived: ReceiverDiagnostics = {
   leaf: 4,
@@ -18,6 +19,7 @@ const wellReceived: ReceiverDiagnostics = {
   opened: 1_800,
   waiting: 0,
   dropped: {},
+  authenticity: unsigned,
 }
 const unseen: ReceiverDiagnostics = {
   ...wellReceived,
@@ -46,6 +48,20 @@ describe('the line of a bug report', () => {
     )
   })
 
+  it('names those too who are seen and whose frames another member has made', () => {
+    const forged = { ...unsigned, verdict: 'forged', forged: 3 } as const
+    const line = formatDiagnostics({
+      epoch: 12,
+      leaf: 3,
+      members: 9,
+      worker: 'running',
+      senders: [],
+      ...mostTroubled([wellReceived, { ...wellReceived, leaf: 5, authenticity: forged }]),
+    })
+    expect(line).toContain('receiving=1/2 from(5 camera decoding for=61s epoch=12')
+    expect(line).toMatch(/ sender=forged\)$/)
+  })
+
   it('is of bounded length and of printable characters alone, however much is wrong', () => {
     const most = Number.MAX_SAFE_INTEGER
     const dropped = Object.fromEntries(Object.keys(STATE_OF_DROP).map((reason) => [reason, most]))
@@ -59,6 +75,7 @@ describe('the line of a bug report', () => {
       opened: most,
       waiting: most,
       dropped,
+      authenticity: { ...unsigned, verdict: 'authenticated' },
     })
     const sources = ['microphone', 'camera', 'screen', 'screen-audio'] as const
     const line = formatDiagnostics({

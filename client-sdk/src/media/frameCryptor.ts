@@ -1,9 +1,10 @@
-import type { MediaSource } from '@conclave/core/sframe'
+import type { Bytes } from '@conclave/core/codec'
+import type { ListJudgement, MediaSource, SignedDigestList } from '@conclave/core/sframe'
 import type { MediaError } from './error.ts'
 import type { ReceiverStats } from './receiveTransform.ts'
 import type { SenderStats } from './sendTransform.ts'
 
-export type { MediaSource } from '@conclave/core/sframe'
+export type { AuthenticityStats, MediaSource, MediaVerdict } from '@conclave/core/sframe'
 
 /** What frames need to know of an MLS epoch. */
 export interface EpochKeys {
@@ -42,6 +43,13 @@ export interface FrameCryptorStats {
   readonly receivers: readonly ReceivedStats[]
 }
 
+/** Signs and judges lists of digests with the keys of the meeting's leaves (RFC 9420 §5.1.2). */
+export interface ListSignatures {
+  /** Our leaf's signature; `undefined` for a list that is not of our own leaf's frames. */
+  sign(list: Bytes): Promise<Bytes | undefined>
+  judge(signed: SignedDigestList): Promise<ListJudgement>
+}
+
 /** What a frame cryptor asks of its meeting. */
 export interface FrameCryptorHost {
   /** A sending key of this epoch has encrypted three quarters of what it may: another is needed. */
@@ -51,6 +59,9 @@ export interface FrameCryptorHost {
    * an incarnation never used before; epochs that follow are installed as ever.
    */
   keysLost(error: MediaError, take: (keys: EpochKeys) => void): void
+  /** Whether what is sent has its digests listed, so that others can tell who made it. */
+  readonly isListing: boolean
+  readonly listSignatures: ListSignatures
 }
 
 /** Encrypts and decrypts the media of one meeting. Fails closed: no frame passes it in clear. */

@@ -4,8 +4,10 @@ import {
   type ExpectedSender,
   FrameDecryptor,
   type FrameKeySource,
+  splitTrailer,
 } from '@conclave/core/sframe'
 import { codecRuleFor } from './codecs/index.ts'
+import type { FrameWitness } from './frameWitness.ts'
 
 /**
  * Why a received frame was not opened. `key-not-yet` may still change. An `empty-frame` is what
@@ -20,9 +22,12 @@ export type OpenResult =
 /** Turns the protected frames of one leaf and source back into encoded ones. Knows no browser. */
 export class FrameOpener {
   readonly #decryptor: FrameDecryptor
+  readonly #witness: FrameWitness | undefined
 
-  constructor(keys: FrameKeySource, expected: ExpectedSender) {
+  /** @param witness is told of each frame that opens */
+  constructor(keys: FrameKeySource, expected: ExpectedSender, witness?: FrameWitness) {
     this.#decryptor = new FrameDecryptor(keys, expected)
+    this.#witness = witness
   }
 
   get expected(): ExpectedSender {
@@ -45,10 +50,16 @@ export class FrameOpener {
     if (rule === undefined) return { ok: false, reason: 'unsupported-codec' }
     const parts = rule.parse(frame)
     if (parts === undefined) return { ok: false, reason: 'malformed-frame' }
-    const opened = await this.#decryptor.decrypt(parts.metadata, parts.sframe)
+    const { metadata } = parts
+    const { expected } = this
+    const opened = await this.#decryptor.decrypt(metadata, parts.sframe)
     if (!opened.ok) return opened
-    const restored = parts.restore(opened.plaintext)
+    const trailed = opened.isListed ? splitTrailer(opened.plaintext) : undefined
+    if (opened.isListed && trailed === undefined) return { ok: false, reason: 'malformed-frame' }
+    const restored = parts.restore(trailed?.content ?? opened.plaintext)
     if (restored === undefined) return { ok: false, reason: 'malformed-frame' }
+    if (trailed === undefined) this.#witness?.unlisted(opened)
+    else this.#witness?.listed({ ...opened, ...trailed, metadata }, expected)
     return { ok: true, frame: restored }
   }
 }

@@ -2,15 +2,20 @@ export { type CodecRule, codecRuleFor } from './codecs/index.ts'
 export type { EncodedFrame } from './encodedFrame.ts'
 export { MediaError, type MediaErrorCode } from './error.ts'
 export type {
+  AuthenticityStats,
   EpochKeys,
   FrameCryptor,
   FrameCryptorHost,
   FrameCryptorStats,
+  ListSignatures,
   MediaSource,
+  MediaVerdict,
   ReceivedStats,
 } from './frameCryptor.ts'
+export type { FrameLayer } from './frameLayer.ts'
 export { FrameOpener, type OpenRefusal, type OpenResult } from './frameOpener.ts'
 export { FrameProtector, type ProtectDrop, type ProtectResult } from './frameProtector.ts'
+export { FrameWitness, type FrameWitnessOptions, type TrailedOpening } from './frameWitness.ts'
 export type { WaitDrop } from './keyWaitQueue.ts'
 export { type MediaPlatform, mediaPlatform } from './mediaPlatform.ts'
 export { type OpenDrop, type ReceiverStats, ReceiveTransform } from './receiveTransform.ts'

@@ -1,4 +1,11 @@
-import type { ExpectedSender, MediaSource, SFrameErrorCode } from '@conclave/core/sframe'
+import type { Bytes } from '@conclave/core/codec'
+import type {
+  ExpectedSender,
+  ListJudgement,
+  MediaSource,
+  SFrameErrorCode,
+  SignedDigestList,
+} from '@conclave/core/sframe'
 import type { EncodedFrame } from './encodedFrame.ts'
 import type { EpochKeys } from './frameCryptor.ts'
 import type { ReceiverStats } from './receiveTransform.ts'
@@ -15,7 +22,12 @@ export interface WorkerStats {
 
 /** From the page to the worker. */
 export type PageMessage =
-  | { readonly type: 'start'; readonly suite: number | undefined }
+  | {
+      readonly type: 'start'
+      readonly suite: number | undefined
+      /** Whether what is sent has its digests listed. */
+      readonly isListing: boolean
+    }
   /** The buffer of `keys.baseKey` is transferred. */
   | { readonly type: 'install-epoch'; readonly keys: EpochKeys }
   | { readonly type: 'expect'; readonly id: TransformId; readonly sender: ExpectedSender }
@@ -28,6 +40,17 @@ export type PageMessage =
       readonly writable: WritableStream<EncodedFrame>
     }
   | { readonly type: 'stats'; readonly request: number }
+  /** `signature` is undefined where the page does not sign that. */
+  | {
+      readonly type: 'list-signed'
+      readonly request: number
+      readonly signature: Bytes | undefined
+    }
+  | {
+      readonly type: 'list-judged'
+      readonly request: number
+      readonly judgement: ListJudgement
+    }
   | { readonly type: 'ping' }
   | { readonly type: 'close' }
 
@@ -43,6 +66,10 @@ export type WorkerMessage =
   /** A sending key of this epoch has encrypted three quarters of what it may. */
   | { readonly type: 'key-worn'; readonly epoch: bigint }
   | { readonly type: 'stats'; readonly request: number; readonly stats: WorkerStats }
+  /** To sign the bytes of a list of digests. */
+  | { readonly type: 'sign-list'; readonly request: number; readonly list: Bytes }
+  /** To say whether the leaf that a list's KID names has signed it. */
+  | { readonly type: 'judge-list'; readonly request: number; readonly signed: SignedDigestList }
   | { readonly type: 'pong' }
   | { readonly type: 'closed' }
 

@@ -1,8 +1,14 @@
 import type { Clock } from '@conclave/core'
-import type { ExpectedSender, FrameKeySource, MediaSource } from '@conclave/core/sframe'
+import type {
+  AuthenticityStats,
+  ExpectedSender,
+  FrameKeySource,
+  MediaSource,
+} from '@conclave/core/sframe'
 import { DropCounts } from './dropCounts.ts'
 import type { EncodedFrame } from './encodedFrame.ts'
 import { FrameOpener, type OpenRefusal } from './frameOpener.ts'
+import type { FrameWitness } from './frameWitness.ts'
 import { KeyWaitQueue, type WaitDrop } from './keyWaitQueue.ts'
 
 /** At most one key frame is asked for in this time, in milliseconds. */
@@ -29,6 +35,8 @@ export interface ReceiverStats {
   /** Whether video has opened that cannot be decoded before a key frame, which is being asked for. */
   readonly needsKeyFrame: boolean
   readonly dropped: Partial<Record<OpenDrop, number>>
+  /** Whether the frames that opened were made by whom they name. */
+  readonly authenticity: AuthenticityStats
 }
 
 /**
@@ -41,6 +49,7 @@ export class ReceiveTransform<Frame extends EncodedFrame> {
   readonly #requestKeyFrame: () => void
   readonly #onAuthentic: () => void
   readonly #opener: FrameOpener
+  readonly #witness: FrameWitness
   readonly #waiting: KeyWaitQueue<Frame>
   readonly #dropped = new DropCounts<OpenDrop>()
   #opened = 0
@@ -58,6 +67,7 @@ export class ReceiveTransform<Frame extends EncodedFrame> {
     readonly keys: FrameKeySource
     readonly clock: Clock
     readonly expected: ExpectedSender
+    readonly witness: FrameWitness
     readonly deliver: (frame: Frame) => void
     readonly requestKeyFrame: () => void
     /** Called once per expected sender, with the first frame that opens. */
@@ -67,7 +77,8 @@ export class ReceiveTransform<Frame extends EncodedFrame> {
     this.#deliver = options.deliver
     this.#requestKeyFrame = options.requestKeyFrame
     this.#onAuthentic = options.onAuthentic
-    this.#opener = new FrameOpener(options.keys, options.expected)
+    this.#witness = options.witness
+    this.#opener = new FrameOpener(options.keys, options.expected, options.witness)
     this.#waiting = new KeyWaitQueue<Frame>(this.#clock, (reason) => this.#drop(reason))
   }
 
@@ -91,6 +102,7 @@ export class ReceiveTransform<Frame extends EncodedFrame> {
   /** From now on the track carries this member's frames. */
   expect(sender: ExpectedSender): void {
     this.#opener.expected = sender
+    this.#witness.reset()
     this.#turn = {}
     this.#authenticSaid = false
     this.#lacksKeyFrame = true
@@ -104,6 +116,7 @@ export class ReceiveTransform<Frame extends EncodedFrame> {
   moved(leaves: ReadonlyMap<number, number>): void {
     const { leaf, source } = this.#opener.expected
     this.#opener.expected = { source, leaf: leaves.get(leaf) ?? noLeaf }
+    this.#witness.reset()
   }
 
   close(): void {
@@ -118,6 +131,7 @@ export class ReceiveTransform<Frame extends EncodedFrame> {
       waiting: this.#waiting.length,
       needsKeyFrame: this.#needsKeyFrame,
       dropped: this.#dropped.snapshot(),
+      authenticity: this.#witness.stats(),
     }
   }
 
@@ -136,6 +150,7 @@ export class ReceiveTransform<Frame extends EncodedFrame> {
     } else if (result.ok) {
       frame.data = result.frame.buffer
       this.#accept(frame)
+      await this.#witness.settled
     } else if (result.reason === 'key-not-yet') {
       return false
     } else {

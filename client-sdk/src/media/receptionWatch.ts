@@ -1,5 +1,5 @@
 import type { Clock } from '@conclave/core'
-import type { MediaSource } from '@conclave/core/sframe'
+import type { MediaSource, MediaVerdict } from '@conclave/core/sframe'
 import { decodedSoFar } from './decodedSoFar.ts'
 import type { FrameCryptor, ReceivedStats } from './frameCryptor.ts'
 import { newReception, nextReception, type Reception } from './reception.ts'
@@ -21,6 +21,8 @@ export interface ReceptionWatchOptions {
   readonly clock: Clock
   readonly cryptor: Pick<FrameCryptor, 'stats'>
   readonly onNotice: (track: WatchedTrack, notice: Notice) => void
+  /** Told with every change; a track begins as `unsigned`. */
+  readonly onVerdict: (track: WatchedTrack, verdict: MediaVerdict) => void
 }
 
 interface Watched {
@@ -28,6 +30,7 @@ interface Watched {
   readonly track: string
   readonly reception: Reception
   readonly notices: Notices
+  readonly verdict: MediaVerdict
   readonly counts: ReceptionCounts
 }
 
@@ -84,13 +87,13 @@ export class ReceptionWatch {
     if (this.#ended) return
     this.#last = receivers
     const before = this.#watched
-    const told = new Map(Array.from(before.values(), ({ track, notices }) => [track, notices]))
+    const told = new Map(Array.from(before.values(), (watched) => [watched.track, watched]))
     this.#watched = new Map()
     for (const [i, each] of receivers.entries()) {
       const watched = before.get(each.receiver)
       // What was told of a track stands also where another receiver gets it now.
-      const notices = watched?.notices ?? told.get(trackOf(each)) ?? nothingTold
-      this.#watched.set(each.receiver, this.#look(watched, notices, each, decoded[i]))
+      const heard = watched ?? told.get(trackOf(each)) ?? newTrack
+      this.#watched.set(each.receiver, this.#look(watched, heard, each, decoded[i]))
     }
     if (receivers.length === 0 && !this.#isAwaited) {
       this.#running = false
@@ -101,21 +104,25 @@ export class ReceptionWatch {
 
   #look(
     before: Watched | undefined,
-    told: Notices,
+    told: Pick<Watched, 'notices' | 'verdict'>,
     stats: ReceivedStats,
     decoded: number | undefined,
   ): Watched {
-    const { clock, onNotice } = this.#options
+    const { clock, onNotice, onVerdict } = this.#options
     const { receiver, leaf, source, epoch } = stats
     const now = clock.now()
     const counts = { stats, decoded, paused: this.#paused.has(receiver) }
     const sample = sampleBetween(before?.counts, counts)
     const reception = nextReception(before?.reception ?? newReception(now), sample, now)
-    const { notices, notice } = nextNotices(told, reception.state, now)
+    const { notices, notice } = nextNotices(told.notices, reception.state, now)
     if (notice !== undefined) onNotice({ leaf, source, epoch }, notice)
-    return { track: trackOf(stats), reception, notices, counts }
+    const { verdict } = stats.authenticity
+    if (verdict !== told.verdict) onVerdict({ leaf, source, epoch }, verdict)
+    return { track: trackOf(stats), reception, notices, verdict, counts }
   }
 }
+
+const newTrack = { notices: nothingTold, verdict: 'unsigned' } as const
 
 /** Of two receivers of one leaf and source the newer counts: the other's track is about to end. */
 export function newestOfEach(receivers: readonly ReceivedStats[]): readonly ReceivedStats[] {

@@ -1,6 +1,7 @@
-import type { FrameKeySource, MediaSource } from '@conclave/core/sframe'
+import type { FrameKeySource, FrameLister, MediaSource } from '@conclave/core/sframe'
 import { DropCounts } from './dropCounts.ts'
 import type { EncodedFrame } from './encodedFrame.ts'
+import { layerOf } from './frameLayer.ts'
 import { FrameProtector, type ProtectDrop } from './frameProtector.ts'
 
 /** Counters of one protected sender since its transform was attached. */
@@ -10,12 +11,15 @@ export interface SenderStats {
   readonly epoch: bigint | undefined
   readonly protected: number
   readonly dropped: Partial<Record<ProtectDrop, number>>
+  /** Lists of this source's digests that were never sent; only where such lists are made. */
+  readonly listsDropped?: number
 }
 
 /** What happens to every frame of one sender: it leaves protected, or not at all. */
 export class SendTransform<Frame extends EncodedFrame> {
   readonly #source: MediaSource
   readonly #protector: FrameProtector
+  readonly #lister: FrameLister | undefined
   readonly #deliver: (frame: Frame) => void
   readonly #generateKeyFrame: () => void
   readonly #dropped = new DropCounts<ProtectDrop>()
@@ -28,11 +32,14 @@ export class SendTransform<Frame extends EncodedFrame> {
     readonly source: MediaSource
     /** Whether frames were lost, so that video goes on with a key frame. */
     readonly lacksKeyFrame: boolean
+    /** Lists the frames' digests, where their sender is to be authenticated. */
+    readonly lister: FrameLister | undefined
     readonly deliver: (frame: Frame) => void
     readonly generateKeyFrame: () => void
   }) {
     this.#source = options.source
-    this.#protector = new FrameProtector(options.keys, options.source)
+    this.#lister = options.lister
+    this.#protector = new FrameProtector(options.keys, options.source, options.lister)
     this.#deliver = options.deliver
     this.#generateKeyFrame = options.generateKeyFrame
     this.#lacksKeyFrame = options.lacksKeyFrame
@@ -40,7 +47,11 @@ export class SendTransform<Frame extends EncodedFrame> {
 
   async push(frame: Frame): Promise<void> {
     const { mimeType } = frame.getMetadata()
-    const result = await this.#protector.protect(mimeType, new Uint8Array(frame.data))
+    const result = await this.#protector.protect(
+      mimeType,
+      new Uint8Array(frame.data),
+      layerOf(frame),
+    )
     if (!result.ok) {
       this.#dropped.add(result.reason)
       if (result.reason === 'no-key' && frame.type !== undefined) this.#lacksKeyFrame = true
@@ -51,6 +62,7 @@ export class SendTransform<Frame extends EncodedFrame> {
     this.#epoch = result.epoch
     this.#deliver(frame)
     if (frame.type === 'delta') this.#startAnew()
+    await result.listed
   }
 
   /** Video that was dropped for want of a key starts anew as soon as there is one. */
@@ -70,6 +82,7 @@ export class SendTransform<Frame extends EncodedFrame> {
       epoch: this.#epoch,
       protected: this.#protected,
       dropped: this.#dropped.snapshot(),
+      ...(this.#lister && { listsDropped: this.#lister.dropped }),
     }
   }
 }

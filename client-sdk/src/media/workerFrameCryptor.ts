@@ -2,7 +2,7 @@ import type { Clock } from '@conclave/core'
 import { type ExpectedSender, type MediaSource, SFrameError } from '@conclave/core/sframe'
 import { Confirmations } from './confirmations.ts'
 import { MediaError } from './error.ts'
-import type { EpochKeys, FrameCryptor, FrameCryptorStats } from './frameCryptor.ts'
+import type { EpochKeys, FrameCryptor, FrameCryptorStats, ListSignatures } from './frameCryptor.ts'
 import type { FrameRoute } from './frameRoute.ts'
 import { HeldReceiver, HeldSender } from './heldMedia.ts'
 import { requiredRoute } from './mediaPlatform.ts'
@@ -27,6 +27,10 @@ export interface WorkerFrameCryptorOptions {
    * or workers fail more than three times in a minute, the cryptor fails.
    */
   readonly onKeysLost?: (error: MediaError, take: (keys: EpochKeys) => void) => void
+  /** Whether what is sent has its digests listed; false where not given. */
+  readonly isListing?: boolean
+  /** Without it nothing is signed, and nobody is found to be authenticated. */
+  readonly listSignatures?: ListSignatures
 }
 
 /** How often a worker may be replaced in `REPLACEMENT_SPAN_MS`. */
@@ -148,23 +152,23 @@ class WorkerFrameCryptor implements FrameCryptor {
   }
 
   #startWorker(): MediaWorker {
-    const { createWorker = createMediaWorker, suite } = this.#options
+    const { createWorker = createMediaWorker, suite, isListing = false } = this.#options
     const worker = createWorker()
     worker.onmessage = (event: MessageEvent<WorkerMessage>) => {
-      if (this.#worker === worker) this.#receive(event.data)
+      if (this.#worker === worker) this.#receive(event.data, worker)
     }
     worker.onerror = (event) => {
       event.preventDefault()
       if (this.#worker !== worker) return
       this.#lost(new MediaError('media-worker-failed', 'the media worker failed'))
     }
-    const start: PageMessage = { type: 'start', suite }
+    const start: PageMessage = { type: 'start', suite, isListing }
     worker.postMessage(start)
     this.#watch.start()
     return worker
   }
 
-  #receive(message: WorkerMessage): void {
+  #receive(message: WorkerMessage, worker: MediaWorker): void {
     this.#watch.heard()
     switch (message.type) {
       case 'attached':
@@ -189,12 +193,42 @@ class WorkerFrameCryptor implements FrameCryptor {
       case 'stats':
         this.#stats.confirm(message.request, message.stats)
         break
+      case 'sign-list':
+        void this.#signList(message, worker)
+        break
+      case 'judge-list':
+        void this.#judgeList(message, worker)
+        break
       case 'pong':
         break
       case 'closed':
         this.#worker.terminate()
         break
     }
+  }
+
+  async #signList(
+    { request, list }: Extract<WorkerMessage, { type: 'sign-list' }>,
+    worker: MediaWorker,
+  ): Promise<void> {
+    const { listSignatures } = this.#options
+    const signature = await listSignatures?.sign(list).catch(() => undefined)
+    const answer: PageMessage = { type: 'list-signed', request, signature }
+    worker.postMessage(answer)
+  }
+
+  async #judgeList(
+    { request, signed }: Extract<WorkerMessage, { type: 'judge-list' }>,
+    worker: MediaWorker,
+  ): Promise<void> {
+    const { listSignatures } = this.#options
+    const judging = listSignatures?.judge(signed).catch(() => undefined)
+    const answer: PageMessage = {
+      type: 'list-judged',
+      request,
+      judgement: (await judging) ?? 'unknown-signer',
+    }
+    worker.postMessage(answer)
   }
 
   #attachSender({ id, sender, source }: HeldSender, isRenewed: boolean): void {

@@ -2,7 +2,17 @@ import { describe, expect, it, vi } from 'vitest'
 import { VirtualClock } from '../../../core/test/virtualClock.ts'
 import type { WorkerMessage } from '../../src/media/messages.ts'
 import { FrameWorker } from '../../src/media/worker/frameWorker.ts'
-import { aead, bytesOf, epochShownBy, OPUS, TestFrame, VP8, vp8Frame } from './frames.ts'
+import {
+  aead,
+  bytesOf,
+  epochShownBy,
+  hash,
+  OPUS,
+  TestFrame,
+  unsigned,
+  VP8,
+  vp8Frame,
+} from './frames.ts'
 import { Call, sum, Transformer } from './workerCall.ts'
 
 describe('the media worker', () => {
@@ -30,6 +40,7 @@ describe('the media worker', () => {
         waiting: 0,
         needsKeyFrame: false,
         dropped: {},
+        authenticity: unsigned,
       },
     ])
   })
@@ -51,10 +62,10 @@ describe('the media worker', () => {
   it('attaches a transform whose event came before the start', () => {
     const posted: WorkerMessage[] = []
     const clock = new VirtualClock()
-    const worker = new FrameWorker({ clock, aead, post: (message) => posted.push(message) })
+    const worker = new FrameWorker({ clock, aead, hash, post: (message) => posted.push(message) })
     worker.attach(new Transformer({ id: 7, direction: 'send', source: 'camera', isRenewed: false }))
     expect(posted).toEqual([])
-    worker.handle({ type: 'start', suite: 4 })
+    worker.handle({ type: 'start', suite: 4, isListing: false })
     expect(posted).toEqual([{ type: 'attached', id: 7 }])
   })
 

@@ -1,4 +1,4 @@
-import { type EncodedFrame, FrameProtector } from '@conclave/client/media'
+import { type AuthenticityStats, type EncodedFrame, FrameProtector } from '@conclave/client/media'
 import type { Bytes } from '@conclave/core/codec'
 import {
   CONCLAVE_KID_LAYOUT,
@@ -8,6 +8,7 @@ import {
   FrameKeys,
   type MediaSource,
   webCryptoAead,
+  webCryptoHash,
 } from '@conclave/core/sframe'
 import { VirtualClock } from '../../../core/test/virtualClock.ts'
 
@@ -18,6 +19,16 @@ export const H264 = 'video/H264'
 export const AV1 = 'video/AV1'
 
 export const aead = webCryptoAead(crypto.subtle)
+export const hash = webCryptoHash(crypto.subtle)
+
+/** What is known of who sent frames whose digests nobody lists. */
+export const unsigned: AuthenticityStats = {
+  verdict: 'unsigned',
+  proven: 0,
+  forged: 0,
+  listsRefused: 0,
+  listsDropped: 0,
+}
 
 /** Bytes that look like nothing in particular, the same for the same seed. */
 export function bytesOf(seed: number, length: number): Bytes {
@@ -35,14 +46,19 @@ export function vp8Frame(kind: 'key' | 'delta', length: number, seed = 1): Bytes
   return frame
 }
 
+/** What a frame's metadata say of its layer. */
+export type TestLayer = Omit<ReturnType<EncodedFrame['getMetadata']>, 'mimeType'>
+
 /** An encoded frame as a browser hands it to a transform. */
 export class TestFrame implements EncodedFrame {
   data: ArrayBuffer
   readonly type?: string
   readonly #mimeType: string
+  readonly #layer: TestLayer
 
-  constructor(mimeType: string, data: Bytes, type?: 'key' | 'delta') {
+  constructor(mimeType: string, data: Bytes, type?: 'key' | 'delta', layer: TestLayer = {}) {
     this.#mimeType = mimeType
+    this.#layer = layer
     this.data = data.slice().buffer
     if (type !== undefined) this.type = type
   }
@@ -51,8 +67,8 @@ export class TestFrame implements EncodedFrame {
     return new Uint8Array(this.data)
   }
 
-  getMetadata(): { mimeType: string } {
-    return { mimeType: this.#mimeType }
+  getMetadata(): ReturnType<EncodedFrame['getMetadata']> {
+    return { mimeType: this.#mimeType, ...this.#layer }
   }
 }
 

@@ -1,8 +1,9 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import { VirtualClock } from '../../../core/test/virtualClock.ts'
-import type { ReceivedStats } from '../../src/media/frameCryptor.ts'
+import type { MediaVerdict, ReceivedStats } from '../../src/media/frameCryptor.ts'
 import type { Notice } from '../../src/media/receptionNotices.ts'
 import { ReceptionWatch } from '../../src/media/receptionWatch.ts'
+import { unsigned } from './frames.ts'
 
 /** A receiver of a browser that tells nothing of what it decodes. */
 function silentReceiver(): RTCRtpReceiver {
@@ -13,6 +14,7 @@ describe('whoever watches receivers', () => {
   let clock: VirtualClock
   let receivers: ReceivedStats[]
   let notices: Notice[]
+  let verdicts: string[]
   let watch: ReceptionWatch
   const receiver = silentReceiver()
 
@@ -25,6 +27,7 @@ describe('whoever watches receivers', () => {
     waiting: 0,
     needsKeyFrame: false,
     dropped: {},
+    authenticity: unsigned,
     ...changes,
   })
 
@@ -32,10 +35,12 @@ describe('whoever watches receivers', () => {
     clock = new VirtualClock()
     receivers = []
     notices = []
+    verdicts = []
     watch = new ReceptionWatch({
       clock,
       cryptor: { stats: async () => ({ senders: [], receivers }) },
       onNotice: (_, notice) => notices.push(notice),
+      onVerdict: (_, verdict) => verdicts.push(verdict),
     })
   })
 
@@ -94,6 +99,22 @@ describe('whoever watches receivers', () => {
     receivers = [stats({ opened: 5 })]
     await clock.advanceAsync(500)
     expect(watch.receptionOf(receiver)?.state).toBe('decoding')
+  })
+
+  it('tells what is known of who sends, with each change of it alone', async () => {
+    const judged = (verdict: MediaVerdict) => stats({ authenticity: { ...unsigned, verdict } })
+    receivers = [judged('unsigned')]
+    watch.start()
+    await clock.advanceAsync(1_000)
+    expect(verdicts).toEqual([])
+    for (const verdict of ['pending', 'authenticated', 'authenticated', 'forged'] as const) {
+      receivers = [judged(verdict)]
+      await clock.advanceAsync(500)
+    }
+    // Another receiver of the same track.
+    receivers = [{ ...judged('forged'), receiver: silentReceiver() }]
+    await clock.advanceAsync(500)
+    expect(verdicts).toEqual(['pending', 'authenticated', 'forged'])
   })
 
   it('leaves no timer behind when nobody is received any more, or it is closed', async () => {

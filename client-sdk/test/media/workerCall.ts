@@ -1,10 +1,10 @@
 import type { MediaSource } from '@conclave/core/sframe'
 import { VirtualClock } from '../../../core/test/virtualClock.ts'
 import type { EncodedFrame } from '../../src/media/encodedFrame.ts'
-import type { EpochKeys } from '../../src/media/frameCryptor.ts'
+import type { EpochKeys, ListSignatures } from '../../src/media/frameCryptor.ts'
 import type { TransformOptions, WorkerMessage } from '../../src/media/messages.ts'
 import { type FrameTransformer, FrameWorker } from '../../src/media/worker/frameWorker.ts'
-import { aead, epochOf, TestFrame, VP8, vp8Frame } from './frames.ts'
+import { aead, epochOf, hash, TestFrame, VP8, vp8Frame } from './frames.ts'
 
 /** The worker's half of a transform, on the streams that Node has too. */
 export class Transformer implements FrameTransformer {
@@ -53,6 +53,12 @@ export class Transformer implements FrameTransformer {
   }
 }
 
+/** Where lists of digests come in: whether a member makes them, and what its page says of them. */
+export interface Listing {
+  readonly isListing: boolean
+  readonly page: ListSignatures
+}
+
 /** One member's worker and what it told the page. */
 export class Member {
   readonly leaf: number
@@ -61,10 +67,22 @@ export class Member {
   readonly #transformers: Transformer[] = []
   #nextId = 1
 
-  constructor(leaf: number, clock: VirtualClock) {
+  constructor(leaf: number, clock: VirtualClock, listing?: Listing) {
     this.leaf = leaf
-    this.worker = new FrameWorker({ clock, aead, post: (message) => this.posted.push(message) })
-    this.worker.handle({ type: 'start', suite: undefined })
+    this.worker = new FrameWorker({
+      clock,
+      aead,
+      hash,
+      post: (message) => {
+        if (message.type === 'sign-list' || message.type === 'judge-list') {
+          void this.#answer(message, listing?.page)
+        } else {
+          this.posted.push(message)
+        }
+      },
+    })
+    const isListing = listing?.isListing === true
+    this.worker.handle({ type: 'start', suite: undefined, isListing })
   }
 
   install(epoch: bigint, changes: Partial<EpochKeys> = {}): void {
@@ -100,6 +118,20 @@ export class Member {
       if (counted === this.#written()) return
     }
     throw new Error(`frame ${transformer.written} of ${transformer.options.direction} got lost`)
+  }
+
+  async #answer(
+    message: Extract<WorkerMessage, { type: 'sign-list' | 'judge-list' }>,
+    page: ListSignatures | undefined,
+  ): Promise<void> {
+    const { request } = message
+    if (message.type === 'sign-list') {
+      const signature = await page?.sign(message.list)
+      this.worker.handle({ type: 'list-signed', request, signature })
+    } else {
+      const judgement = (await page?.judge(message.signed)) ?? 'unknown-signer'
+      this.worker.handle({ type: 'list-judged', request, judgement })
+    }
   }
 
   #written(): number {

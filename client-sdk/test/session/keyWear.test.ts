@@ -10,7 +10,7 @@ import type { EncodedFrame } from '../../src/media/encodedFrame.ts'
 import type { EpochKeys, FrameCryptor, FrameCryptorHost } from '../../src/media/frameCryptor.ts'
 import type { SenderStats } from '../../src/media/sendTransform.ts'
 import { FrameWorker } from '../../src/media/worker/frameWorker.ts'
-import { aead, bytesOf, OPUS, TestFrame } from '../media/frames.ts'
+import { aead, bytesOf, hash, OPUS, TestFrame } from '../media/frames.ts'
 import { Room } from './support/room.ts'
 
 /** The worker's side of a frame cryptor, in this thread, with keys that wear out soon. */
@@ -26,13 +26,14 @@ class QuicklyWorn implements FrameCryptor {
     this.#worker = new FrameWorker({
       clock,
       aead,
+      hash,
       keyBlocks,
       post: (message) => {
         if (message.type === 'key-worn') host.keyWorn(message.epoch)
         if (message.type === 'stats') this.#sender = message.stats.senders[0]
       },
     })
-    this.#worker.handle({ type: 'start', suite: undefined })
+    this.#worker.handle({ type: 'start', suite: undefined, isListing: false })
   }
 
   installEpoch(keys: EpochKeys): void {

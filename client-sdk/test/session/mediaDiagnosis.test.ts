@@ -2,11 +2,13 @@ import { toHex } from '@conclave/core/codec'
 import { beforeEach, describe, expect, it } from 'vitest'
 import {
   formatDiagnostics,
+  type MediaAuthenticity,
   type MediaDegradation,
   MediaError,
   type MediaTrack,
 } from '../../src/index.ts'
 import type { EpochKeys, FrameCryptor, ReceivedStats } from '../../src/media/index.ts'
+import { unsigned } from '../media/frames.ts'
 import { type Client, Room } from './support/room.ts'
 
 /** A browser's receiver, as far as it is asked how much it has decoded. */
@@ -49,7 +51,14 @@ class ScriptedCryptor implements FrameCryptor {
     receiver: RTCRtpReceiver,
     expected: Pick<ReceivedStats, 'leaf' | 'source'>,
   ): Promise<void> {
-    const none = { opened: 0, waiting: 0, needsKeyFrame: false, epoch: undefined, dropped: {} }
+    const none = {
+      opened: 0,
+      waiting: 0,
+      needsKeyFrame: false,
+      epoch: undefined,
+      dropped: {},
+      authenticity: unsigned,
+    }
     this.counts.set(receiver, { ...expected, ...none })
   }
   async stats() {
@@ -118,6 +127,19 @@ describe('a meeting', () => {
     expect(told).toEqual([['degraded', { ...track, state: 'tampered', since }]])
     await passHalfSecond(camera, { opened: 20 }, 4)
     expect(told.slice(1)).toEqual([['recovered', track]])
+  })
+
+  it('tells what is known of who made the frames that it shows', async () => {
+    const heard: MediaAuthenticity[] = []
+    bob.meeting.on('mediaAuthenticity', (authenticity) => heard.push(authenticity))
+    const camera = await receive('camera')
+    const authenticity = { ...unsigned, verdict: 'forged', forged: 1 } as const
+    await passHalfSecond(camera, { opened: 15, epoch: 2n, authenticity }, 15)
+    await passHalfSecond(camera, { opened: 30 }, 15)
+    const track = { participant: alices(), leaf: alices().leaf, source: 'camera', epoch: 2n }
+    expect(heard).toEqual([{ ...track, verdict: 'forged' }])
+    const { receivers } = await bob.meeting.getDiagnostics()
+    expect(receivers[0]).toMatchObject({ state: 'decoding', authenticity })
   })
 
   it('tells of a track that nothing ever comes of, and of each of its tracks by itself', async () => {
@@ -189,6 +211,7 @@ describe('a meeting', () => {
           opened: 3,
           waiting: 1,
           dropped: { replayed: 9 },
+          authenticity: unsigned,
         },
       ],
       receiversOmitted: 0,

@@ -1,7 +1,18 @@
 import type { Clock } from '@conclave/core'
-import { type FrameAead, FrameKeys, SFrameError } from '@conclave/core/sframe'
+import type { Bytes } from '@conclave/core/codec'
+import {
+  type FrameAead,
+  type FrameHash,
+  FrameKeys,
+  FrameLister,
+  type ListJudgement,
+  type MediaSource,
+  SFrameError,
+  type SignedDigestList,
+} from '@conclave/core/sframe'
 import type { EncodedFrame } from '../encodedFrame.ts'
 import type { EpochKeys } from '../frameCryptor.ts'
+import { FrameWitness } from '../frameWitness.ts'
 import type {
   PageMessage,
   TransformId,
@@ -28,23 +39,34 @@ export interface FrameTransformer {
 export class FrameWorker {
   readonly #clock: Clock
   readonly #aead: FrameAead
+  readonly #hash: FrameHash
   readonly #post: (message: WorkerMessage) => void
   readonly #keyBlocks: number | undefined
   readonly #senders = new Map<TransformId, SendTransform<EncodedFrame>>()
   readonly #receivers = new Map<TransformId, ReceiveTransform<EncodedFrame>>()
   #keys: FrameKeys | undefined
+  #isListing = false
+  /** One for all transforms of a source, as its key and counters are. */
+  readonly #listers = new Map<MediaSource, FrameLister>()
+  /** What the page has been asked, by number. */
+  readonly #signing = new Map<number, (signature: Bytes | undefined) => void>()
+  readonly #judging = new Map<number, (judgement: ListJudgement) => void>()
+  #nextRequest = 1
   /** Transforms whose event overtook the `start` message. */
   #early: FrameTransformer[] = []
 
   constructor(options: {
     readonly clock: Clock
     readonly aead: FrameAead
+    /** SHA-256. */
+    readonly hash: FrameHash
     readonly post: (message: WorkerMessage) => void
     /** What one sending key may encrypt, in blocks; `KEY_BLOCKS` unless told. */
     readonly keyBlocks?: number
   }) {
     this.#clock = options.clock
     this.#aead = options.aead
+    this.#hash = options.hash
     this.#post = options.post
     this.#keyBlocks = options.keyBlocks
   }
@@ -52,6 +74,7 @@ export class FrameWorker {
   handle(message: PageMessage): void {
     switch (message.type) {
       case 'start':
+        this.#isListing = message.isListing
         this.#start(message.suite)
         break
       case 'install-epoch':
@@ -63,6 +86,12 @@ export class FrameWorker {
         break
       case 'attach':
         this.attach(message)
+        break
+      case 'list-signed':
+        answer(this.#signing, message.request, message.signature)
+        break
+      case 'list-judged':
+        answer(this.#judging, message.request, message.judgement)
         break
       case 'ping':
         this.#post({ type: 'pong' })
@@ -92,6 +121,7 @@ export class FrameWorker {
         keys: this.#keys,
         source: options.source,
         lacksKeyFrame: options.isRenewed,
+        lister: this.#listerOf(options.source),
         deliver: pipe.deliver,
         generateKeyFrame: () => ask(transformer.generateKeyFrame?.bind(transformer)),
       })
@@ -105,6 +135,7 @@ export class FrameWorker {
         keys: this.#keys,
         clock: this.#clock,
         expected: options.sender,
+        witness: this.#newWitness(),
         deliver: pipe.deliver,
         requestKeyFrame: () => ask(transformer.sendKeyFrameRequest?.bind(transformer)),
         onAuthentic: () => this.#post({ type: 'authentic', id: options.id }),
@@ -140,9 +171,39 @@ export class FrameWorker {
     const { continues } = keys
     if (continues !== undefined) {
       for (const receiver of this.#receivers.values()) receiver.moved(continues)
+      for (const lister of this.#listers.values()) lister.reset()
     }
     for (const sender of this.#senders.values()) sender.keysChanged()
     for (const receiver of this.#receivers.values()) void receiver.keysChanged()
+  }
+
+  #listerOf(source: MediaSource): FrameLister | undefined {
+    if (!this.#isListing) return undefined
+    let lister = this.#listers.get(source)
+    if (lister === undefined) {
+      const sign = (list: Bytes) =>
+        this.#ask(this.#signing, (request) => ({ type: 'sign-list', request, list }))
+      lister = new FrameLister({ clock: this.#clock, hash: this.#hash, sign })
+      this.#listers.set(source, lister)
+    }
+    return lister
+  }
+
+  #newWitness(): FrameWitness {
+    const verify = (signed: SignedDigestList) =>
+      this.#ask(this.#judging, (request) => ({ type: 'judge-list', request, signed }))
+    return new FrameWitness({ clock: this.#clock, hash: this.#hash, verify })
+  }
+
+  #ask<Answer>(
+    asked: Map<number, (answer: Answer) => void>,
+    question: (request: number) => WorkerMessage,
+  ): Promise<Answer> {
+    const request = this.#nextRequest++
+    return new Promise((resolve) => {
+      asked.set(request, resolve)
+      this.#post(question(request))
+    })
   }
 
   #run(id: TransformId, running: Promise<void>): void {
@@ -168,9 +229,19 @@ export class FrameWorker {
 
   #close(): void {
     this.#keys?.close()
+    for (const lister of this.#listers.values()) lister.close()
     for (const id of [...this.#senders.keys(), ...this.#receivers.keys()]) this.#detach(id)
     this.#post({ type: 'closed' })
   }
+}
+
+function answer<Answer>(
+  asked: Map<number, (answer: Answer) => void>,
+  request: number,
+  value: Answer,
+): void {
+  asked.get(request)?.(value)
+  asked.delete(request)
 }
 
 /** Pipes a transformer through `push`; frames may be delivered at any later time too. */

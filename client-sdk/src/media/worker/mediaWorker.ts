@@ -1,5 +1,5 @@
 import type { Clock } from '@conclave/core'
-import { webCryptoAead } from '@conclave/core/sframe'
+import { webCryptoAead, webCryptoHash } from '@conclave/core/sframe'
 import type { PageMessage, WorkerMessage } from '../messages.ts'
 import { type FrameTransformer, FrameWorker } from './frameWorker.ts'
 
@@ -25,6 +25,7 @@ const clock: Clock = {
 const frames = new FrameWorker({
   clock,
   aead: webCryptoAead(crypto.subtle),
+  hash: webCryptoHash(crypto.subtle),
   post(message) {
     scope.postMessage(message)
     if (message.type === 'closed') scope.close()

@@ -1,4 +1,10 @@
-import { codecRuleFor, FrameOpener, FrameProtector, ReceiveTransform } from '@conclave/client/media'
+import {
+  codecRuleFor,
+  FrameOpener,
+  FrameProtector,
+  FrameWitness,
+  ReceiveTransform,
+} from '@conclave/client/media'
 import { type Bytes, emptyBytes } from '@conclave/core/codec'
 import {
   FrameDecryptor,
@@ -7,7 +13,7 @@ import {
   type MediaSource,
 } from '@conclave/core/sframe'
 import type { VirtualClock } from '../../../../core/test/virtualClock.ts'
-import { TestFrame } from '../frames.ts'
+import { hash, TestFrame } from '../frames.ts'
 
 /** What a frame came to: a name, and the frame where it opened. */
 export interface Outcome {
@@ -42,6 +48,7 @@ export const realEndpoints: MakeEndpoints = ({ mimeType, source, sender, receive
     keys: receiver,
     clock,
     expected: { leaf: 0, source },
+    witness: new FrameWitness({ clock, hash, verify: async () => 'unknown-signer' }),
     deliver: (frame) => {
       delivered.push(frame)
     },

@@ -108,6 +108,7 @@ export class Loopback {
     this.#watch = new ReceptionWatch({
       clock: clockOf(1),
       cryptor: this.#receiverCryptor,
+      onVerdict: () => {},
       onNotice: ({ source }, notice) => {
         this.notices.push(`${source} ${notice.type === 'degraded' ? notice.state : notice.type}`)
       },

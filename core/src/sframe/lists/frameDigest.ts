@@ -12,6 +12,11 @@ const label = utf8('Conclave 1.0 Frame digest')
 /** SHA-256 of a frame; the platform's, for frames are large and many. */
 export type FrameHash = (data: Bytes) => Promise<Bytes>
 
+/** SHA-256 of a browser's or Node's WebCrypto. */
+export function webCryptoHash(subtle: SubtleCrypto): FrameHash {
+  return async (data) => new Uint8Array(await subtle.digest('SHA-256', data))
+}
+
 /** What a digest is of. */
 export interface DigestedFrame {
   readonly kid: bigint

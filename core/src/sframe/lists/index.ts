@@ -19,7 +19,13 @@ export {
   type OpenedListedFrame,
   type VerifyList,
 } from './frameAudit.ts'
-export { DIGEST_LENGTH, type DigestedFrame, type FrameHash, frameDigest } from './frameDigest.ts'
+export {
+  DIGEST_LENGTH,
+  type DigestedFrame,
+  type FrameHash,
+  frameDigest,
+  webCryptoHash,
+} from './frameDigest.ts'
 export {
   FrameLister,
   LIST_INTERVAL_MS,

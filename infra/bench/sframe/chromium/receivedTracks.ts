@@ -11,6 +11,7 @@ import {
   FrameKeys,
   type MediaSource,
   webCryptoAead,
+  webCryptoHash,
 } from '../../../../core/src/sframe/index.ts'
 import { expectDone } from '../../benchError.ts'
 import { benchClock } from '../members.ts'
@@ -102,8 +103,13 @@ export class ReceivedTracks {
   }
 
   #attach(pipeline: Pipeline, aead: FrameAead, leaves: readonly number[]): void {
-    const worker = new FrameWorker({ clock: benchClock, aead, post: () => {} })
-    worker.handle({ type: 'start', suite: undefined })
+    const worker = new FrameWorker({
+      clock: benchClock,
+      aead,
+      hash: webCryptoHash(crypto.subtle),
+      post: () => {},
+    })
+    worker.handle({ type: 'start', suite: undefined, isListing: false })
     worker.handle({ type: 'install-epoch', keys: installOf(receivingLeaf, leaves) })
     for (const [id, track] of this.#tracks.entries()) {
       const { leaf, source } = track

@@ -12,6 +12,7 @@ const control: Outcome = {
   opened: 0,
   droppedAtSender: {},
   droppedAtReceiver: {},
+  authenticity: {},
   missing: [],
 }
 const encrypted: Outcome = { ...control, framesPerSecond: 27.1, concealed: 0.029, opened: 300 }

@@ -1,3 +1,4 @@
+import type { Handled } from './page/callEnd.ts'
 import type { Row } from './rows.ts'
 
 /** What one run of a row has shown; frames and sound in the calmest of a few stretches of time. */
@@ -15,6 +16,8 @@ export interface Outcome {
   readonly droppedAtSender: Readonly<Record<string, number>>
   /** Frames that were dropped instead of being decoded, by reason. */
   readonly droppedAtReceiver: Readonly<Record<string, number>>
+  /** What is known of the sender, by source. */
+  readonly authenticity: Handled['authenticity']
   /** What of the row did not come about, such as a layer that never arrived. */
   readonly missing: readonly string[]
 }

@@ -54,6 +54,7 @@ export class RowRun {
       opened: received.opened,
       droppedAtSender: sent.dropped,
       droppedAtReceiver: received.dropped,
+      authenticity: received.authenticity,
       missing: this.#missing,
     }
   }

@@ -6,12 +6,21 @@ import {
   type PublishOptions,
   type RemoteTrack,
 } from '@conclave/client/call'
-import { createWorkerFrameCryptor, type FrameCryptor } from '@conclave/client/media'
+import {
+  type AuthenticityStats,
+  createWorkerFrameCryptor,
+  type FrameCryptor,
+  type MediaSource,
+} from '@conclave/client/media'
 import { FrameGaps } from './frameGaps.ts'
+import { listSignatures } from './listSignatures.ts'
 import { type PictureSize, Tone, videoTrack } from './sources.ts'
 
-/** What is done to frames: `clear` is the control, `blind` a rule that knows no codecs. */
-export type Treatment = 'encrypted' | 'clear' | 'blind'
+/**
+ * What is done to frames: `clear` is the control, `listed` has their sender authenticated too, `blind`
+ * is a rule that knows no codecs.
+ */
+export type Treatment = 'encrypted' | 'listed' | 'clear' | 'blind'
 
 export interface CallEndOptions {
   readonly sfu: string
@@ -44,6 +53,8 @@ export interface Handled {
   readonly opened: number
   /** By reason, whether they were to be sent or received. */
   readonly dropped: Readonly<Record<string, number>>
+  /** Of each source that is received. */
+  readonly authenticity: Readonly<Partial<Record<MediaSource, AuthenticityStats>>>
 }
 
 /** What one stream of a sender is, as its encoder says. */
@@ -158,7 +169,11 @@ export class CallEnd {
         dropped[reason] = (dropped[reason] ?? 0) + count
       }
     }
-    return { opened: receivers.reduce((sum, { opened }) => sum + opened, 0), dropped }
+    const opened = receivers.reduce((sum, { opened }) => sum + opened, 0)
+    const authenticity = Object.fromEntries(
+      receivers.map((receiver) => [receiver.source, receiver.authenticity]),
+    )
+    return { opened, dropped, authenticity }
   }
 
   /** The longest time between two frames shown since this was asked last, in milliseconds. */
@@ -186,13 +201,15 @@ export class CallEnd {
   }
 }
 
-function frameCryptor(ownLeaf: number, treatment: 'encrypted' | 'blind'): FrameCryptor {
+function frameCryptor(ownLeaf: number, treatment: Exclude<Treatment, 'clear'>): FrameCryptor {
   const cryptor = createWorkerFrameCryptor({
     clock: systemClock,
     onFailure: (error) => {
       throw error
     },
-    ...(treatment === 'encrypted' ? {} : { createWorker: blindWorker }),
+    isListing: treatment === 'listed',
+    listSignatures: listSignatures(ownLeaf),
+    ...(treatment === 'blind' ? { createWorker: blindWorker } : {}),
   })
   cryptor.installEpoch({
     epoch: 1n,

@@ -152,6 +152,31 @@ describe('the meeting page', () => {
     await isWell()
   })
 
+  it('shows of whom it is known that picture and sound are theirs, also when keys change', async () => {
+    const alice = await open('Alice', '?authenticate')
+    const bob = await open('Bob')
+    await alice.join('standup')
+    await bob.join('standup')
+    expect(new URL(alice.page.url()).searchParams.has('authenticate')).toBe(true)
+    const tileOf = (identity: string) =>
+      bob.page.locator(`[data-testid=tile][data-identity="${identity}"]`)
+    const mark = tileOf('Alice').getByRole('img', { name: 'picture and sound are theirs' })
+    await mark.waitFor()
+    const carol = await open('Carol')
+    await carol.join('standup')
+    await pictureMoves(bob.page, 'Carol')
+    await tileOf('Alice').getByRole('img', { name: 'picture and sound are theirs' }).waitFor()
+    // Carol signs nothing of what she sends.
+    for (const name of [/are theirs/, /sends as them/]) {
+      expect(await tileOf('Carol').getByRole('img', { name }).count()).toBe(0)
+    }
+    expect(
+      await tileOf('Alice')
+        .getByRole('img', { name: /sends as them/ })
+        .count(),
+    ).toBe(0)
+  })
+
   it('takes name, meeting and token from its address, and keeps the token out of it', async () => {
     const { page } = await open('', '?meeting=standup&name=Alice#token=not-a-token')
     expect(await page.getByTestId('name').inputValue()).toBe('Alice')

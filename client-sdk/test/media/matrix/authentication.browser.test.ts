@@ -9,6 +9,8 @@ const chosen = rows.filter(({ codec, layers, video, always }) => {
   return always && (codec === 'AV1' || (codec === 'VP8' && layers !== undefined))
 })
 const PATIENCE_MS = 20_000
+/** The machine may be too busy to send everything. What is sent has to be authentic each time. */
+const ATTEMPTS = 3
 
 let stage: Stage
 
@@ -21,17 +23,21 @@ afterAll(async () => {
 })
 
 describe('a call in which frames are authenticated', () => {
-  it.for(chosen)('has sound and $codec, $feature, found to be their sender\u2019s', async (row) => {
-    const { missing, opened, droppedAtReceiver, authenticity } = await stage.run(
-      row,
-      'listed',
-      PATIENCE_MS,
-    )
-    console.info(`${row.codec}, ${row.feature}`, { opened, ...authenticity })
+  it.for(chosen)('has sound and $codec, $feature, found to be their sender’s', async (row) => {
     const well = { verdict: 'authenticated', forged: 0, listsRefused: 0, listsDropped: 0 }
     const source = row.video?.source ?? 'microphone'
-    expect(authenticity).toMatchObject({ microphone: well, [source]: well })
-    expect(Object.keys(droppedAtReceiver).filter((reason) => reason !== 'empty-frame')).toEqual([])
-    expect(missing).toEqual([])
+    for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
+      const { missing, opened, droppedAtReceiver, authenticity } = await stage.run(
+        row,
+        'listed',
+        PATIENCE_MS,
+      )
+      console.info(`${row.codec}, ${row.feature}`, { opened, ...authenticity, missing })
+      expect(authenticity).toMatchObject({ microphone: well, [source]: well })
+      const dropped = Object.keys(droppedAtReceiver)
+      expect(dropped.filter((reason) => reason !== 'empty-frame')).toEqual([])
+      if (missing.length === 0) return
+    }
+    expect.unreachable('something of the row never came about')
   })
 })

@@ -102,6 +102,20 @@ describe('frames and the lists that their sender has signed', () => {
     expect(track.audit.stats().proven).toBeGreaterThan(160)
   })
 
+  it.each([
+    ['pictures', 30, 720],
+    ['sound', 50, 1_220],
+  ])('take of %s, %i frames a second, less than %i bytes a second', async (_, rate, limit) => {
+    const track = new ListedTrack()
+    const content = utf8('')
+    let bytes = 0
+    for (let i = 0; i < 20 * rate; i++) {
+      bytes += (await track.send({ ms: 1_000 / rate, content })).plaintext.length
+    }
+    expect(bytes / 20).toBeLessThan(limit)
+    expect(bytes / 20).toBeGreaterThan(0.9 * limit)
+  })
+
   it('travel only where there is room for them, and lose nothing until there is', async () => {
     const track = new ListedTrack()
     for (let i = 0; i < 80; i++) await track.receive(await track.send({ room: i % 4 ? 0 : 900 }))

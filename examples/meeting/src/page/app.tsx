@@ -31,10 +31,11 @@ export function App({ address, join }: AppProps) {
   const start = async () => {
     const own = ++attempt.current
     const isCurrent = () => attempt.current === own
-    writeAddress(meeting, name)
+    const { authenticate, token } = address
+    writeAddress({ meeting, name, authenticate })
     setScreen({ kind: 'joining' })
     try {
-      const conversation = await join({ name, meetingId: meeting, token: address.token })
+      const conversation = await join({ name, meetingId: meeting, token, authenticate })
       if (!isCurrent()) {
         await conversation.leave()
         return

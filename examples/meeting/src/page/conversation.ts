@@ -15,6 +15,7 @@ import { LocalSource } from './localSource.ts'
 import { MediaTrouble } from './mediaTrouble.ts'
 import { PageError, shown } from './pageError.ts'
 import { RemoteMedia } from './remoteMedia.ts'
+import { SenderMarks } from './senderMarks.ts'
 import { Store } from './store.ts'
 
 export interface ConversationOptions {
@@ -22,6 +23,8 @@ export interface ConversationOptions {
   readonly meetingId: string
   /** The access token of the app's backend; a development token where there is none. */
   readonly token?: string | undefined
+  /** Whether what we send is signed. */
+  readonly authenticate: boolean
   readonly createFrameCryptor?: JoinOptions['createFrameCryptor']
 }
 
@@ -41,6 +44,7 @@ export class Conversation {
   readonly microphone = new LocalSource('microphone')
   readonly remote = new RemoteMedia()
   readonly trouble = new MediaTrouble()
+  readonly senders = new SenderMarks()
   readonly activity = new Activity()
   /** Set once: why it is over, or null where we have left. */
   readonly over = new Store<ConclaveError | null | undefined>(undefined)
@@ -60,10 +64,13 @@ export class Conversation {
     meeting.on('participantJoined', (who, arrival) => this.#tell({ what: 'joined', who, arrival }))
     meeting.on('participantLeft', (who, departure) => {
       this.trouble.forget(who.leaf)
+      this.senders.forget(who.leaf)
       this.#tell({ what: 'left', who, departure })
     })
     meeting.on('mediaDegraded', (degradation) => this.trouble.degraded(degradation))
     meeting.on('mediaRecovered', (track) => this.trouble.over(track))
+    meeting.on('reinitialised', () => this.senders.clear())
+    meeting.on('mediaAuthenticity', (authenticity) => this.senders.tell(authenticity))
     meeting.on('connectionChanged', (connected) => this.online.set(connected))
     meeting.on('problem', ({ code, message }) => this.activity.add(`${message} (${code})`))
     meeting.on('ended', (reason, error) => {
@@ -80,7 +87,7 @@ export class Conversation {
    * @throws PageError `token-*`, and what `SecureMeeting.join` throws
    */
   static async join(options: ConversationOptions): Promise<Conversation> {
-    const { name, meetingId, token, createFrameCryptor } = options
+    const { name, meetingId, token, authenticate, createFrameCryptor } = options
     const devices = openBoth()
     const request = { identity: name, meeting: meetingId }
     try {
@@ -92,6 +99,7 @@ export class Conversation {
         token: () => accessToken(token, request),
         identity: { id: name },
         trust: { policy: 'open' },
+        authenticateMedia: authenticate,
         ...(createFrameCryptor === undefined ? {} : { createFrameCryptor }),
       })
       const conversation = new Conversation(meetingId, meeting)

@@ -56,6 +56,18 @@ export const LockIcon = () => (
   </Icon>
 )
 
+export const GenuineIcon = () => (
+  <Icon>
+    <path d="M12 3 5 6v5c0 4.5 3 8 7 10 4-2 7-5.5 7-10V6l-7-3ZM9 12l2 2 4-4" />
+  </Icon>
+)
+
+export const ForgedIcon = () => (
+  <Icon>
+    <path d="M12 3 5 6v5c0 4.5 3 8 7 10 4-2 7-5.5 7-10V6l-7-3ZM12 8v5M12 16.2v.1" />
+  </Icon>
+)
+
 export const LinkIcon = () => (
   <Icon>
     <path d="M10 14a4 4 0 0 0 5.7 0l3.1-3.1a4 4 0 0 0-5.7-5.7L12 6.3M14 10a4 4 0 0 0-5.7 0l-3.1 3.1a4 4 0 0 0 5.7 5.7l1.1-1.1" />

@@ -1,7 +1,8 @@
 import type { Participant } from '@conclave/client'
 import type { ComponentChildren } from 'preact'
 import { useEffect, useRef, useState } from 'preact/hooks'
-import { MicrophoneOffIcon } from './icons.tsx'
+import { ForgedIcon, GenuineIcon, MicrophoneOffIcon } from './icons.tsx'
+import type { SenderMark } from './senderMarks.ts'
 
 interface TileProps {
   readonly participant: Participant
@@ -9,11 +10,13 @@ interface TileProps {
   readonly video: MediaStreamTrack | undefined
   readonly muted: boolean
   readonly failure?: string | undefined
+  /** Whether what is seen and heard was sent by this participant, where it is known. */
+  readonly sender?: SenderMark | undefined
   readonly children?: ComponentChildren
 }
 
 /** One participant: their picture, or their initials where there is none. */
-export function Tile({ participant, video, muted, failure, children }: TileProps) {
+export function Tile({ participant, video, muted, failure, sender, children }: TileProps) {
   const { identity, self } = participant
   return (
     <section
@@ -34,6 +37,16 @@ export function Tile({ participant, video, muted, failure, children }: TileProps
           </span>
         )}
         <span class="tile-name">{identity}</span>
+        {sender === 'authenticated' && (
+          <span role="img" aria-label="picture and sound are theirs" class="sender-genuine">
+            <GenuineIcon />
+          </span>
+        )}
+        {sender === 'forged' && (
+          <span role="img" aria-label="somebody else sends as them" class="sender-forged">
+            <ForgedIcon />
+          </span>
+        )}
         {self && <span class="quiet">you</span>}
       </span>
       {failure !== undefined && <code class="tile-failure">{failure}</code>}

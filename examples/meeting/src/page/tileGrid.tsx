@@ -16,6 +16,7 @@ export function TileGrid({ conversation, playback }: TileGridProps) {
   const { members } = useStore(conversation.view)
   const remote = useStore(conversation.remote.sources)
   const troubles = useStore(conversation.trouble.byLeaf)
+  const senders = useStore(conversation.senders.marks)
   const camera = useStore(conversation.camera.state)
   const microphone = useStore(conversation.microphone.state)
   const others = members.filter(({ self }) => !self)
@@ -32,6 +33,7 @@ export function TileGrid({ conversation, playback }: TileGridProps) {
             video={sources?.camera?.paused === false ? sources.camera.track : undefined}
             muted={sound === undefined || sound.paused}
             failure={sources?.failure}
+            sender={senders.get(participant.leaf)}
           >
             {sound !== undefined && <RemoteAudio track={sound.track} playback={playback} />}
             <TileTrouble

@@ -47,11 +47,8 @@ export class SendTransform<Frame extends EncodedFrame> {
 
   async push(frame: Frame): Promise<void> {
     const { mimeType } = frame.getMetadata()
-    const result = await this.#protector.protect(
-      mimeType,
-      new Uint8Array(frame.data),
-      layerOf(frame),
-    )
+    const layer = this.#lister && layerOf(frame)
+    const result = await this.#protector.protect(mimeType, new Uint8Array(frame.data), layer)
     if (!result.ok) {
       this.#dropped.add(result.reason)
       if (result.reason === 'no-key' && frame.type !== undefined) this.#lacksKeyFrame = true

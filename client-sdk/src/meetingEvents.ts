@@ -61,7 +61,8 @@ export interface MeetingEvents {
   mediaRecovered: (track: MediaTrack) => void
   /**
    * What is known of who made a participant's frames is something else now. It is found out after
-   * they were shown, about a second later; `unsigned` until something else is told.
+   * they were shown, about a second later. `unsigned` until something else is told, and again when
+   * the track has ended.
    */
   mediaAuthenticity: (authenticity: MediaAuthenticity) => void
   /** Something that a peer or server did was refused, or media cannot go on; for a log. */

@@ -21,13 +21,13 @@ export interface ReceptionWatchOptions {
   readonly clock: Clock
   readonly cryptor: Pick<FrameCryptor, 'stats'>
   readonly onNotice: (track: WatchedTrack, notice: Notice) => void
-  /** Told with every change; a track begins as `unsigned`. */
+  /** Told with every change; a track begins as `unsigned`, and is that again when it has ended. */
   readonly onVerdict: (track: WatchedTrack, verdict: MediaVerdict) => void
 }
 
 interface Watched {
-  /** Leaf and source. */
-  readonly track: string
+  readonly leaf: number
+  readonly source: MediaSource
   readonly reception: Reception
   readonly notices: Notices
   readonly verdict: MediaVerdict
@@ -87,7 +87,7 @@ export class ReceptionWatch {
     if (this.#ended) return
     this.#last = receivers
     const before = this.#watched
-    const told = new Map(Array.from(before.values(), (watched) => [watched.track, watched]))
+    const told = new Map(Array.from(before.values(), (watched) => [trackOf(watched), watched]))
     this.#watched = new Map()
     for (const [i, each] of receivers.entries()) {
       const watched = before.get(each.receiver)
@@ -95,6 +95,7 @@ export class ReceptionWatch {
       const heard = watched ?? told.get(trackOf(each)) ?? newTrack
       this.#watched.set(each.receiver, this.#look(watched, heard, each, decoded[i]))
     }
+    this.#tellEnded(told)
     if (receivers.length === 0 && !this.#isAwaited) {
       this.#running = false
       return
@@ -118,7 +119,16 @@ export class ReceptionWatch {
     if (notice !== undefined) onNotice({ leaf, source, epoch }, notice)
     const { verdict } = stats.authenticity
     if (verdict !== told.verdict) onVerdict({ leaf, source, epoch }, verdict)
-    return { track: trackOf(stats), reception, notices, verdict, counts }
+    return { leaf, source, reception, notices, verdict, counts }
+  }
+
+  /** What was known of a sender is not known of whoever sends a later track. */
+  #tellEnded(told: ReadonlyMap<string, Watched>): void {
+    const going = new Set(Array.from(this.#watched.values(), trackOf))
+    for (const [track, { leaf, source, verdict }] of told) {
+      if (going.has(track) || verdict === 'unsigned') continue
+      this.#options.onVerdict({ leaf, source, epoch: undefined }, 'unsigned')
+    }
   }
 }
 
@@ -129,6 +139,6 @@ export function newestOfEach(receivers: readonly ReceivedStats[]): readonly Rece
   return [...new Map(receivers.map((each) => [trackOf(each), each])).values()]
 }
 
-function trackOf({ leaf, source }: ReceivedStats): string {
+function trackOf({ leaf, source }: Pick<ReceivedStats, 'leaf' | 'source'>): string {
   return `${leaf} ${source}`
 }

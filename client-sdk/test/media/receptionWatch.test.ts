@@ -115,6 +115,10 @@ describe('whoever watches receivers', () => {
     receivers = [{ ...judged('forged'), receiver: silentReceiver() }]
     await clock.advanceAsync(500)
     expect(verdicts).toEqual(['pending', 'authenticated', 'forged'])
+    // Of whoever sends the next track nothing is known.
+    receivers = []
+    await clock.advanceAsync(500)
+    expect(verdicts.slice(3)).toEqual(['unsigned'])
   })
 
   it('leaves no timer behind when nobody is received any more, or it is closed', async () => {

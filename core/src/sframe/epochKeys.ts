@@ -147,8 +147,8 @@ export class EpochKeys {
   }
 
   /**
-   * One key and one run of counters per source and kind of frame, however many transforms send it; `undefined` once
-   * wiped.
+   * One key and one run of counters per source and kind of frame, however many transforms send it;
+   * `undefined` once wiped.
    */
   sendingKey(source: MediaSource, isListed: boolean): SendingKey | undefined {
     if (this.#secret.wiped) return undefined

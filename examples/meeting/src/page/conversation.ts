@@ -15,7 +15,7 @@ import { LocalSource } from './localSource.ts'
 import { MediaTrouble } from './mediaTrouble.ts'
 import { PageError, shown } from './pageError.ts'
 import { RemoteMedia } from './remoteMedia.ts'
-import { SenderMarks } from './senderMarks.ts'
+import { SenderVerdicts } from './senderVerdicts.ts'
 import { Store } from './store.ts'
 
 export interface ConversationOptions {
@@ -44,7 +44,7 @@ export class Conversation {
   readonly microphone = new LocalSource('microphone')
   readonly remote = new RemoteMedia()
   readonly trouble = new MediaTrouble()
-  readonly senders = new SenderMarks()
+  readonly senders = new SenderVerdicts()
   readonly activity = new Activity()
   /** Set once: why it is over, or null where we have left. */
   readonly over = new Store<ConclaveError | null | undefined>(undefined)

@@ -2,7 +2,7 @@ import type { Participant } from '@conclave/client'
 import type { ComponentChildren } from 'preact'
 import { useEffect, useRef, useState } from 'preact/hooks'
 import { ForgedIcon, GenuineIcon, MicrophoneOffIcon } from './icons.tsx'
-import type { SenderMark } from './senderMarks.ts'
+import type { SenderMark } from './senderVerdicts.ts'
 
 interface TileProps {
   readonly participant: Participant

@@ -2,6 +2,8 @@ import type { Conversation } from './conversation.ts'
 import { withoutPaused } from './mediaTrouble.ts'
 import type { Playback } from './playback.ts'
 import { RemoteAudio } from './remoteAudio.tsx'
+import type { RemoteSources } from './remoteMedia.ts'
+import { senderMark } from './senderVerdicts.ts'
 import { useStore } from './store.ts'
 import { Tile } from './tile.tsx'
 import { TileTrouble } from './tileTrouble.tsx'
@@ -16,7 +18,7 @@ export function TileGrid({ conversation, playback }: TileGridProps) {
   const { members } = useStore(conversation.view)
   const remote = useStore(conversation.remote.sources)
   const troubles = useStore(conversation.trouble.byLeaf)
-  const senders = useStore(conversation.senders.marks)
+  const senders = useStore(conversation.senders.byLeaf)
   const camera = useStore(conversation.camera.state)
   const microphone = useStore(conversation.microphone.state)
   const others = members.filter(({ self }) => !self)
@@ -33,7 +35,7 @@ export function TileGrid({ conversation, playback }: TileGridProps) {
             video={sources?.camera?.paused === false ? sources.camera.track : undefined}
             muted={sound === undefined || sound.paused}
             failure={sources?.failure}
-            sender={senders.get(participant.leaf)}
+            sender={senderMark(senders.get(participant.leaf), receivedOf(sources))}
           >
             {sound !== undefined && <RemoteAudio track={sound.track} playback={playback} />}
             <TileTrouble
@@ -52,6 +54,11 @@ export function TileGrid({ conversation, playback }: TileGridProps) {
       )}
     </div>
   )
+}
+
+/** What of somebody is received now, paused or not. */
+function receivedOf(sources: RemoteSources | undefined): ('camera' | 'microphone')[] {
+  return (['camera', 'microphone'] as const).filter((source) => sources?.[source] !== undefined)
 }
 
 /** As square a grid as the number allows. */

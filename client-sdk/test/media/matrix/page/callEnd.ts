@@ -17,10 +17,10 @@ import { listSignatures } from './listSignatures.ts'
 import { type PictureSize, Tone, videoTrack } from './sources.ts'
 
 /**
- * What is done to frames: `clear` is the control, `listed` has their sender authenticated too, `blind`
- * is a rule that knows no codecs.
+ * What is done to frames: `clear` is the control, `listed` has their sender authenticated too,
+ * `impersonated` has their lists signed by another leaf, `blind` is a rule that knows no codecs.
  */
-export type Treatment = 'encrypted' | 'listed' | 'clear' | 'blind'
+export type Treatment = 'encrypted' | 'listed' | 'impersonated' | 'clear' | 'blind'
 
 export interface CallEndOptions {
   readonly sfu: string
@@ -69,6 +69,8 @@ export interface SentStream {
 }
 
 const LEAVES = [0, 1]
+/** Of a member who is not in the call. */
+const OTHER_LEAF = 2
 
 /** One end of a call through an SFU, between two leaves of a group that has one epoch for ever. */
 export class CallEnd {
@@ -207,8 +209,8 @@ function frameCryptor(ownLeaf: number, treatment: Exclude<Treatment, 'clear'>): 
     onFailure: (error) => {
       throw error
     },
-    isListing: treatment === 'listed',
-    listSignatures: listSignatures(ownLeaf),
+    isListing: treatment === 'listed' || treatment === 'impersonated',
+    listSignatures: listSignatures(treatment === 'impersonated' ? OTHER_LEAF : ownLeaf),
     ...(treatment === 'blind' ? { createWorker: blindWorker } : {}),
   })
   cryptor.installEpoch({

@@ -101,18 +101,19 @@ export class FrameLister {
     const digest = await frameDigest(this.#hash, { kid, ctr, layer: layer.id, metadata, content })
     if (this.#closed) return
     const open = this.#listFor(layer, { epoch, kid, ctr })
-    if (ctr < open.last) return
+    if (open.frames.length > 0 && ctr <= open.last) return
     open.frames.push({ step: Number(ctr - open.last), digest })
     open.last = ctr
     if (open.frames.length === MAX_LISTED_FRAMES) this.#finish(layer)
   }
 
-  /** Forgets what is not signed yet: nobody can verify it any more. */
+  /** Forgets what was not sent yet: nobody can verify it any more, and counters may begin anew. */
   reset(): void {
     this.#turn = {}
     for (const layer of this.#layers.values()) {
       layer.open?.cancelTimer()
       layer.open = undefined
+      layer.told = undefined
       layer.waiting -= layer.signed.splice(0).length
     }
   }
@@ -150,7 +151,8 @@ export class FrameLister {
     const { open } = layer
     if (open !== undefined && open.kid === kid && ctr - open.last <= MAX_STEP) return open
     this.#finish(layer)
-    const follows = layer.told?.kid === kid ? layer.told.last + 1n : ctr
+    const { told } = layer
+    const follows = told?.kid === kid && told.last < ctr ? told.last + 1n : ctr
     const first = ctr - follows <= MAX_STEP ? follows : ctr
     const cancelTimer = this.#clock.setTimer(LIST_INTERVAL_MS, () => this.#finish(layer))
     layer.open = { epoch, kid, first, frames: [], last: first, cancelTimer }

@@ -2,7 +2,7 @@ import {
   type FrameTransformer,
   FrameWorker,
 } from '../../../../client-sdk/src/media/worker/frameWorker.ts'
-import { webCryptoAead } from '../../../../core/src/sframe/index.ts'
+import { webCryptoAead, webCryptoHash } from '../../../../core/src/sframe/index.ts'
 import { benchClock, receivingLeaf, sendingLeaf } from '../members.ts'
 import type { Transforms } from './roundTrip.ts'
 import { TransformedTrack } from './transformedTrack.ts'
@@ -20,8 +20,9 @@ export function ourTransforms(): Transforms {
 
 function attached(ownLeaf: number, options: FrameTransformer['options']): TransformedTrack {
   const aead = webCryptoAead(crypto.subtle)
-  const worker = new FrameWorker({ clock: benchClock, aead, post: () => {} })
-  worker.handle({ type: 'start', suite: undefined })
+  const hash = webCryptoHash(crypto.subtle)
+  const worker = new FrameWorker({ clock: benchClock, aead, hash, post: () => {} })
+  worker.handle({ type: 'start', suite: undefined, isListing: false })
   const keys = {
     epoch: 1000n,
     baseKey: new Uint8Array(16).fill(5),

@@ -154,7 +154,7 @@ describe('the meeting page', () => {
 
   it('shows of whom it is known that picture and sound are theirs, also when keys change', async () => {
     const alice = await open('Alice', '?authenticate')
-    const bob = await open('Bob')
+    const bob = await open('Bob', '?authenticate')
     await alice.join('standup')
     await bob.join('standup')
     expect(new URL(alice.page.url()).searchParams.has('authenticate')).toBe(true)
@@ -162,6 +162,8 @@ describe('the meeting page', () => {
       bob.page.locator(`[data-testid=tile][data-identity="${identity}"]`)
     const mark = tileOf('Alice').getByRole('img', { name: 'picture and sound are theirs' })
     await mark.waitFor()
+    const bobsTile = alice.page.locator('[data-testid=tile][data-identity=Bob]')
+    await bobsTile.getByRole('img', { name: 'picture and sound are theirs' }).waitFor()
     const carol = await open('Carol')
     await carol.join('standup')
     await pictureMoves(bob.page, 'Carol')

@@ -346,16 +346,30 @@ describe('the verdict on a track', () => {
     expect(track.audit.stats().forged).toBe(0)
   })
 
-  it('is lost when lists stop coming', async () => {
-    const track = new ListedTrack()
-    await track.run(100)
-    for (let i = 0; i < 200; i++) await track.receive(await track.send({ room: 0 }))
-    expect(track.audit.stats().verdict).toBe('unverified')
-    const slow = new ListedTrack()
-    await slow.run(100)
-    for (let i = 0; i < 25; i++) await slow.receive(await slow.send({ room: 0, ms: 1_000 }))
-    expect(slow.audit.stats().verdict).toBe('unverified')
-  })
+  it.each([
+    [20, 2, 4],
+    [33, 3, 5],
+    [200, 11, 14],
+    [1_000, 20, 20],
+  ])(
+    'is lost when lists stop coming, with a frame in %i ms after %i s',
+    async (ms, lost, known) => {
+      const track = new ListedTrack()
+      await track.run(200, { ms })
+      const stopped = track.clock.now()
+      const seconds = () => (track.clock.now() - stopped) / 1_000
+      const verdictIsNot = async (verdict: string) => {
+        while (track.audit.stats().verdict === verdict && seconds() < 60) {
+          await track.receive(await track.send({ ms, room: 0 }))
+        }
+      }
+      await verdictIsNot('authenticated')
+      expect(seconds()).toBeLessThanOrEqual(lost)
+      await verdictIsNot('pending')
+      expect(seconds()).toBeLessThanOrEqual(known)
+      expect(track.audit.stats().verdict).toBe('unverified')
+    },
+  )
 
   it('is in doubt for ten seconds after frames that are not listed', async () => {
     const track = new ListedTrack()

@@ -9,7 +9,7 @@ import {
   listedFrames,
   type SignedDigestList,
 } from './digestList.ts'
-import { DOUBT_MEMORY_MS, type MediaVerdict, verdictOf } from './verdict.ts'
+import { DOUBT_MEMORY_MS, LIST_PATIENCE_MS, type MediaVerdict, verdictOf } from './verdict.ts'
 
 /** How many of a track's frames are remembered, and how many of its lists. */
 export const MAX_WITNESSED_FRAMES = 512
@@ -81,6 +81,7 @@ export class FrameAudit {
   opened(frame: OpenedListedFrame): void {
     const at = this.#clock.now()
     const witnessed = { ...frame, at, isProven: false, isForged: false }
+    if (this.#isOutOfTime(witnessed)) this.#doubtedAt = at
     this.#frames.push(witnessed)
     if (this.#frames.length > MAX_WITNESSED_FRAMES) this.#frames.shift()
     for (const kept of this.#lists) this.#compare(witnessed, kept)
@@ -173,6 +174,24 @@ export class FrameAudit {
     for (const frame of this.#frames) this.#compare(frame, kept)
   }
 
+  /**
+   * Whether frames of a layer do not come as a sender makes them: one that no list has told of is
+   * still ahead of those that come seconds later, or one is older than all that is told of.
+   */
+  #isOutOfTime(frame: Witnessed): boolean {
+    const { at, ctr } = frame
+    const isOvertaken = this.#frames.some(
+      (other) =>
+        !other.isProven &&
+        other.ctr > ctr &&
+        at - other.at >= LIST_PATIENCE_MS &&
+        isOfOneRun(other, frame),
+    )
+    if (isOvertaken) return true
+    const told = this.#lists.filter(({ list }) => isOfOneRun(list, frame))
+    return told.length > 0 && told.every(({ list }) => list.first > ctr)
+  }
+
   /** A list has every frame of its layer in its range, and tells which other layers have any. */
   #compare(frame: Witnessed, { list, listed, last }: KeptList): void {
     const { epoch, kid, ctr, layer, digest } = frame
@@ -188,6 +207,13 @@ export class FrameAudit {
       this.#forgedAt = this.#clock.now()
     }
   }
+}
+
+/** What a layer's counters run through under one key. */
+type Run = Pick<DigestList, 'epoch' | 'kid' | 'layer'>
+
+function isOfOneRun(a: Run, b: Run): boolean {
+  return a.kid === b.kid && a.epoch === b.epoch && a.layer === b.layer
 }
 
 /** Whether the list tells of that sender's frames. */

@@ -157,6 +157,29 @@ describe('a frame that its sender did not make', () => {
     expect(track.audit.stats()).toMatchObject({ verdict: 'forged', forged: 1 })
   })
 
+  it('casts doubt where it has a counter that its sender has not come to, of which no list tells', async () => {
+    const track = new ListedTrack()
+    await track.run(200)
+    const frame = await track.send()
+    await track.receive({ ...frame, ctr: frame.ctr + 900n, metadata: Uint8Array.of(7) })
+    await track.run(80)
+    expect(track.audit.stats().verdict).toBe('authenticated')
+    await track.run(20)
+    expect(track.audit.stats()).toMatchObject({ verdict: 'unverified', forged: 0 })
+    await track.run(500)
+    expect(track.audit.stats().verdict).toBe('unverified')
+  })
+
+  it('casts doubt where it takes the place of one that was kept back, when its list is forgotten', async () => {
+    const track = new ListedTrack()
+    await track.run(100)
+    const keptBack = await track.send()
+    await track.run(400)
+    expect(track.audit.stats().verdict).toBe('authenticated')
+    await track.receive({ ...keptBack, metadata: Uint8Array.of(7) })
+    expect(track.audit.stats()).toMatchObject({ verdict: 'unverified', forged: 0 })
+  })
+
   it('is never proven, whatever of the frame or of its list is changed', async () => {
     const sender = new ListedTrack()
     const sent: TestFrame[] = []

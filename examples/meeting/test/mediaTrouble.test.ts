@@ -33,6 +33,13 @@ describe('trouble with media', () => {
     expect(trouble.byLeaf.value.size).toBe(0)
   })
 
+  it('is none of anybody where leaves become others’', () => {
+    const trouble = new MediaTrouble()
+    trouble.degraded(degradation('camera', 'stalled'))
+    trouble.clear()
+    expect(trouble.byLeaf.value.size).toBe(0)
+  })
+
   it('is not told of a source that is paused, and again when it goes on', () => {
     const track = {} as MediaStreamTrack
     const troubles = { camera: 'stalled', microphone: 'tampered', screen: 'foreign' } as const

@@ -69,7 +69,10 @@ export class Conversation {
     })
     meeting.on('mediaDegraded', (degradation) => this.trouble.degraded(degradation))
     meeting.on('mediaRecovered', (track) => this.trouble.over(track))
-    meeting.on('reinitialised', () => this.senders.clear())
+    meeting.on('reinitialised', () => {
+      this.trouble.clear()
+      this.senders.clear()
+    })
     meeting.on('mediaAuthenticity', (authenticity) => this.senders.tell(authenticity))
     meeting.on('connectionChanged', (connected) => this.online.set(connected))
     meeting.on('problem', ({ code, message }) => this.activity.add(`${message} (${code})`))

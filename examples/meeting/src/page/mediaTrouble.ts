@@ -24,6 +24,11 @@ export class MediaTrouble {
     this.#put(leaf, {})
   }
 
+  /** All have other leaves. */
+  clear(): void {
+    this.byLeaf.set(new Map())
+  }
+
   #put(leaf: number, troubles: Troubles): void {
     const all = new Map(this.byLeaf.value)
     if (Object.keys(troubles).length === 0) all.delete(leaf)

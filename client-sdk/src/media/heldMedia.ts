@@ -1,6 +1,14 @@
 import type { ExpectedSender, MediaSource } from '@conclave/core/sframe'
 import type { TransformId } from './messages.ts'
 
+/** As of WebRTC Extensions, of which TypeScript's types do not know. */
+interface KeyFrameSender {
+  setParameters(
+    parameters: RTCRtpSendParameters,
+    options: { readonly encodingOptions: readonly { readonly keyFrame: boolean }[] },
+  ): Promise<void>
+}
+
 /** A sender whose track goes out only while the worker has confirmed that its frames pass there. */
 export class HeldSender {
   readonly id: TransformId
@@ -25,6 +33,15 @@ export class HeldSender {
     const track = this.#track
     this.#track = null
     if (track !== null && this.sender.track === null) await this.sender.replaceTrack(track)
+  }
+
+  /** Has every layer's next frame be a key frame, where the browser can; else receivers ask. */
+  makeKeyFrame(): void {
+    const parameters = this.sender.getParameters()
+    const encodingOptions = parameters.encodings.map(() => ({ keyFrame: true }))
+    const sender: KeyFrameSender = this.sender
+    // A sender that has stopped makes none.
+    sender.setParameters(parameters, { encodingOptions }).catch(() => {})
   }
 }
 

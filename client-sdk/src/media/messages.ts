@@ -62,6 +62,8 @@ export type WorkerMessage =
   | { readonly type: 'detached'; readonly id: TransformId }
   /** The first frame of whom it expects has been opened. */
   | { readonly type: 'authentic'; readonly id: TransformId }
+  /** Video of this sender is to go on with a key frame, which the worker cannot have made. */
+  | { readonly type: 'key-frame-needed'; readonly id: TransformId }
   | { readonly type: 'epoch-refused'; readonly epoch: bigint; readonly code: SFrameErrorCode }
   /** A sending key of this epoch has encrypted three quarters of what it may. */
   | { readonly type: 'key-worn'; readonly epoch: bigint }

@@ -22,13 +22,18 @@ export class SendTransform<Frame extends EncodedFrame> {
   readonly #lister: FrameLister | undefined
   readonly #deliver: (frame: Frame) => void
   readonly #generateKeyFrame: () => void
+  readonly #isSwitching: () => boolean
   readonly #dropped = new DropCounts<ProtectDrop>()
   #protected = 0
   #epoch: bigint | undefined
   #lacksKeyFrame: boolean
+  /** Whether a key frame has left under keys that were about to be replaced. */
+  #keyFrameWasEarly = false
 
   constructor(options: {
     readonly keys: FrameKeySource
+    /** Whether sending is about to move to another epoch. */
+    readonly isSwitching: () => boolean
     readonly source: MediaSource
     /** Whether frames were lost, so that video goes on with a key frame. */
     readonly lacksKeyFrame: boolean
@@ -43,9 +48,11 @@ export class SendTransform<Frame extends EncodedFrame> {
     this.#deliver = options.deliver
     this.#generateKeyFrame = options.generateKeyFrame
     this.#lacksKeyFrame = options.lacksKeyFrame
+    this.#isSwitching = options.isSwitching
   }
 
   async push(frame: Frame): Promise<void> {
+    if (frame.type === 'key' && this.#isSwitching()) this.#keyFrameWasEarly = true
     const { mimeType } = frame.getMetadata()
     const layer = this.#lister && layerOf(frame)
     const result = await this.#protector.protect(mimeType, new Uint8Array(frame.data), layer)
@@ -65,6 +72,16 @@ export class SendTransform<Frame extends EncodedFrame> {
   /** Video that was dropped for want of a key starts anew as soon as there is one. */
   keysChanged(): void {
     this.#startAnew()
+  }
+
+  /**
+   * Sending has moved to another epoch. A key frame that somebody was given shortly before is made
+   * once more: who joined with that epoch could not open it.
+   */
+  switched(): void {
+    if (!this.#keyFrameWasEarly) return
+    this.#keyFrameWasEarly = false
+    this.#generateKeyFrame()
   }
 
   #startAnew(): void {

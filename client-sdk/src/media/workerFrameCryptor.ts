@@ -180,6 +180,9 @@ class WorkerFrameCryptor implements FrameCryptor {
       case 'authentic':
         this.#receivers.get(message.id)?.release()
         break
+      case 'key-frame-needed':
+        this.#senders.get(message.id)?.makeKeyFrame()
+        break
       case 'epoch-refused':
         this.#fail(
           new MediaError('media-epoch-refused', `epoch ${message.epoch} was refused`, {

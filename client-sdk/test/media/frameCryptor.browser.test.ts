@@ -106,6 +106,20 @@ describe('the frame cryptor in Chromium', { timeout: 2 * PATIENCE_MS }, () => {
     expect(await page.evaluate(() => window.call.refusals)).toEqual([])
   })
 
+  // A frame that is under way may have the receiver ask first.
+  it('makes a key frame unasked when keys come late', { retry: 2 }, async () => {
+    await call({}, { receiver: [1, 0] })
+    await eventually(async () => {
+      expect((await counts('sender', 'camera')).dropped['no-key']).toBeGreaterThan(10)
+    })
+    const { keyFramesEncoded } = (await report()).video
+    await page.evaluate(() => window.call.installAtSender(1))
+    await eventually(async () => expect((await report()).video.framesDecoded).toBeGreaterThan(10))
+    const { video } = await report()
+    expect(video.keyFramesEncoded).toBe(keyFramesEncoded + 1)
+    expect(video.keyFrameRequests).toBe(0)
+  })
+
   it.each(['silent', 'broken'] as const)(
     'holds every track where the worker is %s: nothing is sent or shown',
     async (standIn) => {

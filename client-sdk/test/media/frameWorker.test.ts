@@ -199,6 +199,17 @@ describe('the media worker', () => {
     expect(screen.keyFramesGenerated).toBe(1)
   })
 
+  it('leaves key frames to the page where transformers make none', async () => {
+    const call = new Call()
+    call.install(1n)
+    const lost = new Transformer({ id: 7, direction: 'send', source: 'screen', isRenewed: true })
+    const { options, readable, writable } = lost
+    call.alice.worker.attach({ options, readable, writable })
+    await lost.write(new TestFrame(VP8, vp8Frame('delta', 200), 'delta'))
+    await lost.end()
+    expect(call.alice.posted).toContainEqual({ type: 'key-frame-needed', id: 7 })
+  })
+
   it('answers when it is asked whether it is there, and tells when frames have ended', async () => {
     const call = new Call()
     call.install(1n)

@@ -20,7 +20,42 @@ describe('a member who joins while others send', () => {
     expect(call.screen.keyFramesRequested).toBe(0)
   })
 
-  it('asks for another one where that came under the keys before their time', async () => {
+  it('sees the one that the sender makes again where that came under the keys before their time', async () => {
+    expect(await call.deliver(await call.send('key'))).toBe(0)
+    expect(await call.deliver(await call.send())).toBe(0)
+    await call.clock.advanceAsync(299)
+    expect(call.camera.keyFramesGenerated).toBe(0)
+    await call.clock.advanceAsync(1)
+    expect(call.camera.keyFramesGenerated).toBe(1)
+    expect(await call.deliver(await call.send('key'))).toBe(1)
+    expect(await call.deliver(await call.send())).toBe(1)
+    expect(call.screen.keyFramesRequested).toBe(0)
+    await call.clock.advanceAsync(5_000)
+    expect(call.camera.keyFramesGenerated).toBe(1)
+  })
+
+  it('has no key frame made again that went out before they came, or after keys have moved', async () => {
+    await call.send()
+    await call.clock.advanceAsync(300)
+    await call.send('key')
+    call.install(3n)
+    await call.send()
+    await call.clock.advanceAsync(300)
+    call.install(4n, { leaves: [0, 1], removedLeaves: [2] })
+    await call.clock.advanceAsync(5_000)
+    expect(call.camera.keyFramesGenerated).toBe(0)
+  })
+
+  it('sees it at once where somebody is removed meanwhile', async () => {
+    await call.send('key')
+    call.install(3n, { leaves: [0, 1], removedLeaves: [2] })
+    expect(call.camera.keyFramesGenerated).toBe(1)
+    expect(await call.deliver(await call.send('key'))).toBe(1)
+    await call.clock.advanceAsync(5_000)
+    expect(call.camera.keyFramesGenerated).toBe(1)
+  })
+
+  it('asks for another one where the sender makes none, and frames of theirs open', async () => {
     expect(await call.deliver(await call.send('key'))).toBe(0)
     expect(await call.deliver(await call.send())).toBe(0)
     expect(call.dropped()).toEqual({ 'unknown-key': 2 })

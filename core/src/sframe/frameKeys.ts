@@ -81,6 +81,7 @@ export class FrameKeys implements FrameKeySource {
   readonly #layout: KidLayout
   readonly #keyBlocks: number | undefined
   readonly #onWorn: (epoch: bigint) => void
+  readonly #onSwitched: () => void
   /** By what a KID shows of the epoch, so that a new epoch evicts the old one of the same bits. */
   #epochs: Epochs = new Map()
   #former: Former | undefined
@@ -93,7 +94,8 @@ export class FrameKeys implements FrameKeySource {
 
   /**
    * @param options `keyBlocks`: what one sending key may encrypt, `KEY_BLOCKS` unless told; `onWorn`:
-   *   a sending key of this epoch has encrypted three quarters of that
+   *   a sending key of this epoch has encrypted three quarters of that; `onSwitched`: sending has moved
+   *   to another epoch
    * @throws SFrameError `sframe-unsupported-suite`
    */
   constructor(options: {
@@ -103,6 +105,7 @@ export class FrameKeys implements FrameKeySource {
     layout?: KidLayout
     keyBlocks?: number
     onWorn?: (epoch: bigint) => void
+    onSwitched?: () => void
   }) {
     this.suite = cipherSuite(options.suite ?? AES_128_GCM_SHA256_128)
     this.#aead = options.aead
@@ -110,11 +113,17 @@ export class FrameKeys implements FrameKeySource {
     this.#layout = options.layout ?? CONCLAVE_KID_LAYOUT
     this.#keyBlocks = options.keyBlocks
     this.#onWorn = options.onWorn ?? (() => {})
+    this.#onSwitched = options.onSwitched ?? (() => {})
   }
 
   /** The epoch that {@link sendingKey} uses now. */
   get sendingEpoch(): bigint | undefined {
     return this.#sending?.epoch
+  }
+
+  /** Whether a newer epoch than {@link sendingEpoch} is installed and not yet sent under. */
+  get isSwitching(): boolean {
+    return this.#cancelSwitches.size > 0
   }
 
   /**
@@ -238,14 +247,19 @@ export class FrameKeys implements FrameKeySource {
   #sendUnder(keys: EpochKeys, atOnce: boolean): void {
     if (atOnce) {
       this.#cancelPendingSwitches()
-      this.#sending = keys
+      this.#switchTo(keys)
       return
     }
     const cancel = this.#clock.setTimer(SEND_DELAY_MS, () => {
       this.#cancelSwitches.delete(cancel)
-      if (this.#sending === undefined || keys.epoch > this.#sending.epoch) this.#sending = keys
+      if (this.#sending === undefined || keys.epoch > this.#sending.epoch) this.#switchTo(keys)
     })
     this.#cancelSwitches.add(cancel)
+  }
+
+  #switchTo(keys: EpochKeys): void {
+    this.#sending = keys
+    this.#onSwitched()
   }
 
   #cancelPendingSwitches(): void {

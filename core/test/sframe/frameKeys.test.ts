@@ -65,6 +65,23 @@ describe('frame keys', () => {
     expect(party.member(0).sendingEpoch).toBe(2n)
   })
 
+  it('tell that sending is about to move, and when it has moved', () => {
+    let moves = 0
+    const clock = new VirtualClock()
+    const keys = new FrameKeys({ aead, clock, onSwitched: () => moves++ })
+    keys.installEpoch(epochOf(1n, 0))
+    expect([keys.isSwitching, moves]).toEqual([false, 1])
+    keys.installEpoch(epochOf(2n, 0))
+    expect([keys.isSwitching, moves]).toEqual([true, 1])
+    clock.advance(300)
+    expect([keys.isSwitching, moves]).toEqual([false, 2])
+    keys.installEpoch(epochOf(3n, 0))
+    keys.installEpoch(epochOf(4n, 0, { leaves: [0, 1], removedLeaves: [2] }))
+    expect([keys.isSwitching, moves]).toEqual([false, 3])
+    clock.advance(300)
+    expect(moves).toBe(3)
+  })
+
   it('do not start the 300 ms again when newer epochs follow', () => {
     party.install(1n)
     for (let epoch = 2n; epoch < 12n; epoch++) {

@@ -28,8 +28,8 @@ export interface FrameTransformer {
   readonly readable: ReadableStream<EncodedFrame>
   readonly writable: WritableStream<EncodedFrame>
   readonly options: TransformOptions
-  generateKeyFrame?(): Promise<unknown>
-  sendKeyFrameRequest?(): Promise<unknown>
+  readonly generateKeyFrame?: (() => Promise<unknown>) | undefined
+  readonly sendKeyFrameRequest?: (() => Promise<unknown>) | undefined
 }
 
 /**
@@ -110,7 +110,8 @@ export class FrameWorker {
 
   /** Joins a transform's two ends, and confirms it to the page. */
   attach(transformer: FrameTransformer): void {
-    if (this.#keys === undefined) {
+    const keys = this.#keys
+    if (keys === undefined) {
       this.#early.push(transformer)
       return
     }
@@ -118,12 +119,13 @@ export class FrameWorker {
     const pipe = framePipe(transformer)
     if (options.direction === 'send') {
       const transform = new SendTransform<EncodedFrame>({
-        keys: this.#keys,
+        keys,
+        isSwitching: () => keys.isSwitching,
         source: options.source,
         lacksKeyFrame: options.isRenewed,
         lister: this.#listerOf(options.source),
         deliver: pipe.deliver,
-        generateKeyFrame: () => ask(transformer.generateKeyFrame?.bind(transformer)),
+        generateKeyFrame: () => this.#makeKeyFrame(transformer),
       })
       this.#senders.set(options.id, transform)
       this.#run(
@@ -132,12 +134,12 @@ export class FrameWorker {
       )
     } else {
       const transform = new ReceiveTransform<EncodedFrame>({
-        keys: this.#keys,
+        keys,
         clock: this.#clock,
         expected: options.sender,
         witness: this.#newWitness(),
         deliver: pipe.deliver,
-        requestKeyFrame: () => ask(transformer.sendKeyFrameRequest?.bind(transformer)),
+        requestKeyFrame: () => quietly(transformer.sendKeyFrameRequest?.()),
         onAuthentic: () => this.#post({ type: 'authentic', id: options.id }),
       })
       this.#receivers.set(options.id, transform)
@@ -149,6 +151,13 @@ export class FrameWorker {
     this.#post({ type: 'attached', id: options.id })
   }
 
+  /** Chromium's transformers make none, its senders do. */
+  #makeKeyFrame(transformer: FrameTransformer): void {
+    const { id } = transformer.options
+    if (transformer.generateKeyFrame !== undefined) quietly(transformer.generateKeyFrame())
+    else this.#post({ type: 'key-frame-needed', id })
+  }
+
   #start(suite: number | undefined): void {
     this.#keys = new FrameKeys({
       aead: this.#aead,
@@ -156,6 +165,9 @@ export class FrameWorker {
       ...(suite === undefined ? {} : { suite }),
       ...(this.#keyBlocks === undefined ? {} : { keyBlocks: this.#keyBlocks }),
       onWorn: (epoch) => this.#post({ type: 'key-worn', epoch }),
+      onSwitched: () => {
+        for (const sender of this.#senders.values()) sender.switched()
+      },
     })
     for (const transformer of this.#early.splice(0)) this.attach(transformer)
   }
@@ -270,7 +282,7 @@ function framePipe({ readable, writable }: FrameTransformer): {
   }
 }
 
-/** Asks for a key frame where the browser can; one that does not come is asked for again by RTCP. */
-function ask(keyFrame: (() => Promise<unknown>) | undefined): void {
-  keyFrame?.().catch(() => undefined)
+/** A key frame that does not come is asked for again by RTCP. */
+function quietly(keyFrame: Promise<unknown> | undefined): void {
+  keyFrame?.catch(() => undefined)
 }

@@ -46,6 +46,9 @@ export interface LoopbackOptions {
 export interface MediaReport {
   readonly video: {
     readonly framesEncoded: number
+    readonly keyFramesEncoded: number
+    /** How often the sender was asked for a key frame. */
+    readonly keyFrameRequests: number
     readonly packetsSent: number
     readonly framesDecoded: number
     readonly framesReceived: number
@@ -236,6 +239,8 @@ export class Loopback {
     return {
       video: {
         framesEncoded: videoOut?.['framesEncoded'] ?? 0,
+        keyFramesEncoded: videoOut?.['keyFramesEncoded'] ?? 0,
+        keyFrameRequests: videoOut?.['pliCount'] ?? 0,
         packetsSent: videoOut?.['packetsSent'] ?? 0,
         framesDecoded: video?.['framesDecoded'] ?? 0,
         framesReceived: video?.['framesReceived'] ?? 0,

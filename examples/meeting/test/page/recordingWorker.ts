@@ -9,8 +9,8 @@ interface Transformer {
   readonly readable: ReadableStream<{ readonly data: ArrayBuffer }>
   readonly writable: WritableStream
   readonly options: { readonly direction: 'send' | 'receive'; readonly source?: string }
-  generateKeyFrame?(): Promise<unknown>
-  sendKeyFrameRequest?(): Promise<unknown>
+  generateKeyFrame?: (() => Promise<unknown>) | undefined
+  sendKeyFrameRequest?: (() => Promise<unknown>) | undefined
 }
 
 interface TransformScope {
@@ -39,8 +39,8 @@ scope.onrtctransform = ({ transformer }) => {
       readable,
       writable,
       options,
-      generateKeyFrame: () => transformer.generateKeyFrame?.() ?? Promise.resolve(),
-      sendKeyFrameRequest: () => transformer.sendKeyFrameRequest?.() ?? Promise.resolve(),
+      generateKeyFrame: transformer.generateKeyFrame?.bind(transformer),
+      sendKeyFrameRequest: transformer.sendKeyFrameRequest?.bind(transformer),
     },
   })
 }

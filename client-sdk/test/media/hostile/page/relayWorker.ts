@@ -21,8 +21,8 @@ interface Transformer {
   readonly options:
     | { readonly direction: 'send'; readonly source: MediaSource }
     | { readonly direction: 'receive'; readonly sender: { readonly source: MediaSource } }
-  generateKeyFrame?(): Promise<unknown>
-  sendKeyFrameRequest?(): Promise<unknown>
+  generateKeyFrame?: (() => Promise<unknown>) | undefined
+  sendKeyFrameRequest?: (() => Promise<unknown>) | undefined
 }
 
 type FrameCopier = new (frame: Frame) => Frame
@@ -67,8 +67,8 @@ scope.onrtctransform = ({ transformer }) => {
       readable,
       writable,
       options,
-      generateKeyFrame: () => transformer.generateKeyFrame?.() ?? Promise.resolve(),
-      sendKeyFrameRequest: () => transformer.sendKeyFrameRequest?.() ?? Promise.resolve(),
+      generateKeyFrame: transformer.generateKeyFrame?.bind(transformer),
+      sendKeyFrameRequest: transformer.sendKeyFrameRequest?.bind(transformer),
     },
   })
 }

@@ -13,8 +13,8 @@ interface Transformer {
   readonly readable: ReadableStream<Frame>
   readonly writable: WritableStream
   readonly options: object
-  generateKeyFrame?(): Promise<unknown>
-  sendKeyFrameRequest?(): Promise<unknown>
+  generateKeyFrame?: (() => Promise<unknown>) | undefined
+  sendKeyFrameRequest?: (() => Promise<unknown>) | undefined
 }
 
 interface TransformScope {
@@ -31,8 +31,8 @@ scope.onrtctransform = ({ transformer }) => {
       readable: readable.pipeThrough(disguising()),
       writable,
       options,
-      generateKeyFrame: () => transformer.generateKeyFrame?.() ?? Promise.resolve(),
-      sendKeyFrameRequest: () => transformer.sendKeyFrameRequest?.() ?? Promise.resolve(),
+      generateKeyFrame: transformer.generateKeyFrame?.bind(transformer),
+      sendKeyFrameRequest: transformer.sendKeyFrameRequest?.bind(transformer),
     },
   })
 }

@@ -1,3 +1,4 @@
+import { SecureMeeting } from '@conclave/client'
 import type { FrameCryptor } from '@conclave/client/media'
 import { render } from 'preact'
 import { App } from '../../src/page/app.tsx'
@@ -26,6 +27,14 @@ if (makeCryptor === undefined) throw new Error('the address says no kind of medi
 
 const probe = new Probe()
 window.probe = probe
+
+// A conversation keeps its meeting to itself.
+const joinMeeting = SecureMeeting.join
+SecureMeeting.join = async (options) => {
+  const meeting = await joinMeeting(options)
+  probe.watchMeeting(meeting)
+  return meeting
+}
 
 async function join(options: ConversationOptions): Promise<Conversation> {
   const conversation = await Conversation.join({

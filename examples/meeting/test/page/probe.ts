@@ -1,3 +1,4 @@
+import type { ReceiverDiagnostics, SecureMeeting } from '@conclave/client'
 import type { FrameCryptor } from '@conclave/client/media'
 import { FrameGaps } from '../../../../client-sdk/test/media/matrix/page/frameGaps.ts'
 import type { Conversation } from '../../src/page/conversation.ts'
@@ -42,9 +43,12 @@ interface InboundStats {
 export class Probe {
   conversation: Conversation | undefined
   cryptor: FrameCryptor | undefined
+  /** Of what source it was told that it could not be shown, and why. */
+  readonly degradations: string[] = []
   readonly keys: RecordedKey[] = []
   #frames: { readonly source: string; readonly data: ArrayBuffer }[] = []
   readonly #connections: RTCPeerConnection[] = []
+  #meeting: SecureMeeting | undefined
   readonly #gaps = new Map<string, FrameGaps>()
   /** By the track's id, in milliseconds. */
   readonly #firstPictures = new Map<string, number>()
@@ -63,6 +67,26 @@ export class Probe {
         super(configuration)
         connected(this)
       }
+    }
+  }
+
+  watchMeeting(meeting: SecureMeeting): void {
+    this.#meeting = meeting
+    meeting.on('mediaDegraded', ({ source, state }) => {
+      this.degradations.push(`${source} ${state}`)
+    })
+  }
+
+  /** What becomes of all that is received. */
+  async receptions(): Promise<readonly ReceiverDiagnostics[]> {
+    return (await this.#meeting?.getDiagnostics())?.receivers ?? []
+  }
+
+  /** A fault: nothing is sent any more, and nobody told. */
+  async fallSilent(): Promise<void> {
+    for (const connection of this.#connections) {
+      if (connection.connectionState === 'closed') continue
+      for (const sender of connection.getSenders()) await sender.replaceTrack(null)
     }
   }
 

@@ -106,18 +106,27 @@ describe('the frame cryptor in Chromium', { timeout: 2 * PATIENCE_MS }, () => {
     expect(await page.evaluate(() => window.call.refusals)).toEqual([])
   })
 
-  // A frame that is under way may have the receiver ask first.
-  it('makes a key frame unasked when keys come late', { retry: 2 }, async () => {
+  it('has its sender make a key frame, once, when keys come late', async () => {
     await call({}, { receiver: [1, 0] })
     await eventually(async () => {
       expect((await counts('sender', 'camera')).dropped['no-key']).toBeGreaterThan(10)
     })
+    let made = 0
+    await page.exposeFunction('makingKeyFrame', () => made++)
+    await page.evaluate(() => {
+      const { makingKeyFrame } = window as unknown as { makingKeyFrame(): void }
+      const { prototype } = RTCRtpSender
+      const { setParameters } = prototype
+      prototype.setParameters = function (parameters, options) {
+        if (JSON.stringify(options)?.includes('"keyFrame":true')) makingKeyFrame()
+        return setParameters.call(this, parameters, options)
+      }
+    })
     const { keyFramesEncoded } = (await report()).video
     await page.evaluate(() => window.call.installAtSender(1))
     await eventually(async () => expect((await report()).video.framesDecoded).toBeGreaterThan(10))
-    const { video } = await report()
-    expect(video.keyFramesEncoded).toBe(keyFramesEncoded + 1)
-    expect(video.keyFrameRequests).toBe(0)
+    expect((await report()).video.keyFramesEncoded).toBeGreaterThan(keyFramesEncoded)
+    expect(made).toBe(1)
   })
 
   it.each(['silent', 'broken'] as const)(

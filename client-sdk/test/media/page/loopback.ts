@@ -47,8 +47,6 @@ export interface MediaReport {
   readonly video: {
     readonly framesEncoded: number
     readonly keyFramesEncoded: number
-    /** How often the sender was asked for a key frame. */
-    readonly keyFrameRequests: number
     readonly packetsSent: number
     readonly framesDecoded: number
     readonly framesReceived: number
@@ -240,7 +238,6 @@ export class Loopback {
       video: {
         framesEncoded: videoOut?.['framesEncoded'] ?? 0,
         keyFramesEncoded: videoOut?.['keyFramesEncoded'] ?? 0,
-        keyFrameRequests: videoOut?.['pliCount'] ?? 0,
         packetsSent: videoOut?.['packetsSent'] ?? 0,
         framesDecoded: video?.['framesDecoded'] ?? 0,
         framesReceived: video?.['framesReceived'] ?? 0,

@@ -175,8 +175,13 @@ export class Probe {
     const look = () => {
       video.requestVideoFrameCallback((_now, { presentationTime }) => {
         // Until a frame has proved authentic the track is off, and its pictures are black.
-        if (track.enabled) this.#firstPictures.set(track.id, presentationTime - sinceMs)
-        else look()
+        if (!track.enabled) {
+          look()
+          return
+        }
+        this.#firstPictures.set(track.id, presentationTime - sinceMs)
+        video.srcObject = null
+        video.remove()
       })
     }
     look()

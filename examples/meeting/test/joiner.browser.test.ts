@@ -6,13 +6,13 @@ import type { MeetingServer } from '../src/meetingServer.ts'
 import { type BuiltPage, buildPage, probedPage } from './support/buildPage.ts'
 import { everyoneReceives, seconds } from './support/flow.ts'
 import { Participant } from './support/participant.ts'
-import { disturbances, longestGapMs, type Watched, watchedDuring } from './support/pictures.ts'
+import { longestGapMs, type Watched, watchedDuring } from './support/pictures.ts'
 import { runMeetingServer } from './support/runMeetingServer.ts'
 
-/** The machine may be busy with something else for a while. */
-const ATTEMPTS = 3
 /** Ten times what the first picture should take. */
 const CEILING_MS = 3_000
+/** Ten times what is noticed: four pages on two cores hold each other up while one of them joins. */
+const FROZEN_MS = 1_500
 const STINGY = 'stingy'
 
 let browser: Browser
@@ -33,7 +33,10 @@ afterAll(async () => {
   await page?.remove()
 })
 
-/** A fault: in some meetings the SFU asks for a layer's key frame once in an hour. */
+/**
+ * A fault: in some meetings the SFU asks for a layer's key frame once in forty seconds. One that is
+ * lost while the first two connect so comes again before they are given up, and none for who joins.
+ */
 function refuseKeyFrames({ observer }: Sfu): void {
   observer.on('newroom', ({ meeting, router }) => {
     if (!meeting.startsWith(STINGY)) return
@@ -41,7 +44,7 @@ function refuseKeyFrames({ observer }: Sfu): void {
     router.createWebRtcTransport = async (options) => {
       const transport = await createTransport(options)
       const produce = transport.produce.bind(transport)
-      transport.produce = (made) => produce({ ...made, keyFrameRequestDelay: 3_600_000 })
+      transport.produce = (made) => produce({ ...made, keyFrameRequestDelay: 40_000 })
       return transport
     }
   })
@@ -94,11 +97,14 @@ async function joined(
   }
 }
 
-/** A page that joins holds up now one picture, now another: any may stand still as long as one did. */
-function evenly(control: Watched): Watched {
-  const longest = { longestGapMs: longestGapMs(control) }
-  const seen = Array.from(control.seen, ([pair, each]) => [pair, { ...each, ...longest }] as const)
-  return { ...control, seen: new Map(seen) }
+/** Of those who were there, whose picture froze at whom, and who asked whom for a key frame. */
+function disturbed({ present }: Joined): string[] {
+  return Array.from(present.seen).flatMap(([pair, { longestGapMs, keyFrameRequests }]) => {
+    const found: string[] = []
+    if (!(longestGapMs <= FROZEN_MS)) found.push(`${pair}: ${longestGapMs} ms`)
+    if (keyFrameRequests !== 0) found.push(`${pair}: asked for a key frame`)
+    return found
+  })
 }
 
 /** Of whom there was no picture in time. */
@@ -114,27 +120,17 @@ describe('somebody who joins three who send', () => {
   const three = ['Alice', 'Bob', 'Carol']
 
   it('sees them at once, and disturbs none of them', async () => {
-    let control: Joined
-    let encrypted: Joined
-    let problems: string[]
-    let attempt = 0
-    do {
-      attempt++
-      control = await joined('clear', three)
-      encrypted = await joined('recorded', three)
-      const allowed = evenly(control.present)
-      problems = [...late(encrypted, three), ...disturbances(allowed, encrypted.present)]
-    } while (problems.length > 0 && attempt < ATTEMPTS)
-
+    const control = await joined('clear', three)
+    const encrypted = await joined('recorded', three)
     const figures = {
       firstPictureMs: longestMs(encrypted),
       controlMs: longestMs(control),
       longestGapMs: longestGapMs(encrypted.present),
       controlGapMs: longestGapMs(control.present),
-      attempt,
     }
     console.info(figures)
-    expect(problems).toEqual([])
+    expect(late(encrypted, three)).toEqual([])
+    expect(disturbed(encrypted)).toEqual([])
     expect(encrypted.present.seen.size).toBe(6)
     expect(encrypted.present.dropped).toEqual({})
   }, 600_000)

@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { isContinuousIntegration } from './continuousIntegration.ts'
 
 /**
  * Test vectors stay outside the repository: in the folder that CONCLAVE_VECTORS names, else in
@@ -22,9 +23,4 @@ export function readVectorFile(name: string): VectorFile {
   const path = `${folder}/${name}`
   const text = existsSync(path) ? readFileSync(path, 'utf8') : undefined
   return { path, text, required: isContinuousIntegration() }
-}
-
-function isContinuousIntegration(): boolean {
-  const ci = process.env['CI']
-  return ci !== undefined && ci !== '' && ci !== 'false' && ci !== '0'
 }

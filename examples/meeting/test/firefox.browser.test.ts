@@ -3,12 +3,11 @@ import { systemClock } from '@conclave/client'
 import { HmacAccessKey, mintToken } from '@conclave/core/access'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { launchChromium } from '../../../client-sdk/test/chromium.ts'
+import { isContinuousIntegration } from '../../../core/test/continuousIntegration.ts'
 import { buildPage, productPage } from './support/buildPage.ts'
 import { launchFirefox } from './support/firefox.ts'
 import { Participant, patienceMs } from './support/participant.ts'
 import { runMeetingServer } from './support/runMeetingServer.ts'
-
-const isContinuousIntegration = !['', '0', 'false'].includes(process.env['CI'] ?? '')
 
 const meeting = 'standup'
 const accessSecret = 'a secret that no server but this one has'
@@ -65,7 +64,7 @@ describe('Firefox', () => {
     const executable = process.env['FIREFOX_BIN']
     if (executable === undefined) {
       const howTo = 'install the package firefox-esr, or say in FIREFOX_BIN where Firefox is'
-      if (isContinuousIntegration) throw new Error(howTo)
+      if (isContinuousIntegration()) throw new Error(howTo)
       console.warn(howTo)
       return skip(howTo)
     }

@@ -1,10 +1,8 @@
 import { resolve } from 'node:path'
-import { chromium } from 'playwright-core'
-import { bundle } from '../../checks/bundle.mjs'
 import { repository } from '../../entry/repository.mjs'
 import { BenchError } from '../benchError.ts'
 import type { Measured, Workload } from '../benchmark.ts'
-import { chromiumPath, isolation, localOrigin } from './browser.ts'
+import { benchScript, openBenchPage } from './browser.ts'
 import { fromPlain } from './outcome.ts'
 
 /**
@@ -15,22 +13,9 @@ export async function runInChromium(
   workload: Workload,
   progress: (line: string) => void,
 ): Promise<{ measured: Measured; version: string }> {
-  const executablePath = chromiumPath()
-  const { code } = await bundle(
-    { bench: resolve(repository, 'infra', 'bench', 'chromium', 'page.ts') },
-    { minify: true, external: [] },
-  )
-  const args = ['--no-sandbox', '--disable-gpu', '--js-flags=--expose-gc']
-  const browser = await chromium.launch({ executablePath, args })
+  const entry = resolve(repository, 'infra', 'bench', 'chromium', 'page.ts')
+  const { browser, page } = await openBenchPage(entry, html, progress)
   try {
-    const page = await browser.newPage()
-    await page.route(`${localOrigin}/**`, (route) => {
-      const isScript = new URL(route.request().url()).pathname === script
-      const [contentType, body] = isScript ? ['text/javascript', code] : ['text/html', html]
-      return route.fulfill({ contentType, body, headers: isolation })
-    })
-    await page.exposeFunction('progress', progress)
-    await page.goto(localOrigin)
     const outcome = await page.evaluate(
       (wanted) => {
         const { bench, progress } = globalThis as unknown as PageGlobals
@@ -47,9 +32,8 @@ export async function runInChromium(
   }
 }
 
-const script = '/bench.js'
 const html = `<script type="module">
-import { bench } from '${script}'
+import { bench } from '${benchScript}'
 globalThis.bench = bench
 </script>`
 interface PageGlobals {

@@ -6,14 +6,14 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createClient } from 'redis'
+import { isContinuousIntegration } from '../../../core/test/continuousIntegration.ts'
 import { eventually } from './eventually.ts'
 
 const executable = process.env['REDIS_SERVER_BIN'] || 'redis-server'
-const isContinuousIntegration = !['', '0', 'false'].includes(process.env['CI'] ?? '')
 
 /** For `describe.skipIf`: Redis cannot be started here. With CI set that is no reason to skip. */
 export const redisMissing =
-  !isContinuousIntegration && spawnSync(executable, ['--version']).error !== undefined
+  !isContinuousIntegration() && spawnSync(executable, ['--version']).error !== undefined
 if (redisMissing) {
   console.warn('no redis-server: install the package redis-server, or name one in REDIS_SERVER_BIN')
 }

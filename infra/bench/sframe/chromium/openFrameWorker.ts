@@ -1,9 +1,8 @@
 import { resolve } from 'node:path'
-import { chromium, type Page } from 'playwright-core'
-import { bundle } from '../../../checks/bundle.mjs'
+import type { Page } from 'playwright-core'
 import { repository } from '../../../entry/repository.mjs'
 import { BenchError } from '../../benchError.ts'
-import { chromiumPath, isolation, localOrigin } from '../../chromium/browser.ts'
+import { benchScript, openBenchPage } from '../../chromium/browser.ts'
 import type { FrameRow, FrameWorkload } from '../frameBenchmark.ts'
 import { costsOf, pipelines, type TrackCosts, type TracksRun } from '../trackCosts.ts'
 import type { BenchAnswer, BenchRequest } from './messages.ts'
@@ -25,23 +24,8 @@ export interface FrameWorkerInChromium {
 export async function openFrameWorker(
   progress: (line: string) => void,
 ): Promise<FrameWorkerInChromium> {
-  const executablePath = chromiumPath()
-  const { code } = await bundle(
-    {
-      bench: resolve(repository, 'infra', 'bench', 'sframe', 'chromium', 'frameWorker.ts'),
-    },
-    { minify: true, external: [] },
-  )
-  const args = ['--no-sandbox', '--disable-gpu', '--js-flags=--expose-gc']
-  const browser = await chromium.launch({ executablePath, args })
-  const page = await browser.newPage()
-  await page.route(`${localOrigin}/**`, (route) => {
-    const isScript = new URL(route.request().url()).pathname === script
-    const [contentType, body] = isScript ? ['text/javascript', code] : ['text/html', html]
-    return route.fulfill({ contentType, body, headers: isolation })
-  })
-  await page.exposeFunction('progress', progress)
-  await page.goto(localOrigin)
+  const entry = resolve(repository, 'infra', 'bench', 'sframe', 'chromium', 'frameWorker.ts')
+  const { browser, page } = await openBenchPage(entry, html, progress)
   const system = await browser.newBrowserCDPSession()
 
   /** Seconds of all threads of all renderers; there is one that does anything. */
@@ -94,9 +78,8 @@ interface PageGlobals {
   ask(request: BenchRequest): Promise<BenchAnswer>
 }
 
-const script = '/bench.js'
 const html = `<script type="module">
-const worker = new Worker('${script}', { type: 'module' })
+const worker = new Worker('${benchScript}', { type: 'module' })
 globalThis.ask = (request) =>
   new Promise((resolve, reject) => {
     worker.onmessage = ({ data }) =>

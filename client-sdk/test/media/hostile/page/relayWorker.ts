@@ -1,5 +1,5 @@
-import '@conclave/client/media/worker'
 import type { MediaSource } from '@conclave/core/sframe'
+import { wrapTransforms } from '../../page/wrappedWorker.ts'
 import type { RelayAttack, RelayOrder, RelayReport } from './relayMessages.ts'
 
 /*
@@ -15,20 +15,13 @@ interface Frame {
   getMetadata(): object
 }
 
-interface Transformer {
-  readonly readable: ReadableStream<Frame>
-  readonly writable: WritableStream<Frame>
-  readonly options:
-    | { readonly direction: 'send'; readonly source: MediaSource }
-    | { readonly direction: 'receive'; readonly sender: { readonly source: MediaSource } }
-  generateKeyFrame?: (() => Promise<unknown>) | undefined
-  sendKeyFrameRequest?: (() => Promise<unknown>) | undefined
-}
+type Options =
+  | { readonly direction: 'send'; readonly source: MediaSource }
+  | { readonly direction: 'receive'; readonly sender: { readonly source: MediaSource } }
 
 type FrameCopier = new (frame: Frame) => Frame
 
 interface RelayScope {
-  onrtctransform: ((event: { readonly transformer: Transformer }) => void) | null
   readonly RTCEncodedVideoFrame: FrameCopier
   readonly RTCEncodedAudioFrame: FrameCopier
   postMessage(report: RelayReport): void
@@ -39,7 +32,6 @@ interface RelayScope {
 const PAUSE = 5
 
 const scope = globalThis as unknown as RelayScope
-const attach = scope.onrtctransform
 
 /** What the relay is to do, by source. */
 const orders = new Map<MediaSource, { readonly attack: RelayAttack; left: number }>()
@@ -52,26 +44,14 @@ scope.addEventListener('message', ({ data }) => {
   for (const source of sources) orders.set(source, { attack, left: times })
 })
 
-scope.onrtctransform = ({ transformer }) => {
-  const { options } = transformer
-  let { readable, writable } = transformer
-  if (options.direction === 'send') {
-    const relay = relayed(options.source, changed)
-    void relay.readable.pipeTo(writable)
-    writable = relay.writable
-  } else {
-    readable = readable.pipeThrough(relayed(options.sender.source, added))
+wrapTransforms<Frame, Options>(({ readable, writable }, options) => {
+  if (options.direction === 'receive') {
+    return { readable: readable.pipeThrough(relayed(options.sender.source, added)), writable }
   }
-  attach?.({
-    transformer: {
-      readable,
-      writable,
-      options,
-      generateKeyFrame: transformer.generateKeyFrame?.bind(transformer),
-      sendKeyFrameRequest: transformer.sendKeyFrameRequest?.bind(transformer),
-    },
-  })
-}
+  const relay = relayed(options.source, changed)
+  void relay.readable.pipeTo(writable)
+  return { readable, writable: relay.writable }
+})
 
 type Attack = (frame: Frame, source: MediaSource, attack: RelayAttack) => Frame[]
 

@@ -76,7 +76,8 @@ function relayed(source: MediaSource, attack: Attack): TransformStream<Frame, Fr
 /** Another frame in place of the sender's. */
 const changed: Attack = (frame, source, attack) => {
   const bytes = new Uint8Array(frame.data.slice(0))
-  if (attack === 'flip') bytes[bytes.length - 20] = (bytes.at(-20) ?? 0) ^ 0x04
+  // In the tag: of a frame of silence the counter stands right ahead of it, and is another's then.
+  if (attack === 'flip') bytes[bytes.length - 8] = (bytes.at(-8) ?? 0) ^ 0x04
   const other = source === 'camera' ? 'screen' : 'camera'
   if (attack === 'swap') return [withData(frame, sent.get(other) ?? bytes)]
   return [withData(frame, attack === 'cut' ? bytes.subarray(0, 12) : bytes)]
